@@ -1,0 +1,102 @@
+/*
+ * The memory that a keeper shares with the processes of one server tree.
+ *
+ * Two memfds, both made by the keeper, never resized:
+ *
+ *   policy   written by the keeper alone, sealed FUTURE_WRITE | SHRINK | GROW | SEAL; mapped read-only by guests.
+ *            Two slots; the one that counts is `sequence & 1`. See publish.h (writer) and read.h (reader).
+ *   report   written by guests, sealed SHRINK | GROW; read-only in the keeper, which takes it as untrusted input.
+ *            See report.h.
+ *
+ * Same machine, same byte order, so plain integers. A change of meaning raises the layout number.
+ */
+#ifndef TG_PAGE_LAYOUT_H
+#define TG_PAGE_LAYOUT_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define TG_LAYOUT 1u
+#define TG_POLICY_MAGIC 0x6c6f7067u /* "gpol" */
+#define TG_REPORT_MAGIC 0x70657267u /* "grep" */
+
+/* Names of the memfds: "tlsgraft-policy:<tree>" and "tlsgraft-report:<tree>", as /proc/PID/maps shows them. */
+#define TG_POLICY_NAME "tlsgraft-policy:"
+#define TG_REPORT_NAME "tlsgraft-report:"
+
+/* A tree's name: 16 lower-case hexadecimal digits. Its socket is the abstract "\0tlsgraft/<tree>". */
+#define TG_TREE_LENGTH 16
+#define TG_SOCKET_PREFIX "tlsgraft/"
+
+#define TG_PAGE_SIZE 4096u
+
+struct tg_policy_slot {
+	uint64_t length; /* bytes of the encoded document in this slot; 0: nothing */
+};
+
+/* First page of the policy memfd; slot i begins at TG_PAGE_SIZE + i * slot_size. */
+struct tg_policy_header {
+	uint32_t magic;
+	uint32_t layout;
+	uint64_t slot_size;        /* bytes, a multiple of TG_PAGE_SIZE */
+	_Atomic uint64_t sequence; /* the generation being served; 0: none yet */
+	struct tg_policy_slot slots[2];
+};
+
+enum tg_refusal {
+	TG_REFUSED_NO_CERTIFICATE,
+	TG_REFUSED_UNKNOWN_CA,
+	TG_REFUSED_EXPIRED,
+	TG_REFUSED_NOT_YET_VALID,
+	TG_REFUSED_REVOKED,
+	TG_REFUSED_CRL_STALE,
+	TG_REFUSED_NOT_ALLOWED,
+	TG_REFUSED_PROTOCOL,
+	TG_REFUSED_OTHER,
+	TG_REFUSAL_COUNT
+};
+
+/* One process that has the policy. Slots are found by hashing the pid; an old one of a dead process is taken over. */
+struct tg_process_slot {
+	_Atomic uint32_t pid;
+	_Atomic uint32_t reserved;
+	_Atomic uint64_t generation; /* the newest that this process has turned into OpenSSL objects */
+};
+
+#define TG_SECTION_NAME_SIZE 64
+
+/* Counters of one section, by name, so that they survive reloads that add or remove sections. */
+struct tg_section_slot {
+	_Atomic uint32_t state; /* 0 free, 1 being claimed, 2 ready */
+	char name[TG_SECTION_NAME_SIZE];
+	_Atomic uint64_t accepted; /* includes resumed */
+	_Atomic uint64_t resumed;
+	_Atomic uint64_t refused;
+	_Atomic uint64_t would_refuse;
+	_Atomic uint64_t aborted;
+	_Atomic uint64_t refused_by[TG_REFUSAL_COUNT];
+};
+
+/* A local address on which handshakes happened that no section governs. */
+struct tg_ungoverned_slot {
+	_Atomic uint32_t state; /* as above */
+	uint16_t family;        /* 4 or 6; 0: the connection's address is not known */
+	uint16_t port;          /* host byte order */
+	unsigned char address[16];
+	_Atomic uint64_t handshakes;
+};
+
+#define TG_PROCESS_SLOTS 4096u
+#define TG_SECTION_SLOTS 256u
+#define TG_UNGOVERNED_SLOTS 64u
+
+struct tg_report_page {
+	uint32_t magic;
+	uint32_t layout;
+	_Atomic uint64_t marks; /* one more for each reload signal that a process of the tree received */
+	struct tg_process_slot processes[TG_PROCESS_SLOTS];
+	struct tg_section_slot sections[TG_SECTION_SLOTS];
+	struct tg_ungoverned_slot ungoverned[TG_UNGOVERNED_SLOTS];
+};
+
+#endif

@@ -1,0 +1,251 @@
+#include "page/report.h"
+
+#include "page/tree.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define REPORT_SIZE ((sizeof(struct tg_report_page) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE)
+#define PROCESS_PROBES 8
+#define CLAIM_SPINS 1000
+
+enum slot_state { SLOT_FREE = 0, SLOT_CLAIMED = 1, SLOT_READY = 2 };
+
+int tg_report_create(const char *tree, int *ret_fd)
+{
+	const uint32_t head[2] = {TG_REPORT_MAGIC, TG_LAYOUT};
+	int fd, error;
+
+	fd = tg_tree_memfd(TG_REPORT_NAME, tree, REPORT_SIZE);
+	if (fd < 0)
+		return fd;
+	/* Written, not mapped: a mapping of the keeper's would count in tg_report_abandoned. */
+	if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
+		error = errno ? -errno : -EIO;
+		close(fd);
+		return error;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+bool tg_report_abandoned(int fd)
+{
+	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0;
+}
+
+/*
+ * The kernel counts a shared mapping as writable where its descriptor is, whatever protection was asked for (mmap(2),
+ * F_SEAL_WRITE in fcntl(2)). So the keeper maps through a second, read-only one.
+ */
+static int reopen_read_only(int fd)
+{
+	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd] = "/proc/self/fd/";
+	char digits[3 * sizeof fd];
+	size_t length = strlen(path), count = 0;
+	unsigned int rest = (unsigned int)fd;
+	int reopened;
+
+	do {
+		digits[count++] = (char)('0' + rest % 10);
+		rest /= 10;
+	} while (rest > 0);
+	while (count > 0)
+		path[length++] = digits[--count];
+	path[length] = '\0';
+	reopened = open(path, O_RDONLY | O_CLOEXEC);
+	return reopened < 0 ? -errno : reopened;
+}
+
+/*
+ * Magic and layout are not looked at: the keeper named its layout when it answered, and any guest could have overwritten
+ * them since, which must not keep others from their policy. The size is sealed.
+ */
+int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page)
+{
+	struct stat status;
+	int source = fd, error = 0;
+	void *map;
+
+	if (fstat(fd, &status))
+		return -errno;
+	if (!S_ISREG(status.st_mode) || status.st_size != (off_t)REPORT_SIZE)
+		return -EPROTO;
+	if (!writable) {
+		source = reopen_read_only(fd);
+		if (source < 0)
+			return source;
+	}
+	map = mmap(NULL, REPORT_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, source, 0);
+	if (map == MAP_FAILED)
+		error = -errno;
+	if (!writable)
+		close(source);
+	if (error)
+		return error;
+	*ret_page = map;
+	return 0;
+}
+
+void tg_report_unmap(struct tg_report_page *page)
+{
+	if (page)
+		munmap(page, REPORT_SIZE);
+}
+
+static void add_one(_Atomic uint64_t *counter)
+{
+	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
+}
+
+void tg_report_mark(struct tg_report_page *page)
+{
+	add_one(&page->marks);
+}
+
+void tg_report_process(struct tg_report_page *page, uint32_t pid, uint64_t generation)
+{
+	struct tg_process_slot *slot = NULL;
+
+	for (uint32_t i = 0; i < PROCESS_PROBES && !slot; i++) {
+		struct tg_process_slot *const probed = &page->processes[(pid + i) % TG_PROCESS_SLOTS];
+
+		if (atomic_load_explicit(&probed->pid, memory_order_relaxed) == pid)
+			slot = probed;
+	}
+	for (uint32_t i = 0; i < PROCESS_PROBES && !slot; i++) {
+		struct tg_process_slot *const probed = &page->processes[(pid + i) % TG_PROCESS_SLOTS];
+		uint32_t owner = 0;
+
+		if (atomic_compare_exchange_strong_explicit(&probed->pid, &owner, pid, memory_order_relaxed,
+							    memory_order_relaxed) ||
+		    owner == pid)
+			slot = probed;
+	}
+	if (!slot) {
+		slot = &page->processes[pid % TG_PROCESS_SLOTS];
+		atomic_store_explicit(&slot->pid, pid, memory_order_relaxed);
+	}
+	atomic_store_explicit(&slot->generation, generation, memory_order_relaxed);
+}
+
+/*
+ * Waits, for a bounded number of looks, until a slot that somebody is claiming is ready: its owner may have died in
+ * between, or the value may be wild. Returns true where the slot may be read.
+ */
+static bool wait_ready(_Atomic uint32_t *state)
+{
+	for (int spin = 0; spin < CLAIM_SPINS; spin++) {
+		const uint32_t seen = atomic_load_explicit(state, memory_order_acquire);
+
+		if (seen != SLOT_CLAIMED)
+			return seen == SLOT_READY;
+	}
+	return false;
+}
+
+/* True where the slot was free and now is this caller's to fill. */
+static bool claim(_Atomic uint32_t *state)
+{
+	uint32_t expected = SLOT_FREE;
+
+	return atomic_load_explicit(state, memory_order_relaxed) == SLOT_FREE &&
+	       atomic_compare_exchange_strong_explicit(state, &expected, SLOT_CLAIMED, memory_order_acquire,
+						       memory_order_relaxed);
+}
+
+struct tg_section_slot *tg_report_section(struct tg_report_page *page, const char *name)
+{
+	char wanted[TG_SECTION_NAME_SIZE] = {0};
+
+	memcpy(wanted, name, strnlen(name, sizeof wanted - 1));
+	for (uint32_t i = 0; i < TG_SECTION_SLOTS; i++) {
+		struct tg_section_slot *const slot = &page->sections[i];
+
+		if (claim(&slot->state)) {
+			memcpy(slot->name, wanted, sizeof slot->name);
+			atomic_store_explicit(&slot->state, SLOT_READY, memory_order_release);
+			return slot;
+		}
+		if (wait_ready(&slot->state) && strncmp(slot->name, wanted, sizeof slot->name) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+void tg_report_accepted(struct tg_section_slot *slot, bool resumed)
+{
+	if (!slot)
+		return;
+	add_one(&slot->accepted);
+	if (resumed)
+		add_one(&slot->resumed);
+}
+
+void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason)
+{
+	if (!slot)
+		return;
+	add_one(&slot->refused);
+	add_one(&slot->refused_by[(unsigned int)reason < TG_REFUSAL_COUNT ? reason : TG_REFUSED_OTHER]);
+}
+
+void tg_report_aborted(struct tg_section_slot *slot)
+{
+	if (slot)
+		add_one(&slot->aborted);
+}
+
+void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port)
+{
+	unsigned char wanted[16] = {0};
+
+	if (family == 4 || family == 6)
+		memcpy(wanted, address, family == 4 ? 4 : 16);
+	for (uint32_t i = 0; i < TG_UNGOVERNED_SLOTS; i++) {
+		struct tg_ungoverned_slot *const slot = &page->ungoverned[i];
+
+		if (claim(&slot->state)) {
+			slot->family = family;
+			slot->port = port;
+			memcpy(slot->address, wanted, sizeof slot->address);
+			atomic_store_explicit(&slot->state, SLOT_READY, memory_order_release);
+		} else if (!wait_ready(&slot->state) || slot->family != family || slot->port != port ||
+			   memcmp(slot->address, wanted, sizeof wanted) != 0) {
+			continue;
+		}
+		add_one(&slot->handshakes);
+		return;
+	}
+}
+
+const char *tg_refusal_name(enum tg_refusal reason)
+{
+	switch (reason) {
+	case TG_REFUSED_NO_CERTIFICATE:
+		return "no_certificate";
+	case TG_REFUSED_UNKNOWN_CA:
+		return "unknown_ca";
+	case TG_REFUSED_EXPIRED:
+		return "expired";
+	case TG_REFUSED_NOT_YET_VALID:
+		return "not_yet_valid";
+	case TG_REFUSED_REVOKED:
+		return "revoked";
+	case TG_REFUSED_CRL_STALE:
+		return "crl_stale";
+	case TG_REFUSED_NOT_ALLOWED:
+		return "not_allowed";
+	case TG_REFUSED_PROTOCOL:
+		return "protocol";
+	case TG_REFUSED_OTHER:
+	case TG_REFUSAL_COUNT:
+		break;
+	}
+	return "other";
+}

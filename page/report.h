@@ -1,0 +1,38 @@
+/*
+ * The report memory: guests write, the keeper reads. Writers use relaxed atomics only; no call here makes a system call
+ * once the memory is mapped, none can fail in a way that matters to a handshake. Async-signal-safe: tg_report_mark.
+ */
+#ifndef TG_PAGE_REPORT_H
+#define TG_PAGE_REPORT_H
+
+#include "page/layout.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Keeper: makes the report memfd of tree `tree`, sealed SHRINK | GROW, and not SEAL: tg_report_abandoned adds one more.
+ * Returns 0 or a negative errno.
+ */
+int tg_report_create(const char *tree, int *ret_fd);
+
+/* Keeper: true when no process maps the memory writable any more. Irrevocable when true: it adds F_SEAL_WRITE. */
+bool tg_report_abandoned(int fd);
+
+/* Guests map it writable; the keeper read-only, so that its own mapping does not count in tg_report_abandoned. */
+int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page);
+void tg_report_unmap(struct tg_report_page *page);
+
+/* Guest side. */
+void tg_report_mark(struct tg_report_page *page);
+void tg_report_process(struct tg_report_page *page, uint32_t pid, uint64_t generation);
+struct tg_section_slot *tg_report_section(struct tg_report_page *page, const char *name); /* NULL: table full */
+void tg_report_accepted(struct tg_section_slot *slot, bool resumed);
+void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason);
+void tg_report_aborted(struct tg_section_slot *slot);
+void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
+
+/* Names as in `status --json`: "no_certificate" and so on. */
+const char *tg_refusal_name(enum tg_refusal reason);
+
+#endif

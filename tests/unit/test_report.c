@@ -1,0 +1,321 @@
+#include "page/report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define TREE "0123456789abcdef"
+
+struct memory {
+	int fd;
+	struct tg_report_page *guest;
+	struct tg_report_page *keeper;
+};
+
+static void memory_open(struct memory *memory)
+{
+	assert_int_equal(tg_report_create(TREE, &memory->fd), 0);
+	assert_int_equal(tg_report_map(memory->fd, true, &memory->guest), 0);
+	assert_int_equal(tg_report_map(memory->fd, false, &memory->keeper), 0);
+}
+
+static void memory_close(struct memory *memory)
+{
+	tg_report_unmap(memory->guest);
+	tg_report_unmap(memory->keeper);
+	close(memory->fd);
+}
+
+static void keeper_sees_what_guests_write(void **state)
+{
+	const unsigned char address[16] = {127, 0, 0, 1, 99};
+	struct tg_section_slot *server;
+	const struct tg_section_slot *seen;
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	assert_int_equal(memory.keeper->magic, TG_REPORT_MAGIC);
+	assert_int_equal(memory.keeper->layout, TG_LAYOUT);
+	tg_report_mark(memory.guest);
+	tg_report_mark(memory.guest);
+	assert_int_equal(memory.keeper->marks, 2);
+
+	server = tg_report_section(memory.guest, "server");
+	assert_non_null(server);
+	assert_ptr_equal(tg_report_section(memory.guest, "server"), server);
+	assert_ptr_not_equal(tg_report_section(memory.guest, "serve"), server);
+	tg_report_accepted(server, false);
+	tg_report_accepted(server, true);
+	tg_report_refused(server, TG_REFUSED_EXPIRED);
+	tg_report_refused(server, (enum tg_refusal)77);
+	tg_report_refused(server, (enum tg_refusal) - 1);
+	tg_report_aborted(server);
+	seen = &memory.keeper->sections[0];
+	assert_int_equal(seen->state, 2);
+	assert_string_equal(seen->name, "server");
+	assert_int_equal(seen->accepted, 2);
+	assert_int_equal(seen->resumed, 1);
+	assert_int_equal(seen->refused, 3);
+	assert_int_equal(seen->refused_by[TG_REFUSED_EXPIRED], 1);
+	assert_int_equal(seen->refused_by[TG_REFUSED_OTHER], 2);
+	assert_int_equal(seen->aborted, 1);
+
+	/* What lies behind a v4 address does not make it another one. */
+	tg_report_ungoverned(memory.guest, 4, address, 8444);
+	tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){127, 0, 0, 1}, 8444);
+	tg_report_ungoverned(memory.guest, 4, address, 8445);
+	tg_report_ungoverned(memory.guest, 6, address, 8444);
+	assert_int_equal(memory.keeper->ungoverned[0].handshakes, 2);
+	assert_int_equal(memory.keeper->ungoverned[0].family, 4);
+	assert_int_equal(memory.keeper->ungoverned[0].port, 8444);
+	assert_int_equal(memory.keeper->ungoverned[0].address[0], 127);
+	assert_int_equal(memory.keeper->ungoverned[1].handshakes, 1);
+	assert_int_equal(memory.keeper->ungoverned[2].handshakes, 1);
+	assert_int_equal(memory.keeper->ungoverned[3].state, 0);
+	memory_close(&memory);
+}
+
+static void processes_share_the_table(void **state)
+{
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	tg_report_process(memory.guest, 5000, 1);
+	tg_report_process(memory.guest, 5000, 2);
+	assert_int_equal(memory.keeper->processes[5000 % TG_PROCESS_SLOTS].pid, 5000);
+	assert_int_equal(memory.keeper->processes[5000 % TG_PROCESS_SLOTS].generation, 2);
+	/* The same hash: its neighbours, also past the end of the table. */
+	tg_report_process(memory.guest, TG_PROCESS_SLOTS - 1, 3);
+	tg_report_process(memory.guest, 2 * TG_PROCESS_SLOTS - 1, 4);
+	assert_int_equal(memory.keeper->processes[TG_PROCESS_SLOTS - 1].pid, TG_PROCESS_SLOTS - 1);
+	assert_int_equal(memory.keeper->processes[0].pid, 2 * TG_PROCESS_SLOTS - 1);
+	assert_int_equal(memory.keeper->processes[0].generation, 4);
+	/* All neighbours taken: the first is taken over. */
+	for (uint32_t i = 0; i < 9; i++)
+		tg_report_process(memory.guest, 100 + i * TG_PROCESS_SLOTS, 10 + i);
+	assert_int_equal(memory.keeper->processes[100].pid, 100 + 8 * TG_PROCESS_SLOTS);
+	assert_int_equal(memory.keeper->processes[100].generation, 18);
+	assert_int_equal(memory.keeper->processes[107].pid, 100 + 7 * TG_PROCESS_SLOTS);
+	assert_int_equal(memory.keeper->processes[108].pid, 0);
+	memory_close(&memory);
+}
+
+static void full_tables_are_no_fault(void **state)
+{
+	struct memory memory;
+	char name[32];
+
+	(void)state;
+	memory_open(&memory);
+	for (unsigned int i = 0; i < TG_SECTION_SLOTS; i++) {
+		(void)snprintf(name, sizeof name, "sni %u", i);
+		assert_ptr_equal(tg_report_section(memory.guest, name), &memory.guest->sections[i]);
+	}
+	assert_null(tg_report_section(memory.guest, "one too many"));
+	assert_non_null(tg_report_section(memory.guest, "sni 255"));
+	tg_report_accepted(NULL, true);
+	tg_report_refused(NULL, TG_REFUSED_OTHER);
+	tg_report_aborted(NULL);
+	for (uint16_t port = 1; port <= TG_UNGOVERNED_SLOTS + 1; port++)
+		tg_report_ungoverned(memory.guest, 0, NULL, port);
+	assert_int_equal(memory.keeper->ungoverned[TG_UNGOVERNED_SLOTS - 1].port, TG_UNGOVERNED_SLOTS);
+	memory_close(&memory);
+}
+
+static void long_names_are_cut(void **state)
+{
+	struct tg_section_slot *slot;
+	struct memory memory;
+	char name[2 * TG_SECTION_NAME_SIZE];
+
+	(void)state;
+	memory_open(&memory);
+	memset(name, 'n', sizeof name);
+	name[sizeof name - 1] = '\0';
+	slot = tg_report_section(memory.guest, name);
+	assert_non_null(slot);
+	assert_int_equal(strlen(slot->name), TG_SECTION_NAME_SIZE - 1);
+	name[TG_SECTION_NAME_SIZE] = 'x';
+	assert_ptr_equal(tg_report_section(memory.guest, name), slot);
+	memory_close(&memory);
+}
+
+/*
+ * Every byte wild, and an inaccessible page right behind: whatever reads outside dies here.
+ */
+static void wild_values_stay_inside(void **state)
+{
+	static const unsigned char wild[] = {0xff, 0x01, 0x02, 0x80};
+	const size_t page = TG_PAGE_SIZE, size = (sizeof(struct tg_report_page) + page - 1) / page * page;
+	const unsigned char address[16] = {1};
+	char name[TG_SECTION_NAME_SIZE + 1];
+	unsigned char *map;
+
+	(void)state;
+	map = mmap(NULL, size + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(map, MAP_FAILED);
+	assert_int_equal(mprotect(map + size, page, PROT_NONE), 0);
+	for (size_t i = 0; i < sizeof wild; i++) {
+		struct tg_report_page *const report = (struct tg_report_page *)(void *)map;
+		struct tg_section_slot *slot;
+
+		memset(map, wild[i], size);
+		for (unsigned int j = 0; j < TG_SECTION_SLOTS; j++)
+			report->sections[j].state = 2 - j % 2;
+		for (unsigned int j = 0; j < TG_UNGOVERNED_SLOTS; j++)
+			report->ungoverned[j].state = 2 - j % 2;
+		memset(name, wild[i], sizeof name - 1);
+		name[sizeof name - 1] = '\0';
+		tg_report_mark(report);
+		tg_report_process(report, UINT32_MAX, UINT64_MAX);
+		slot = tg_report_section(report, name);
+		assert_null(slot);
+		assert_null(tg_report_section(report, "server"));
+		tg_report_ungoverned(report, 4, address, 443);
+		tg_report_ungoverned(report, 77, address, 443);
+	}
+	munmap(map, size + page);
+}
+
+static void *claim_sections(void *argument)
+{
+	struct tg_report_page *const page = argument;
+	const unsigned char address[16] = {127, 0, 0, 1};
+	char name[16];
+
+	for (int i = 0; i < 5000; i++) {
+		(void)snprintf(name, sizeof name, "sni %d", i % 50);
+		tg_report_accepted(tg_report_section(page, name), i % 2);
+		tg_report_ungoverned(page, 4, address, (uint16_t)(i % 20));
+		tg_report_process(page, (uint32_t)(i % 30), 1);
+	}
+	return NULL;
+}
+
+/* Two slots of one name are allowed for (a claim that took long is skipped), a lost count is not. */
+static void threads_lose_no_count(void **state)
+{
+	uint64_t accepted = 0, resumed = 0, ungoverned = 0;
+	pthread_t threads[4];
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, claim_sections, memory.guest), 0);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	for (size_t i = 0; i < TG_SECTION_SLOTS; i++) {
+		accepted += memory.keeper->sections[i].accepted;
+		resumed += memory.keeper->sections[i].resumed;
+	}
+	for (size_t i = 0; i < TG_UNGOVERNED_SLOTS; i++)
+		ungoverned += memory.keeper->ungoverned[i].handshakes;
+	assert_int_equal(accepted, 20000);
+	assert_int_equal(resumed, 10000);
+	assert_int_equal(ungoverned, 20000);
+	memory_close(&memory);
+}
+
+static void keeper_mapping_stays_read_only(void **state)
+{
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	assert_int_equal(mprotect(memory.keeper, TG_PAGE_SIZE, PROT_READ | PROT_WRITE), -1);
+	assert_int_equal(errno, EACCES);
+	assert_int_equal(ftruncate(memory.fd, 0), -1);
+	assert_int_equal(errno, EPERM);
+	memory_close(&memory);
+}
+
+static void abandoned_only_without_any_writer(void **state)
+{
+	int ready[2], leave[2], status;
+	struct memory memory;
+	char byte = 0;
+	pid_t child;
+
+	(void)state;
+	memory_open(&memory);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(leave, O_CLOEXEC), 0);
+	assert_false(tg_report_abandoned(memory.fd));
+
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		close(leave[1]);
+		_exit(write(ready[1], "r", 1) == 1 && read(leave[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	close(leave[0]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	tg_report_unmap(memory.guest);
+	assert_false(tg_report_abandoned(memory.fd));
+	close(leave[1]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+
+	/* The keeper's own mapping does not count. */
+	assert_true(tg_report_abandoned(memory.fd));
+	assert_true(tg_report_abandoned(memory.fd));
+	assert_int_equal(tg_report_map(memory.fd, true, &memory.guest), -EPERM);
+	tg_report_unmap(memory.keeper);
+	close(memory.fd);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static void other_files_are_refused(void **state)
+{
+	struct tg_report_page *page = NULL;
+	int fd;
+
+	(void)state;
+	fd = memfd_create("short", MFD_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(tg_report_map(fd, true, &page), -EPROTO);
+	assert_int_equal(ftruncate(fd, sizeof(struct tg_report_page) - 1), 0);
+	assert_int_equal(tg_report_map(fd, false, &page), -EPROTO);
+	close(fd);
+	assert_int_equal(tg_report_map(-1, false, &page), -EBADF);
+	assert_int_equal(tg_report_create("no tree", &fd), -EINVAL);
+	assert_null(page);
+}
+
+static void every_reason_has_a_name(void **state)
+{
+	static const char *const names[] = {"no_certificate", "unknown_ca",  "expired",  "not_yet_valid", "revoked",
+					    "crl_stale",      "not_allowed", "protocol", "other"};
+
+	(void)state;
+	assert_int_equal(sizeof names / sizeof *names, TG_REFUSAL_COUNT);
+	for (unsigned int i = 0; i < TG_REFUSAL_COUNT; i++)
+		assert_string_equal(tg_refusal_name((enum tg_refusal)i), names[i]);
+	assert_string_equal(tg_refusal_name((enum tg_refusal)99), "other");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(keeper_sees_what_guests_write),  cmocka_unit_test(processes_share_the_table),
+	    cmocka_unit_test(full_tables_are_no_fault),       cmocka_unit_test(long_names_are_cut),
+	    cmocka_unit_test(wild_values_stay_inside),        cmocka_unit_test(threads_lose_no_count),
+	    cmocka_unit_test(keeper_mapping_stays_read_only), cmocka_unit_test(abandoned_only_without_any_writer),
+	    cmocka_unit_test(other_files_are_refused),        cmocka_unit_test(every_reason_has_a_name),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}
