@@ -1,0 +1,283 @@
+#include "loader/identity.h"
+
+#include "loader/arena.h"
+#include "loader/describe.h"
+#include "loader/options.h"
+#include "loader/private.h"
+#include "loader/rules.h"
+
+#include <openssl/err.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+struct writer {
+	FILE *stream;
+	struct tg_arena *arena;
+	bool any;
+};
+
+static void item(struct writer *writer, const char *section)
+{
+	fprintf(writer->stream, "%s%s: ", writer->any ? "; " : "", section);
+	writer->any = true;
+}
+
+static const struct tg_policy *policy_of(const struct tg_document *document, const char *section)
+{
+	for (size_t i = 0; document && i < document->policy_count; i++)
+		if (strcmp(document->policies[i].section, section) == 0)
+			return &document->policies[i];
+	return NULL;
+}
+
+/* "RSA 1a2b3c4d5e6f7081 serial 4F01, not after 2026-01-02". */
+static void write_leaf(struct writer *writer, const struct tg_pair *pair)
+{
+	struct tg_certificate_facts facts;
+
+	if (tg_certificate_facts(pair->leaf, &facts) != 0) {
+		fputs("unreadable", writer->stream);
+		return;
+	}
+	fprintf(writer->stream, "%s %.16s serial %s, not after %s", facts.key_type, facts.sha256, facts.serial,
+		tg_date_text(writer->arena, facts.not_after));
+	tg_certificate_facts_clear(&facts);
+}
+
+static const struct tg_credentials *credentials_of(const struct tg_document *document, const struct tg_policy *policy)
+{
+	return document && policy && policy->credentials != TG_NONE ? &document->credentials[policy->credentials] : NULL;
+}
+
+static bool same_chain(const struct tg_pair *a, const struct tg_pair *b)
+{
+	if (a->chain_count != b->chain_count)
+		return false;
+	for (size_t i = 0; i < a->chain_count; i++)
+		if (!tg_span_equal(a->chain[i], b->chain[i]))
+			return false;
+	return true;
+}
+
+static void compare_certificates(struct writer *writer, const char *section, const struct tg_credentials *old,
+				 const struct tg_credentials *new)
+{
+	size_t old_count = old ? old->pair_count : 0, new_count = new ? new->pair_count : 0;
+
+	for (size_t i = 0; i < old_count || i < new_count; i++) {
+		const struct tg_pair *before = i < old_count ? &old->pairs[i] : NULL;
+		const struct tg_pair *after = i < new_count ? &new->pairs[i] : NULL;
+
+		if (before && after && tg_span_equal(before->leaf, after->leaf)) {
+			if (!same_chain(before, after)) {
+				item(writer, section);
+				fputs("chain changed", writer->stream);
+			}
+			continue;
+		}
+		item(writer, section);
+		fputs("certificate ", writer->stream);
+		if (before)
+			write_leaf(writer, before);
+		if (before && after)
+			fputs(" -> ", writer->stream);
+		if (after)
+			write_leaf(writer, after);
+		else
+			fputs(" no more served", writer->stream);
+	}
+}
+
+static bool holds(const struct tg_span *spans, size_t count, struct tg_span wanted)
+{
+	for (size_t i = 0; i < count; i++)
+		if (tg_span_equal(spans[i], wanted))
+			return true;
+	return false;
+}
+
+/* The CAs of `these` that are not among `those`, by name and fingerprint. */
+static void write_cas(struct writer *writer, const char *section, const char *what, const struct tg_trust *these,
+		      const struct tg_trust *those)
+{
+	for (size_t i = 0; these && i < these->ca_count; i++) {
+		struct tg_certificate_facts facts;
+
+		if (those && holds(those->cas, those->ca_count, these->cas[i]))
+			continue;
+		item(writer, section);
+		if (tg_certificate_facts(these->cas[i], &facts) != 0) {
+			fprintf(writer->stream, "ca %s", what);
+			continue;
+		}
+		fprintf(writer->stream, "ca %s %s (%.16s)", what, facts.subject, facts.sha256);
+		tg_certificate_facts_clear(&facts);
+	}
+}
+
+static void compare_trust(struct writer *writer, const char *section, const struct tg_trust *old,
+			  const struct tg_trust *new)
+{
+	bool same;
+
+	write_cas(writer, section, "added", new, old);
+	write_cas(writer, section, "removed", old, new);
+	if (!old || !new)
+		return;
+	same = old->crl_count == new->crl_count;
+	for (size_t i = 0; same && i < new->crl_count; i++)
+		same = holds(old->crls, old->crl_count, new->crls[i]);
+	if (!same) {
+		item(writer, section);
+		fputs("crl changed", writer->stream);
+		if (new->crl_next_update != 0)
+			fprintf(writer->stream, ", next update %s", tg_date_text(writer->arena, new->crl_next_update));
+	}
+	if (old->crl_check != new->crl_check) {
+		item(writer, section);
+		fputs("crl_check changed", writer->stream);
+	}
+	if (old->verify_depth != new->verify_depth) {
+		item(writer, section);
+		fprintf(writer->stream, "verify_depth %d -> %d", old->verify_depth, new->verify_depth);
+	}
+}
+
+static bool has_rule(const struct tg_policy *policy, const struct tg_rule *rule)
+{
+	for (size_t i = 0; i < policy->rule_count; i++) {
+		const struct tg_rule *other = &policy->rules[i];
+
+		if (other->kind == rule->kind && other->wildcard == rule->wildcard &&
+		    other->prefix_length == rule->prefix_length && tg_span_equal(other->value, rule->value))
+			return true;
+	}
+	return false;
+}
+
+static void write_rules(struct writer *writer, const char *section, const char *what, const struct tg_policy *these,
+			const struct tg_policy *those)
+{
+	for (size_t i = 0; i < these->rule_count; i++) {
+		char *text;
+
+		if (has_rule(those, &these->rules[i]))
+			continue;
+		text = tg_rule_text(&these->rules[i]);
+		item(writer, section);
+		fprintf(writer->stream, "allow %s %s", what, text ? text : "a rule");
+		free(text);
+	}
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static const struct tg_trust *trust_of(const struct tg_document *document, const struct tg_policy *policy)
+{
+	return document && policy && policy->trust != TG_NONE ? &document->trusts[policy->trust] : NULL;
+}
+
+static void compare_policies(struct writer *writer, const struct tg_document *old_document, const struct tg_policy *old,
+			     const struct tg_document *new_document, const struct tg_policy *new)
+{
+	const char *section = new->section;
+
+	if (old->mode != new->mode) {
+		item(writer, section);
+		fprintf(writer->stream, "mode %s -> %s", tg_option_word(TG_OPT_MODE, (int)old->mode),
+			tg_option_word(TG_OPT_MODE, (int)new->mode));
+	}
+	compare_certificates(writer, section, credentials_of(old_document, old), credentials_of(new_document, new));
+	compare_trust(writer, section, trust_of(old_document, old), trust_of(new_document, new));
+	write_rules(writer, section, "added", new, old);
+	write_rules(writer, section, "removed", old, new);
+	if (old->min_protocol != new->min_protocol || old->max_protocol != new->max_protocol ||
+	    old->security_level != new->security_level || old->override != new->override ||
+	    !same_text(old->ciphers, new->ciphers) || !same_text(old->ciphersuites, new->ciphersuites) ||
+	    !same_text(old->groups, new->groups)) {
+		item(writer, section);
+		fputs("protocol settings changed", writer->stream);
+	}
+}
+
+/* Which addresses and names lead where. */
+static bool same_routes(const struct tg_document *a, const struct tg_document *b)
+{
+	bool same = a->route_count == b->route_count;
+
+	for (size_t i = 0; same && i < a->route_count; i++) {
+		const struct tg_route *one = &a->routes[i], *other = &b->routes[i];
+
+		same = one->is_server == other->is_server && one->address_count == other->address_count &&
+		       one->name_count == other->name_count &&
+		       strcmp(a->policies[one->policy].section, b->policies[other->policy].section) == 0;
+		for (size_t j = 0; same && j < one->address_count; j++)
+			same = one->addresses[j].family == other->addresses[j].family &&
+			       one->addresses[j].port == other->addresses[j].port &&
+			       memcmp(one->addresses[j].bytes, other->addresses[j].bytes, 16) == 0;
+		for (size_t j = 0; same && j < one->name_count; j++)
+			same = one->names[j].wildcard == other->names[j].wildcard &&
+			       strcmp(one->names[j].text, other->names[j].text) == 0;
+	}
+	return same;
+}
+
+static void compare_documents(struct writer *writer, const struct tg_document *old, const struct tg_document *new)
+{
+	for (size_t i = 0; i < new->policy_count; i++) {
+		const struct tg_policy *policy = &new->policies[i], *before = policy_of(old, policy->section);
+
+		/* An [sni] has a policy on each route: said once. */
+		if (policy_of(new, policy->section) != policy)
+			continue;
+		if (before) {
+			compare_policies(writer, old, before, new, policy);
+			continue;
+		}
+		item(writer, policy->section);
+		fprintf(writer->stream, "new, mode %s", tg_option_word(TG_OPT_MODE, (int)policy->mode));
+		compare_certificates(writer, policy->section, NULL, credentials_of(new, policy));
+		compare_trust(writer, policy->section, NULL, trust_of(new, policy));
+	}
+	for (size_t i = 0; old && i < old->policy_count; i++) {
+		if (policy_of(new, old->policies[i].section) ||
+		    policy_of(old, old->policies[i].section) != &old->policies[i])
+			continue;
+		item(writer, old->policies[i].section);
+		fputs("removed", writer->stream);
+	}
+	if (old && !same_routes(old, new)) {
+		fprintf(writer->stream, "%saddresses or names changed", writer->any ? "; " : "");
+		writer->any = true;
+	}
+}
+
+char *tlsgraft_identity_difference(const tlsgraft_identity *serving, const tlsgraft_identity *loaded)
+{
+	char *text = NULL;
+	size_t size = 0;
+	struct writer writer = {.arena = tg_arena_new()};
+
+	if (!writer.arena)
+		return NULL;
+	writer.stream = open_memstream(&text, &size);
+	if (writer.stream) {
+		compare_documents(&writer, serving ? serving->document : NULL, loaded->document);
+		if (!writer.any)
+			fputs(serving && tlsgraft_identity_equal(serving, loaded) ? "nothing changed"
+										  : "keys or details changed",
+			      writer.stream);
+		if (fclose(writer.stream) != 0) {
+			free(text);
+			text = NULL;
+		}
+	}
+	tg_arena_free(writer.arena);
+	return text;
+}

@@ -1,0 +1,361 @@
+#include "loader/identity.h"
+
+#include "loader/load.h"
+#include "loader/private.h"
+#include "loader/resolve.h"
+#include "loader/settings.h"
+#include "page/read.h"
+
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ATTEMPTS 5
+#define PAUSE_MS 20 /* ATTEMPTS - 1 of them at most: the 100 ms of the public header */
+
+/* Pages of their own, so that keys can be kept out of core dumps and, where the limit allows, out of swap. */
+static unsigned char *map_secret(const unsigned char *bytes, size_t size, size_t *ret_mapped)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	size_t mapped = (size + page - 1) / page * page;
+	unsigned char *copy = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (copy == MAP_FAILED)
+		return NULL;
+	madvise(copy, mapped, MADV_DONTDUMP);
+	mlock(copy, mapped);
+	memcpy(copy, bytes, size);
+	*ret_mapped = mapped;
+	return copy;
+}
+
+static void identity_free(tlsgraft_identity *identity)
+{
+	if (!identity)
+		return;
+	tg_document_free(identity->document);
+	if (identity->bytes) {
+		OPENSSL_cleanse(identity->bytes, identity->size);
+		munmap(identity->bytes, identity->mapped);
+	}
+	tg_arena_free(identity->arena);
+	free(identity);
+}
+
+/* With settings by default and no files. Returns TLSGRAFT_OK, TLSGRAFT_REFUSED (malformed) or TLSGRAFT_NO_MEMORY. */
+static int identity_new(const unsigned char *bytes, size_t size, tlsgraft_identity **ret)
+{
+	tlsgraft_identity *identity = calloc(1, sizeof(*identity));
+	int result = TLSGRAFT_NO_MEMORY;
+
+	if (!identity)
+		return TLSGRAFT_NO_MEMORY;
+	if (size == 0) {
+		result = TLSGRAFT_REFUSED;
+		goto out;
+	}
+	atomic_init(&identity->references, 1);
+	identity->arena = tg_arena_new();
+	identity->size = size;
+	identity->bytes = map_secret(bytes, size, &identity->mapped);
+	if (!identity->arena || !identity->bytes || !tg_settings_fill(identity->arena, NULL, &identity->settings))
+		goto out;
+	switch (tg_document_decode(identity->bytes, identity->size, &identity->document)) {
+	case 0:
+		*ret = identity;
+		return TLSGRAFT_OK;
+	case -EBADMSG:
+		result = TLSGRAFT_REFUSED;
+		break;
+	default:
+		break;
+	}
+out:
+	identity_free(identity);
+	return result;
+}
+
+int tg_identity_from_bytes(const unsigned char *bytes, size_t size, tlsgraft_identity **ret)
+{
+	tlsgraft_identity *identity = NULL;
+	int result = identity_new(bytes, size, &identity);
+	struct tg_settings carried;
+
+	if (result != TLSGRAFT_OK)
+		return result;
+	carried = (struct tg_settings){
+	    .exes = identity->document->exes,
+	    .exe_count = identity->document->exe_count,
+	    .reload_signal = identity->document->reload_signal,
+	    .children_keep = identity->document->children_keep,
+	};
+	identity->from_bytes = true;
+	if (!tg_settings_keep(identity->arena, &carried, &identity->settings)) {
+		identity_free(identity);
+		return TLSGRAFT_NO_MEMORY;
+	}
+	*ret = identity;
+	return TLSGRAFT_OK;
+}
+
+tlsgraft_identity *tlsgraft_identity_ref(tlsgraft_identity *identity)
+{
+	atomic_fetch_add_explicit(&identity->references, 1, memory_order_relaxed);
+	return identity;
+}
+
+void tlsgraft_identity_unref(tlsgraft_identity *identity)
+{
+	if (identity && atomic_fetch_sub_explicit(&identity->references, 1, memory_order_acq_rel) == 1)
+		identity_free(identity);
+}
+
+int tlsgraft_identity_equal(const tlsgraft_identity *a, const tlsgraft_identity *b)
+{
+	return a == b || (a->size == b->size && CRYPTO_memcmp(a->bytes, b->bytes, a->size) == 0);
+}
+
+const struct tg_settings *tg_identity_settings(const tlsgraft_identity *identity)
+{
+	return &identity->settings;
+}
+
+const struct tg_document *tg_identity_document(const tlsgraft_identity *identity)
+{
+	return identity->document;
+}
+
+const unsigned char *tg_identity_bytes(const tlsgraft_identity *identity, size_t *ret_size)
+{
+	*ret_size = identity->size;
+	return identity->bytes;
+}
+
+size_t tg_identity_file_count(const tlsgraft_identity *identity)
+{
+	return identity->file_count;
+}
+
+const char *tg_identity_file(const tlsgraft_identity *identity, size_t index)
+{
+	return index < identity->file_count ? identity->files[index] : NULL;
+}
+
+const char *tlsgraft_loader_version(void)
+{
+	return TLSGRAFT_VERSION;
+}
+
+/* The INI file's own path, absolute. Links are not resolved: they may be what changes. */
+static char *absolute(struct tg_arena *arena, const char *path)
+{
+	char *folder, *result;
+
+	if (*path == '/')
+		return tg_arena_text(arena, path);
+	folder = getcwd(NULL, 0);
+	if (!folder)
+		return NULL;
+	result = tg_arena_format(arena, "%s%s%s", folder, strcmp(folder, "/") == 0 ? "" : "/", path);
+	free(folder);
+	return result;
+}
+
+/* Reads the INI file and every file that it names, and nothing else yet. */
+static void read_everything(struct tg_load *load, const char *ini_path)
+{
+	struct tg_place place = {ini_path, 0, NULL, NULL};
+	char *path = absolute(load->arena, ini_path);
+	const struct tg_file *file = path ? tg_snapshot_read(&load->snapshot, path) : NULL;
+	const char *reason;
+	struct tg_ini ini;
+	char *folder;
+
+	if (!file)
+		return;
+	reason = file->fault ? file->fault : tg_file_untrusted(load->arena, file);
+	if (reason) {
+		tg_message(load->messages, TLSGRAFT_ERROR, &place, "%s", reason);
+		return;
+	}
+	folder = tg_arena_copy(load->arena, path, strrchr(path, '/') == path ? 1 : (size_t)(strrchr(path, '/') - path));
+	if (!folder)
+		return;
+	tg_ini_read(load->arena, ini_path, file->data, file->size, &ini, load->messages);
+	tg_config_read(load->arena, ini_path, folder, &ini, &load->config, load->messages);
+	for (size_t i = 0; i < load->config.section_count; i++) {
+		for (size_t j = 0; j < TG_OPT_COUNT; j++) {
+			const struct tg_values *values = &load->config.sections[i].options[j];
+
+			for (size_t k = 0; tg_options_get(j)->type == TG_TYPE_FILE && k < values->count; k++)
+				if (!tg_snapshot_read(&load->snapshot, values->items[k].path))
+					return;
+		}
+	}
+}
+
+/* Settings, with what a reload cannot change left as it is; and the document's share of them. */
+static bool settle(struct tg_load *load, const tlsgraft_identity *serving, struct tg_arena *arena,
+		   struct tg_document *document, struct tg_settings *settings)
+{
+	if (!tg_settings_fill(arena, &load->config, settings))
+		return false;
+	if (serving) {
+		struct tg_settings in_force = serving->settings;
+
+		if (serving->from_bytes) {
+			/* These are not in the document: nobody knows what they were. */
+			in_force.users = settings->users;
+			in_force.user_count = settings->user_count;
+		}
+		tg_settings_compare(&in_force, settings, load->messages);
+		if (!tg_settings_keep(arena, &in_force, settings))
+			return false;
+	}
+	document->reload_signal = settings->reload_signal;
+	document->children_keep = settings->children_keep;
+	document->exes = settings->exes;
+	document->exe_count = settings->exe_count;
+	return true;
+}
+
+/* Makes the identity of a load without errors. */
+static int build(struct tg_load *load, const tlsgraft_identity *serving, struct tg_document *document,
+		 tlsgraft_identity **ret)
+{
+	struct tg_arena *arena = tg_arena_new();
+	struct tg_settings settings;
+	tlsgraft_identity *identity = NULL;
+	unsigned char *bytes = NULL;
+	size_t size = 0;
+	int result = TLSGRAFT_NO_MEMORY;
+	char **files;
+
+	if (!arena || !settle(load, serving, arena, document, &settings))
+		goto out;
+	files = tg_arena_alloc(arena, (load->snapshot.count + 1) * sizeof(char *));
+	if (!files)
+		goto out;
+	for (size_t i = 0; i < load->snapshot.count; i++) {
+		files[i] = tg_arena_text(arena, load->snapshot.files[i].path);
+		if (!files[i])
+			goto out;
+	}
+	switch (tg_document_encode(document, &bytes, &size)) {
+	case 0:
+		break;
+	case -E2BIG:
+		tg_message(load->messages, TLSGRAFT_ERROR, &(struct tg_place){load->config.name, 0, NULL, NULL},
+			   "with all that it names, it is too large to be published");
+		result = TLSGRAFT_REFUSED;
+		goto out;
+	default:
+		goto out;
+	}
+	result = identity_new(bytes, size, &identity);
+	if (result != TLSGRAFT_OK) {
+		if (result == TLSGRAFT_REFUSED)
+			tg_message(load->messages, TLSGRAFT_ERROR, &(struct tg_place){load->config.name, 0, NULL, NULL},
+				   "cannot be published: its encoding does not decode");
+		goto out;
+	}
+	tg_arena_free(identity->arena);
+	identity->arena = arena;
+	identity->settings = settings;
+	identity->files = files;
+	identity->file_count = load->snapshot.count;
+	arena = NULL;
+	*ret = identity;
+out:
+	tg_cleanse_free(bytes, size);
+	tg_arena_free(arena);
+	return result;
+}
+
+static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraft_identity **ret)
+{
+	struct tg_document document;
+	size_t errors;
+
+	load->now = time(NULL);
+	load->warn_days = tg_config_number(tg_config_section(&load->config, TG_SECTION_TLSGRAFT), TG_OPT_WARN_DAYS);
+	load->serving = serving ? serving->document : NULL;
+	if (load->config.sections) {
+		tg_settings_check(&load->config, serving != NULL, load->messages);
+		tg_resolve(load, &document);
+	}
+	if (tg_arena_failed(load->arena) || tg_messages_failed(load->messages))
+		return TLSGRAFT_NO_MEMORY;
+	errors = tg_messages_errors(load->messages);
+	if (errors > 0)
+		return serving && errors == tg_messages_pending(load->messages) ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
+	return build(load, serving, &document, ret);
+}
+
+/* One attempt. `changing`: files changed while they were read. */
+static int load_once(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
+		     tlsgraft_messages **ret_messages, bool *ret_changing)
+{
+	struct tg_load load = {.arena = tg_arena_new(), .messages = tg_messages_new()};
+	tlsgraft_identity *identity = NULL;
+	int result = TLSGRAFT_NO_MEMORY;
+
+	*ret_changing = false;
+	load.snapshot.arena = load.arena;
+	if (!load.arena || !load.messages)
+		goto out;
+	read_everything(&load, ini_path);
+	if (tg_arena_failed(load.arena) || tg_messages_failed(load.messages))
+		goto out;
+	*ret_changing = !tg_snapshot_holds(&load.snapshot);
+	if (*ret_changing) {
+		tg_message(load.messages, TLSGRAFT_ERROR, &(struct tg_place){ini_path, 0, NULL, NULL},
+			   "it or a file that it names was changing all the time while it was read");
+		result = TLSGRAFT_REFUSED;
+	} else {
+		result = judge(&load, serving, &identity);
+	}
+out:
+	tg_arena_free(load.arena);
+	if (result == TLSGRAFT_NO_MEMORY || tg_messages_failed(load.messages)) {
+		tlsgraft_identity_unref(identity);
+		tlsgraft_messages_free(load.messages);
+		return TLSGRAFT_NO_MEMORY;
+	}
+	*ret_messages = load.messages;
+	if (result == TLSGRAFT_OK)
+		*ret_identity = identity;
+	return result;
+}
+
+int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
+		  tlsgraft_messages **ret_messages)
+{
+	const struct timespec pause = {0, PAUSE_MS * 1000000L};
+	tlsgraft_messages *messages = NULL;
+	tlsgraft_identity *identity = NULL;
+	bool changing = true;
+	int result;
+
+	ERR_set_mark();
+	for (int attempt = 1;; attempt++) {
+		result = load_once(ini_path, serving, &identity, &messages, &changing);
+		if (!changing || attempt == ATTEMPTS)
+			break;
+		tlsgraft_messages_free(messages);
+		messages = NULL;
+		nanosleep(&pause, NULL);
+	}
+	ERR_pop_to_mark();
+	if (result != TLSGRAFT_NO_MEMORY)
+		*ret_messages = messages;
+	if (result == TLSGRAFT_OK)
+		*ret_identity = identity;
+	return result;
+}

@@ -1,0 +1,68 @@
+/*
+ * The loader's inside as the keeper and the command line see it. Not installed.
+ */
+#ifndef TG_LOADER_IDENTITY_H
+#define TG_LOADER_IDENTITY_H
+
+#include "page/policy.h"
+#include "tlsgraft/loader.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum tg_log_target { TG_LOG_STDERR, TG_LOG_SYSLOG, TG_LOG_FILE };
+enum tg_log_level { TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };
+
+/* [tlsgraft]: what concerns the tree, not its connections. */
+struct tg_settings {
+	enum tg_log_target log_target;
+	char *log_file; /* absolute; NULL unless TG_LOG_FILE */
+	enum tg_log_level log_level;
+	int reload_signal; /* signal number; 0: none */
+	bool watch;
+	int warn_days;
+	char **exes;
+	size_t exe_count;
+	char **users;
+	size_t user_count;
+	bool children_keep;
+};
+
+const struct tg_settings *tg_identity_settings(const tlsgraft_identity *identity);
+
+/* The resolved policy, and its encoding as published. Both live as long as the identity. */
+const struct tg_document *tg_identity_document(const tlsgraft_identity *identity);
+const unsigned char *tg_identity_bytes(const tlsgraft_identity *identity, size_t *ret_size);
+
+/* Absolute paths of every file that was read, the INI first: for the watcher. */
+size_t tg_identity_file_count(const tlsgraft_identity *identity);
+const char *tg_identity_file(const tlsgraft_identity *identity, size_t index);
+
+/*
+ * An identity of published bytes alone, for a restarted worker: copied, decoded. Settings are defaults but for what the
+ * document carries, no files. Returns TLSGRAFT_OK, TLSGRAFT_REFUSED (malformed) or TLSGRAFT_NO_MEMORY.
+ */
+int tg_identity_from_bytes(const unsigned char *bytes, size_t size, tlsgraft_identity **ret);
+
+/*
+ * At a reload: warnings ("at the next start") for [tlsgraft] keys other than log, log_level, watch and warn_days that
+ * differ, appended to `messages`.
+ */
+int tg_settings_compare(const struct tg_settings *serving, const struct tg_settings *loaded, tlsgraft_messages *messages);
+
+/* Facts of one served certificate, for `check` and `status`. */
+struct tg_certificate_facts {
+	char key_type[24];  /* "RSA", "EC P-256", "ED25519" */
+	char sha256[65];    /* hex of the leaf's DER */
+	char *serial;       /* hex */
+	char *subject;      /* one line, RFC 2253 */
+	char *names;        /* SAN entries, comma-separated: "DNS:a, IP:1.2.3.4" */
+	int64_t not_before; /* seconds since the epoch */
+	int64_t not_after;
+	int days_left; /* whole days, negative when over */
+};
+int tg_certificate_facts(struct tg_span der, struct tg_certificate_facts *ret); /* 0 or a negative errno */
+void tg_certificate_facts_clear(struct tg_certificate_facts *facts);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * What one load carries from step to step. Lives on the stack of tlsgraft_load; one thread.
+ */
+#ifndef TG_LOADER_LOAD_H
+#define TG_LOADER_LOAD_H
+
+#include "loader/arena.h"
+#include "loader/config.h"
+#include "loader/messages.h"
+#include "loader/snapshot.h"
+#include "page/policy.h"
+
+#include <stdint.h>
+
+struct tg_load {
+	struct tg_arena *arena;
+	tlsgraft_messages *messages;
+	struct tg_config config;
+	struct tg_snapshot snapshot;
+	const struct tg_document *serving; /* NULL at a start */
+	int64_t now;                       /* seconds since the epoch */
+	int warn_days;
+};
+
+/* A fault that what is being served has already is a warning. */
+static inline enum tlsgraft_severity tg_severity(bool serving_has_it)
+{
+	return serving_has_it ? TLSGRAFT_WARNING : TLSGRAFT_ERROR;
+}
+
+#endif

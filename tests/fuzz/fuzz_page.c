@@ -1,0 +1,172 @@
+/*
+ * The published memory from both ends: the first byte of an input says whether the rest is a policy document, an image of
+ * the policy memory that a guest copies from, or one of the report memory that guests and keeper share.
+ */
+#include "page/policy.h"
+#include "page/publish.h"
+#include "page/read.h"
+#include "page/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum subject { SUBJECT_DOCUMENT, SUBJECT_POLICY_IMAGE, SUBJECT_REPORT_IMAGE, SUBJECT_COUNT };
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
+
+/* What was accepted is walked as a whole by encoding it again, and there is only one encoding of a document. */
+static void try_document(const uint8_t *data, size_t size)
+{
+	struct tg_document *document = NULL;
+	unsigned char *again = NULL;
+	size_t again_size = 0;
+
+	if (tg_document_decode(data, size, &document))
+		return;
+	if (tg_document_encode(document, &again, &again_size) || again_size != size || memcmp(again, data, size) != 0)
+		abort();
+	free(again);
+	tg_document_free(document);
+}
+
+/* One byte for the size of the image and whether its header is made sane; then the header; then the first slot. */
+static void try_policy_image(const uint8_t *data, size_t size)
+{
+	const size_t slot_size = size ? (1 + (size_t)(data[0] & 3)) * TG_PAGE_SIZE : TG_PAGE_SIZE;
+	const size_t map_size = TG_PAGE_SIZE + 2 * slot_size;
+	unsigned char *const map = aligned_alloc(TG_PAGE_SIZE, map_size);
+	struct tg_policy_header *const header = (struct tg_policy_header *)(void *)map;
+	unsigned char *bytes = NULL;
+	uint64_t generation = 0;
+	size_t length = 0, taken;
+
+	if (!map)
+		abort();
+	memset(map, 0, map_size);
+	if (size > 0) {
+		taken = size - 1 < sizeof *header ? size - 1 : sizeof *header;
+		memcpy(map, data + 1, taken);
+		if (data[0] & 4) {
+			header->magic = TG_POLICY_MAGIC;
+			header->layout = TG_LAYOUT;
+			header->slot_size = slot_size;
+		}
+		if (size - 1 - taken > 0)
+			memcpy(map + TG_PAGE_SIZE, data + 1 + taken,
+			       size - 1 - taken < 2 * slot_size ? size - 1 - taken : 2 * slot_size);
+	}
+	if (tg_policy_copy(header, map_size, &bytes, &length, &generation) == 0) {
+		if (length == 0 || length > slot_size || generation == 0)
+			abort();
+		try_document(bytes, length);
+		tg_cleanse_free(bytes, length);
+	}
+	free(map);
+}
+
+static void try_report_image(const uint8_t *data, size_t size)
+{
+	struct tg_report_page *const page = calloc(1, sizeof *page);
+	char name[TG_SECTION_NAME_SIZE + 8] = {0};
+	struct tg_section_slot *slot;
+
+	if (!page)
+		abort();
+	/* The tables are long: the input is laid over each of them. */
+	memcpy(page, data, size < sizeof *page ? size : sizeof *page);
+	memcpy(page->sections, data, size < sizeof page->sections ? size : sizeof page->sections);
+	memcpy(page->ungoverned, data, size < sizeof page->ungoverned ? size : sizeof page->ungoverned);
+	memcpy(name, data, size < sizeof name - 1 ? size : sizeof name - 1);
+	tg_report_mark(page);
+	tg_report_process(page, size > 3 ? data[3] : 1, size);
+	slot = tg_report_section(page, name);
+	if (slot && (slot < page->sections || slot >= page->sections + TG_SECTION_SLOTS))
+		abort();
+	tg_report_accepted(slot, true);
+	tg_report_refused(slot, (enum tg_refusal)(size > 4 ? data[4] : 0));
+	tg_report_aborted(slot);
+	if (size >= 18)
+		tg_report_ungoverned(page, data[0], data + 2, data[1]);
+	free(page);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	if (size == 0)
+		return 0;
+	switch (data[0] % SUBJECT_COUNT) {
+	case SUBJECT_DOCUMENT:
+		try_document(data + 1, size - 1);
+		break;
+	case SUBJECT_POLICY_IMAGE:
+		try_policy_image(data + 1, size - 1);
+		break;
+	default:
+		try_report_image(data + 1, size - 1);
+		break;
+	}
+	return 0;
+}
+
+/* A whole document with one of everything, behind the byte that names it. Returns its size, 0 where it does not fit. */
+static size_t write_sample(uint8_t *data, size_t capacity)
+{
+	static const unsigned char bytes[] = "0123456789abcdef0123456789abcdef";
+	static char text[] = "server";
+	struct tg_span span = {bytes, 4};
+	struct tg_pair pair = {.leaf = span, .chain = &span, .chain_count = 1, .key = span};
+	struct tg_credentials credentials = {.pairs = &pair, .pair_count = 1};
+	struct tg_trust trust = {.cas = &span, .ca_count = 1, .crls = &span, .crl_count = 1, .verify_depth = 8};
+	struct tg_rule rules[] = {
+	    {.kind = TG_RULE_DNS, .value = {bytes, 8}},
+	    {.kind = TG_RULE_IP, .prefix_length = 8, .value = span},
+	    {.kind = TG_RULE_SHA256, .value = {bytes, 32}},
+	};
+	struct tg_policy policy = {
+	    .section = text, .mode = TG_MODE_MUTUAL, .rules = rules, .rule_count = 3, .ciphers = text};
+	struct tg_address addresses[] = {{.family = 4, .port = 443}, {.family = 6, .port = 443}, {.any = true}};
+	struct tg_name name = {.text = text};
+	struct tg_route route = {.addresses = addresses, .address_count = 3, .names = &name, .name_count = 1};
+	char *exe = text;
+	const struct tg_document sample = {
+	    .exes = &exe,
+	    .exe_count = 1,
+	    .credentials = &credentials,
+	    .credentials_count = 1,
+	    .trusts = &trust,
+	    .trust_count = 1,
+	    .policies = &policy,
+	    .policy_count = 1,
+	    .routes = &route,
+	    .route_count = 1,
+	};
+	unsigned char *encoded;
+	size_t size;
+
+	if (tg_document_encode(&sample, &encoded, &size))
+		abort();
+	if (size >= capacity)
+		size = 0;
+	else {
+		data[0] = SUBJECT_DOCUMENT;
+		memcpy(data + 1, encoded, size);
+		size++;
+	}
+	free(encoded);
+	return size;
+}
+
+/* Mutations of nothing begin with a good document: no random input would ever get past the magic number. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed)
+{
+	(void)seed;
+	if (size < 8) {
+		const size_t written = write_sample(data, capacity);
+
+		if (written > 0)
+			return written;
+	}
+	return LLVMFuzzerMutate(data, size, capacity);
+}
