@@ -1,0 +1,19 @@
+/*
+ * Text that came from files, certificates or guests, made fit for a terminal, a log line and JSON.
+ */
+#ifndef TG_KEEPER_ESCAPE_H
+#define TG_KEEPER_ESCAPE_H
+
+#include <stddef.h>
+
+/*
+ * Copies `text` into `out` (`size` bytes, always terminated); control characters (C0, DEL and C1) and bytes that are not
+ * UTF-8 (RFC 3629) become "\xNN". What does not fit is left out, never half an escape or half a character. Returns the
+ * length of what was written.
+ */
+size_t tg_escape(const char *text, char *out, size_t size);
+
+/* The same into malloc'ed memory; NULL where memory ran out. */
+char *tg_escape_new(const char *text);
+
+#endif

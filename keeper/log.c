@@ -1,0 +1,124 @@
+#include "keeper/log.h"
+
+#include "keeper/escape.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <syslog.h>
+#include <unistd.h>
+
+static struct {
+	enum tg_log_target target;
+	enum tg_log_level level;
+	int fd; /* of the file; -1 otherwise */
+	bool stderr_gone;
+	pid_t pid;
+	char ident[32]; /* openlog(3) keeps the pointer */
+} sink = {.target = TG_LOG_STDERR, .level = TG_LOG_INFO, .fd = -1};
+
+static int open_file(const char *file)
+{
+	/* O_NONBLOCK: a FIFO without a reader is an error, not a keeper that hangs */
+	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	int fd = open(file, flags);
+
+	if (fd < 0 && errno == ENOENT) {
+		fd = open(file, flags | O_CREAT | O_EXCL, 0600);
+		/* the keeper's umask is made for keys, not for logs */
+		if (fd >= 0 && fchmod(fd, 0640) < 0) {
+			const int error = errno;
+
+			close(fd);
+			return -error;
+		}
+	}
+	return fd < 0 ? -errno : fd;
+}
+
+int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level level, pid_t shown_pid)
+{
+	int result = 0;
+
+	if (sink.fd >= 0)
+		close(sink.fd);
+	sink.fd = -1;
+	if (target == TG_LOG_FILE) {
+		const int fd = open_file(file);
+
+		if (fd >= 0) {
+			sink.fd = fd;
+		} else {
+			result = fd;
+			target = TG_LOG_SYSLOG;
+		}
+	}
+	if (target == TG_LOG_STDERR && sink.stderr_gone)
+		target = TG_LOG_SYSLOG;
+	snprintf(sink.ident, sizeof(sink.ident), "tlsgraft[%d]", (int)shown_pid);
+	sink.pid = shown_pid;
+	sink.target = target;
+	sink.level = level;
+	return result;
+}
+
+void tg_log_stderr_gone(void)
+{
+	sink.stderr_gone = true;
+	if (sink.target == TG_LOG_STDERR)
+		sink.target = TG_LOG_SYSLOG;
+}
+
+bool tg_log_is_stderr(void)
+{
+	return sink.target == TG_LOG_STDERR;
+}
+
+static void write_line(int fd, const char *line, size_t size)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+
+	/* poll(2) calls a pipe writable when PIPE_BUF bytes fit: a reader who stalls must not stall the keeper */
+	if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 && write(fd, line, size) < 0)
+		return;
+}
+
+void tg_log(enum tg_log_level level, const char *format, ...)
+{
+	static const char *const names[] = {"error", "warn", "info", "debug"};
+	static const int priorities[] = {LOG_ERR, LOG_WARNING, LOG_INFO, LOG_DEBUG};
+	char line[PIPE_BUF];
+	char *text = NULL;
+	va_list arguments;
+	int head;
+
+	if (level > sink.level)
+		return;
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) < 0)
+		text = NULL;
+	va_end(arguments);
+	if (text == NULL)
+		return;
+
+	if (sink.target == TG_LOG_SYSLOG) {
+		tg_escape(text, line, sizeof(line));
+		/* opened for each line: a restarted syslog daemon is found again, and no descriptor is held */
+		openlog(sink.ident, 0, LOG_DAEMON);
+		syslog(priorities[level], "%s: %s", names[level], line);
+		closelog();
+	} else {
+		head = snprintf(line, sizeof(line), "tlsgraft[%d]: %s: ", (int)sink.pid, names[level]);
+		const size_t body = tg_escape(text, line + head, sizeof(line) - (size_t)head - 1);
+
+		line[(size_t)head + body] = '\n';
+		write_line(sink.target == TG_LOG_FILE ? sink.fd : STDERR_FILENO, line, (size_t)head + body + 1);
+	}
+	free(text);
+}

@@ -1,0 +1,55 @@
+/*
+ * What a worker leaves for the one that the guardian starts when it dies: shared anonymous memory, made by the guardian,
+ * which never looks into it. So a restarted worker parses no file before somebody asks it to, and forgets neither a mark
+ * that its predecessor did not answer nor where it logged.
+ */
+#ifndef TG_KEEPER_MEMO_H
+#define TG_KEEPER_MEMO_H
+
+#include "keeper/verdict.h"
+#include "loader/identity.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct tg_memo {
+	uint64_t marks_answered;
+	int64_t serving_since; /* monotonic, milliseconds: when the newest generation was published */
+	struct tg_verdict verdict;
+	/* in effect: what a reload may change */
+	enum tg_log_target log_target;
+	enum tg_log_level log_level;
+	bool watch;
+	int warn_days;
+	char log_file[4096];
+	/* as at the start: what a reload does not change */
+	int reload_signal;
+	bool children_keep;
+	char exes[16384]; /* texts one after another, an empty one ends them */
+	char users[4096];
+	char files[65536]; /* what the serving generation was read from */
+	char end;          /* always 0: ends the list also where a worker died while it wrote it */
+};
+
+/* NULL where memory ran out. */
+struct tg_memo *tg_memo_new(void);
+
+/* 0, or -E2BIG where the programs or users named do not fit. */
+int tg_memo_store_start(struct tg_memo *memo, const struct tg_settings *settings);
+int tg_memo_store_effective(struct tg_memo *memo, const struct tg_settings *settings);
+
+/* Files that do not fit are left out: they are then not watched. True where the list is another than before. */
+bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity);
+
+/*
+ * The settings as they were at the start; lists are malloc'ed, their texts lie in the memo. Free with
+ * tg_memo_settings_free. 0 or -ENOMEM.
+ */
+int tg_memo_start_settings(struct tg_memo *memo, struct tg_settings *ret);
+void tg_memo_settings_free(struct tg_settings *settings);
+
+/* The next of texts one after another: pass their beginning first, then what was returned. NULL: no more. */
+const char *tg_memo_first(const char *texts);
+const char *tg_memo_next(const char *text);
+
+#endif

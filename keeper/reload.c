@@ -1,0 +1,325 @@
+#include "keeper/reload.h"
+
+#include "keeper/clock.h"
+#include "keeper/escape.h"
+#include "keeper/log.h"
+#include "page/policy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SETTLE_MS 50      /* after a change of a file: others of the same renewal follow */
+#define SETTLE_MAX_MS 500 /* however long they go on */
+#define RETRY_MS 200      /* while a key is waited for */
+#define PATIENCE_MS 3000
+
+void tg_reload_open_log(const struct tg_keeper *keeper)
+{
+	const struct tg_memo *memo = keeper->memo;
+	const int result = tg_log_open(memo->log_target, memo->log_file, memo->log_level, keeper->guardian_pid);
+
+	if (result < 0)
+		tg_log(TG_LOG_ERROR, "log: %s: %s; syslog is used", memo->log_file, strerror(-result));
+}
+
+static void file_changed(struct tg_reload *reload)
+{
+	const int64_t now = tg_monotonic_ms();
+
+	if (reload->changed < 0)
+		reload->changed = now;
+	reload->settled = now + SETTLE_MS;
+	if (reload->settled > reload->changed + SETTLE_MAX_MS)
+		reload->settled = reload->changed + SETTLE_MAX_MS;
+	/* a key that is waited for is looked for at once */
+	if (reload->patience >= 0)
+		reload->settled = now;
+	reload->catching_up = false;
+}
+
+/* Watches what is to be watched now; changes seen up to here are not lost. */
+static void follow_files(struct tg_reload *reload)
+{
+	const struct tg_memo *memo = reload->keeper->memo;
+	int result;
+
+	if (!memo->watch && reload->patience < 0) {
+		tg_watch_disarm(&reload->watch);
+		return;
+	}
+	result = tg_watch_arm(&reload->watch, memo->files, reload->refused);
+	if (result < 0)
+		tg_log(TG_LOG_ERROR, "watch: files are not watched: %s", strerror(-result));
+	else if (result > 0)
+		file_changed(reload);
+}
+
+static void catch_up(struct tg_reload *reload)
+{
+	if (reload->asked >= 0 || reload->settled >= 0)
+		return;
+	reload->asked = tg_monotonic_ms();
+	reload->catching_up = true;
+}
+
+int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const struct tg_report_page *report,
+		    tlsgraft_identity *serving, uint64_t generation)
+{
+	struct tg_settings start;
+	const int result = tg_memo_start_settings(keeper->memo, &start);
+
+	if (result < 0)
+		return result;
+	*reload = (struct tg_reload){.keeper = keeper,
+				     .report = report,
+				     .serving = serving,
+				     .generation = generation,
+				     .start = start,
+				     .refused = keeper->memo->verdict.kind == TG_VERDICT_REFUSED,
+				     .marks = keeper->memo->marks_answered,
+				     .asked = -1,
+				     .settled = -1,
+				     .changed = -1,
+				     .patience = -1,
+				     .began = -1};
+	tg_watch_init(&reload->watch);
+	follow_files(reload);
+	if (keeper->memo->watch)
+		catch_up(reload);
+	/* the worker before this one died over a request */
+	if (keeper->memo->verdict.kind == TG_VERDICT_PENDING)
+		tg_reload_request(reload);
+	return 0;
+}
+
+void tg_reload_end(struct tg_reload *reload)
+{
+	tlsgraft_identity_unref(reload->serving);
+	reload->serving = NULL;
+	tg_memo_settings_free(&reload->start);
+	tg_watch_disarm(&reload->watch);
+}
+
+void tg_reload_request(struct tg_reload *reload)
+{
+	reload->asked = tg_monotonic_ms();
+	reload->catching_up = false;
+}
+
+void tg_reload_look(struct tg_reload *reload, bool watch_ready)
+{
+	const uint64_t marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
+
+	/* while a key is waited for, the next reading is near and takes new marks with it */
+	if (marks != reload->marks && reload->patience < 0)
+		tg_reload_request(reload);
+	if (watch_ready && tg_watch_read(&reload->watch))
+		file_changed(reload);
+}
+
+static int64_t due(const struct tg_reload *reload)
+{
+	if (reload->asked < 0 || (reload->settled >= 0 && reload->settled < reload->asked))
+		return reload->settled;
+	return reload->asked;
+}
+
+int tg_reload_wait_ms(const struct tg_reload *reload)
+{
+	const int64_t when = due(reload);
+	int64_t left;
+
+	if (when < 0)
+		return -1;
+	left = when - tg_monotonic_ms();
+	return left < 0 ? 0 : (int)left;
+}
+
+/* All errors of a refusal in one text. */
+static char *join_errors(const tlsgraft_messages *messages, const char *otherwise)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *stream = open_memstream(&text, &size);
+
+	if (stream == NULL)
+		return NULL;
+	for (size_t i = 0; messages != NULL && i < tlsgraft_messages_count(messages); i++)
+		if (tlsgraft_messages_severity(messages, i) == TLSGRAFT_ERROR)
+			fprintf(stream, "%s%s", ftell(stream) > 0 ? "; " : "", tlsgraft_messages_text(messages, i));
+	if (ftell(stream) == 0)
+		fputs(otherwise, stream);
+	fclose(stream);
+	return text;
+}
+
+static void log_warnings(const tlsgraft_messages *messages)
+{
+	for (size_t i = 0; messages != NULL && i < tlsgraft_messages_count(messages); i++)
+		if (tlsgraft_messages_severity(messages, i) == TLSGRAFT_WARNING)
+			tg_log(TG_LOG_WARN, "%s", tlsgraft_messages_text(messages, i));
+}
+
+static void note_verdict(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
+{
+	struct tg_verdict *verdict = &reload->keeper->memo->verdict;
+
+	verdict->kind = kind;
+	verdict->at = tg_wall_seconds();
+	verdict->took_ms = tg_monotonic_fine_ms() - reload->began;
+	tg_escape(reason == NULL ? "out of memory" : reason, verdict->reason, sizeof(verdict->reason));
+}
+
+/* The verdict is out: what was waited for is over. */
+static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
+{
+	struct tg_memo *memo = reload->keeper->memo;
+
+	note_verdict(reload, kind, reason);
+	reload->refused = kind == TG_VERDICT_REFUSED;
+	memo->marks_answered = reload->marks;
+	reload->patience = -1;
+	reload->began = -1;
+	tg_reload_open_log(reload->keeper);
+}
+
+static void refuse(struct tg_reload *reload, const char *reason)
+{
+	const struct tg_memo *memo = reload->keeper->memo;
+
+	settle(reload, TG_VERDICT_REFUSED, reason);
+	tg_log(TG_LOG_ERROR, "reload refused: %s; generation %" PRIu64 " goes on; took %.1f ms", memo->verdict.reason,
+	       reload->generation, memo->verdict.took_ms);
+	/* after a refusal more counts as a change than before the reading */
+	follow_files(reload);
+}
+
+/* Publishes `loaded` where it differs. 0, or a negative errno where it does not fit. */
+static int publish(struct tg_reload *reload, const tlsgraft_identity *loaded)
+{
+	size_t size;
+	const unsigned char *bytes = tg_identity_bytes(loaded, &size);
+	const int64_t generation = tg_policy_publish(&reload->keeper->policy, bytes, size);
+
+	if (generation < 0)
+		return (int)generation;
+	reload->generation = (uint64_t)generation;
+	reload->keeper->memo->serving_since = tg_monotonic_ms();
+	return 0;
+}
+
+/* Makes `loaded` the serving identity and its settings those in effect. */
+static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
+{
+	struct tg_memo *memo = reload->keeper->memo;
+	const bool watched = reload->watch.fd >= 0;
+
+	tlsgraft_identity_unref(reload->serving);
+	reload->serving = loaded;
+	if (tg_memo_store_effective(memo, tg_identity_settings(loaded)) < 0)
+		tg_log(TG_LOG_ERROR, "log: the file's name is too long; the log stays where it was");
+	reload->patience = -1;
+	reload->refused = false;
+	/* what is watched for the first time may have changed between its reading and now */
+	const bool others = tg_memo_store_files(memo, loaded);
+
+	follow_files(reload);
+	if (memo->watch && (others || !watched))
+		catch_up(reload);
+}
+
+/* False where nobody asked and nothing changed: that is no verdict. Takes over `loaded`. */
+static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, tlsgraft_messages *messages, bool asked)
+{
+	const struct tg_memo *memo = reload->keeper->memo;
+	const bool same = tlsgraft_identity_equal(reload->serving, loaded);
+	char *text = same ? strdup("nothing changed") : tlsgraft_identity_difference(reload->serving, loaded);
+	bool verdict = true;
+	int result = 0;
+
+	tg_settings_compare(&reload->start, tg_identity_settings(loaded), messages);
+	if (!same)
+		result = publish(reload, loaded);
+	if (result < 0) {
+		char fault[PATH_MAX + 256];
+		size_t size;
+
+		tg_identity_bytes(loaded, &size);
+		snprintf(fault, sizeof(fault),
+			 "%s: the policy takes %zu bytes, and the memory shared with the server holds %zu: start the "
+			 "server anew",
+			 reload->keeper->config, size, tg_policy_capacity(&reload->keeper->policy));
+		tlsgraft_identity_unref(loaded);
+		refuse(reload, fault);
+		goto out;
+	}
+	adopt(reload, loaded);
+	if (same && !asked) {
+		reload->began = -1;
+		verdict = false;
+		goto out;
+	}
+	settle(reload, TG_VERDICT_ACCEPTED, text);
+	log_warnings(messages);
+	tg_log(TG_LOG_INFO, "reload accepted: generation %" PRIu64 ": %s; took %.1f ms", reload->generation,
+	       memo->verdict.reason, memo->verdict.took_ms);
+out:
+	free(text);
+	return verdict;
+}
+
+/* True where waiting is over. */
+static bool wait_for_key(struct tg_reload *reload, const char *reason)
+{
+	const int64_t now = tg_monotonic_ms();
+
+	if (reload->patience < 0) {
+		reload->patience = now + PATIENCE_MS;
+		tg_log(TG_LOG_DEBUG, "reload pending: %s", reason == NULL ? "out of memory" : reason);
+		/* whatever `watch` says: the key's arrival is what everybody waits for */
+		follow_files(reload);
+	} else if (now >= reload->patience) {
+		return true;
+	}
+	note_verdict(reload, TG_VERDICT_PENDING, reason);
+	reload->asked = now + RETRY_MS < reload->patience ? now + RETRY_MS : reload->patience;
+	return false;
+}
+
+bool tg_reload_run(struct tg_reload *reload)
+{
+	const struct tg_keeper *keeper = reload->keeper;
+	const int64_t when = due(reload);
+	const bool asked = !reload->catching_up;
+	tlsgraft_identity *loaded = NULL;
+	tlsgraft_messages *messages = NULL;
+	bool verdict;
+	char *reason;
+	int result;
+
+	if (when < 0 || tg_monotonic_ms() < when)
+		return false;
+	if (reload->began < 0)
+		reload->began = tg_monotonic_fine_ms();
+	/* armed before the files are read, and requests forgotten: what comes from here on asks for another reading */
+	follow_files(reload);
+	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
+	reload->asked = reload->settled = reload->changed = -1;
+	reload->catching_up = false;
+	result = tlsgraft_load(keeper->config, reload->serving, &loaded, &messages);
+	if (result == TLSGRAFT_OK) {
+		verdict = accept_loaded(reload, loaded, messages, asked);
+	} else {
+		reason = result == TLSGRAFT_NO_MEMORY ? NULL : join_errors(messages, "its files cannot be used");
+		verdict = result != TLSGRAFT_PENDING || wait_for_key(reload, reason);
+		if (verdict)
+			refuse(reload, reason);
+		free(reason);
+	}
+	tlsgraft_messages_free(messages);
+	return verdict;
+}

@@ -1,0 +1,288 @@
+#include "keeper/status.h"
+
+#include "keeper/clock.h"
+#include "keeper/escape.h"
+#include "keeper/listeners.h"
+#include "keeper/processes.h"
+#include "loader/identity.h"
+#include "page/report.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLOT_READY 2u
+
+const char *tg_mode_name(enum tg_mode mode)
+{
+	switch (mode) {
+	case TG_MODE_OFF:
+		return "off";
+	case TG_MODE_SERVER:
+		return "server";
+	case TG_MODE_MUTUAL:
+		return "mutual";
+	case TG_MODE_OBSERVE:
+		return "observe";
+	case TG_MODE_OPTIONAL:
+		break;
+	}
+	return "optional";
+}
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+	char *safe = tg_escape_new(text == NULL ? "" : text);
+
+	cJSON_AddStringToObject(object, name, safe == NULL ? "" : safe);
+	free(safe);
+}
+
+static double load(const _Atomic uint64_t *value)
+{
+	return (double)atomic_load_explicit(value, memory_order_relaxed);
+}
+
+static const struct tg_section_slot *find_slot(const struct tg_report_page *report, const char *section)
+{
+	for (size_t i = 0; i < TG_SECTION_SLOTS; i++) {
+		const struct tg_section_slot *slot = &report->sections[i];
+
+		/* a name as long as the slot is kept without its end, hence one byte less */
+		if (atomic_load_explicit(&slot->state, memory_order_acquire) == SLOT_READY &&
+		    strncmp(slot->name, section, sizeof(slot->name) - 1) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+bool tg_status_section_used(const struct tg_report_page *report, const char *section)
+{
+	const struct tg_section_slot *slot = find_slot(report, section);
+
+	return slot != NULL && load(&slot->accepted) + load(&slot->refused) + load(&slot->aborted) > 0;
+}
+
+static void add_counters(cJSON *object, const struct tg_section_slot *slot)
+{
+	static const struct tg_section_slot none;
+	cJSON *handshakes = cJSON_AddObjectToObject(object, "handshakes");
+	cJSON *refused = cJSON_AddObjectToObject(object, "refused_by");
+
+	if (slot == NULL)
+		slot = &none;
+	cJSON_AddNumberToObject(handshakes, "accepted", load(&slot->accepted));
+	cJSON_AddNumberToObject(handshakes, "resumed", load(&slot->resumed));
+	cJSON_AddNumberToObject(handshakes, "refused", load(&slot->refused));
+	cJSON_AddNumberToObject(handshakes, "would_refuse", load(&slot->would_refuse));
+	cJSON_AddNumberToObject(handshakes, "aborted", load(&slot->aborted));
+	for (int i = 0; i < TG_REFUSAL_COUNT; i++)
+		cJSON_AddNumberToObject(refused, tg_refusal_name((enum tg_refusal)i), load(&slot->refused_by[i]));
+}
+
+size_t tg_status_processes(const struct tg_report_page *report, const char *tree, struct tg_process_slot *ret,
+			   size_t capacity)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < TG_PROCESS_SLOTS && count < capacity; i++) {
+		const uint32_t pid = atomic_load_explicit(&report->processes[i].pid, memory_order_relaxed);
+		const uint64_t generation = atomic_load_explicit(&report->processes[i].generation, memory_order_relaxed);
+		bool seen = false;
+
+		if (pid == 0 || pid > INT_MAX)
+			continue;
+		for (size_t k = 0; k < count; k++)
+			seen = seen || ret[k].pid == pid;
+		if (seen || !tg_process_in_tree((pid_t)pid, tree))
+			continue;
+		atomic_init(&ret[count].pid, pid);
+		atomic_init(&ret[count].reserved, 0);
+		atomic_init(&ret[count].generation, generation);
+		count++;
+	}
+	return count;
+}
+
+static void add_processes(cJSON *object, const struct tg_status *status)
+{
+	struct tg_process_slot *slots = calloc(TG_PROCESS_SLOTS, sizeof(*slots));
+	cJSON *list = cJSON_AddArrayToObject(object, "processes");
+	size_t count;
+
+	if (slots == NULL)
+		return;
+	count = tg_status_processes(status->report, status->tree, slots, TG_PROCESS_SLOTS);
+	for (size_t i = 0; i < count; i++) {
+		cJSON *process = cJSON_CreateObject();
+		char exe[PATH_MAX];
+
+		tg_process_exe((pid_t)slots[i].pid, exe, sizeof(exe));
+		cJSON_AddNumberToObject(process, "pid", slots[i].pid);
+		cJSON_AddNumberToObject(process, "generation", (double)slots[i].generation);
+		cJSON_AddStringToObject(process, "exe", exe);
+		cJSON_AddItemToArray(list, process);
+	}
+	free(slots);
+}
+
+static void add_ungoverned(cJSON *object, const struct tg_report_page *report)
+{
+	cJSON *list = cJSON_AddArrayToObject(object, "ungoverned");
+
+	for (size_t i = 0; i < TG_UNGOVERNED_SLOTS; i++) {
+		const struct tg_ungoverned_slot *slot = &report->ungoverned[i];
+		struct tg_address address = {0};
+		char text[TG_ADDRESS_TEXT_SIZE];
+		uint16_t family;
+		cJSON *entry;
+
+		if (atomic_load_explicit(&slot->state, memory_order_acquire) != SLOT_READY)
+			continue;
+		family = slot->family;
+		address.family = family == 4 ? 4 : 6;
+		address.port = slot->port;
+		memcpy(address.bytes, slot->address, sizeof(address.bytes));
+		entry = cJSON_CreateObject();
+		/* a connection without an address, say over a pipe */
+		cJSON_AddStringToObject(entry, "listen",
+					family == 4 || family == 6 ? tg_address_text(&address, text) : "unknown");
+		cJSON_AddNumberToObject(entry, "handshakes", load(&slot->handshakes));
+		cJSON_AddItemToArray(list, entry);
+	}
+}
+
+static cJSON *certificate_json(struct tg_span leaf)
+{
+	struct tg_certificate_facts facts;
+	char date[TG_RFC3339_SIZE];
+	cJSON *object;
+
+	if (tg_certificate_facts(leaf, &facts) < 0)
+		return NULL;
+	object = cJSON_CreateObject();
+	cJSON_AddStringToObject(object, "key_type", facts.key_type);
+	cJSON_AddStringToObject(object, "sha256", facts.sha256);
+	add_text(object, "serial", facts.serial);
+	add_text(object, "subject", facts.subject);
+	cJSON_AddStringToObject(object, "not_after", tg_rfc3339(facts.not_after, date));
+	cJSON_AddNumberToObject(object, "days_left", facts.days_left);
+	tg_certificate_facts_clear(&facts);
+	return object;
+}
+
+/* Whether `route` leads to `policy`, as its own or as that of one of its names. */
+static bool route_uses(const struct tg_route *route, uint32_t policy)
+{
+	if (route->policy == policy)
+		return true;
+	for (size_t i = 0; i < route->name_count; i++)
+		if (route->names[i].policy == policy)
+			return true;
+	return false;
+}
+
+static void add_once(cJSON *list, const char *text)
+{
+	const cJSON *entry;
+
+	for (entry = tg_json_first(list); entry != NULL; entry = entry->next)
+		if (strcmp(entry->valuestring, text) == 0)
+			return;
+	cJSON_AddItemToArray(list, cJSON_CreateString(text));
+}
+
+/*
+ * One section may have become several policies: an [sni] has one for each listener. They share their counters, so they are
+ * one object; where their modes differ, all are named.
+ */
+static cJSON *section_json(const struct tg_status *status, const char *section)
+{
+	const struct tg_document *document = status->document;
+	cJSON *object = cJSON_CreateObject();
+	cJSON *listen, *certificates;
+	uint32_t *seen = calloc(document->policy_count, sizeof(*seen));
+	char modes[64] = "";
+	size_t seen_count = 0;
+
+	add_text(object, "name", section);
+	listen = cJSON_AddArrayToObject(object, "listen");
+	certificates = cJSON_CreateArray();
+	for (uint32_t i = 0; i < document->policy_count && seen != NULL; i++) {
+		const struct tg_policy *policy = &document->policies[i];
+		const char *mode = tg_mode_name(policy->mode);
+		bool shown = policy->credentials == TG_NONE;
+
+		if (strcmp(policy->section, section) != 0)
+			continue;
+		if (strstr(modes, mode) == NULL)
+			snprintf(modes + strlen(modes), sizeof(modes) - strlen(modes), "%s%s", modes[0] ? "," : "", mode);
+		for (size_t k = 0; k < document->route_count; k++) {
+			const struct tg_route *route = &document->routes[k];
+
+			for (size_t n = 0; n < route->address_count && route_uses(route, i); n++) {
+				char text[TG_ADDRESS_TEXT_SIZE];
+
+				add_once(listen, tg_address_text(&route->addresses[n], text));
+			}
+		}
+		for (size_t k = 0; k < seen_count; k++)
+			shown = shown || seen[k] == policy->credentials;
+		if (shown)
+			continue;
+		seen[seen_count++] = policy->credentials;
+		for (size_t k = 0; k < document->credentials[policy->credentials].pair_count; k++)
+			cJSON_AddItemToArray(certificates,
+					     certificate_json(document->credentials[policy->credentials].pairs[k].leaf));
+	}
+	cJSON_AddStringToObject(object, "mode", modes);
+	cJSON_AddStringToObject(object, "server_speaks", "tls");
+	cJSON_AddItemToObject(object, "certificates", certificates);
+	add_counters(object, find_slot(status->report, section));
+	free(seen);
+	return object;
+}
+
+static void add_sections(cJSON *object, const struct tg_status *status)
+{
+	const struct tg_document *document = status->document;
+	cJSON *list = cJSON_AddArrayToObject(object, "sections");
+
+	for (size_t i = 0; i < document->policy_count; i++) {
+		bool first = true;
+
+		for (size_t k = 0; k < i; k++)
+			first = first && strcmp(document->policies[k].section, document->policies[i].section) != 0;
+		if (first)
+			cJSON_AddItemToArray(list, section_json(status, document->policies[i].section));
+	}
+}
+
+cJSON *tg_status_json(const struct tg_status *status)
+{
+	cJSON *object = cJSON_CreateObject();
+	cJSON *keeper, *unmatched;
+
+	if (object == NULL)
+		return NULL;
+	add_text(object, "config", status->config);
+	keeper = cJSON_AddObjectToObject(object, "keeper");
+	cJSON_AddNumberToObject(keeper, "pid", status->keeper_pid);
+	cJSON_AddBoolToObject(keeper, "alive", status->keeper_alive);
+	cJSON_AddNumberToObject(object, "generation", (double)status->generation);
+	cJSON_AddNumberToObject(object, "warn_days", status->warn_days);
+	cJSON_AddItemToObject(object, "reload", tg_verdict_json(status->verdict));
+	add_processes(object, status);
+	add_ungoverned(object, status->report);
+	unmatched = cJSON_AddArrayToObject(object, "unmatched_sections");
+	for (size_t i = 0; i < status->unmatched_count; i++) {
+		char *safe = tg_escape_new(status->unmatched[i]);
+
+		if (safe != NULL)
+			cJSON_AddItemToArray(unmatched, cJSON_CreateString(safe));
+		free(safe);
+	}
+	add_sections(object, status);
+	return object;
+}

@@ -1,0 +1,45 @@
+/*
+ * The object of one tree in `tlsgraft status --json`, made from what is published and from the report memory.
+ *
+ * The report memory is written by guests: every value is copied out once, and no name in it is repeated; sections are
+ * looked up under the names that the document gives them.
+ */
+#ifndef TG_KEEPER_STATUS_H
+#define TG_KEEPER_STATUS_H
+
+#include "keeper/verdict.h"
+#include "page/layout.h"
+#include "page/policy.h"
+
+#include <cjson/cJSON.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct tg_status {
+	const char *config;
+	pid_t keeper_pid;
+	bool keeper_alive;
+	uint64_t generation;
+	int warn_days;
+	const struct tg_verdict *verdict;
+	const char *tree;
+	const struct tg_document *document;
+	const struct tg_report_page *report;
+	const char *const *unmatched; /* names of sections */
+	size_t unmatched_count;
+};
+
+/* The caller deletes it. NULL where memory ran out. */
+cJSON *tg_status_json(const struct tg_status *status);
+
+/* Processes of the slots that still belong to the tree. Returns how many of at most `capacity`. */
+size_t tg_status_processes(const struct tg_report_page *report, const char *tree, struct tg_process_slot *ret,
+			   size_t capacity);
+
+/* True where handshakes of this section were counted. */
+bool tg_status_section_used(const struct tg_report_page *report, const char *section);
+
+/* "off", "server", "mutual" ... */
+const char *tg_mode_name(enum tg_mode mode);
+
+#endif
