@@ -1,0 +1,81 @@
+#include "shim/connection.h"
+
+#include "page/report.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection);
+static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
+
+/* A handshake that ended without a finish: refused where the client had said hello, else aborted. */
+static void count_end(struct tg_connection *connection)
+{
+	if (connection->counted || connection->counters == NULL)
+		return;
+	if (connection->phase == TG_PHASE_NEW)
+		tg_report_aborted(connection->counters);
+	else
+		tg_report_refused(connection->counters, connection->has_reason ? connection->reason : TG_REFUSED_OTHER);
+	connection->counted = true;
+}
+
+static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+{
+	(void)value, (void)data, (void)index, (void)argl, (void)argp;
+	struct tg_connection *connection = tg_table_take(&connections, parent);
+	if (connection == NULL)
+		return;
+	count_end(connection);
+	tg_generation_unref(connection->generation);
+	free(connection);
+}
+
+static void ask_for_frees(void)
+{
+	tg_openssl()->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL, 0, NULL, NULL, NULL, connection_freed);
+}
+
+struct tg_connection *tg_connection_find(const SSL *ssl)
+{
+	return tg_table_find(&connections, ssl);
+}
+
+struct tg_connection *tg_connection_get(const SSL *ssl)
+{
+	pthread_once(&freed_once, ask_for_frees);
+	return tg_table_get(&connections, ssl);
+}
+
+void tg_connection_reset(struct tg_connection *connection)
+{
+	count_end(connection);
+	tg_generation_unref(connection->generation);
+	connection->phase = TG_PHASE_NEW;
+	connection->generation = NULL;
+	connection->policy = NULL;
+	connection->anchors = NULL;
+	connection->counters = NULL;
+	connection->has_address = false;
+	connection->verified = false;
+	connection->has_reason = false;
+	connection->counted = false;
+}
+
+void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason)
+{
+	if (connection->has_reason)
+		return;
+	connection->reason = reason;
+	connection->has_reason = true;
+}
+
+void tg_connection_lock(void)
+{
+	tg_table_lock_all(&connections);
+}
+
+void tg_connection_unlock(void)
+{
+	tg_table_unlock_all(&connections);
+}

@@ -1,0 +1,52 @@
+/*
+ * What the shim knows of one SSL: the generation and policy that its handshake is pinned to, how far it got, the verdict.
+ * Used by the thread that uses the SSL; made at the first server-side handshake call, freed with the SSL.
+ */
+#ifndef TG_SHIM_CONNECTION_H
+#define TG_SHIM_CONNECTION_H
+
+#include "shim/context.h"
+#include "shim/generation.h"
+
+enum tg_phase {
+	TG_PHASE_NEW,      /* no complete ClientHello yet */
+	TG_PHASE_HELLO,    /* pinned; protocol bounds and session context are ours */
+	TG_PHASE_IDENTITY, /* certificate and verification are ours too */
+	TG_PHASE_DONE,     /* finished and judged good */
+	TG_PHASE_REFUSED,  /* finished and judged bad, or failed: no data crosses it */
+};
+
+struct tg_connection {
+	struct tg_entry entry;
+	enum tg_phase phase;
+	struct tg_generation *generation; /* pinned, referenced; NULL before the ClientHello */
+	const struct tg_policy *policy;   /* in the generation; NULL: nothing governs */
+	const struct tg_anchors *anchors; /* NULL where the policy verifies nobody */
+	struct tg_section_slot *counters; /* may be NULL */
+	bool has_address;                 /* asked once for each connection: `address` is its local one */
+	struct tg_address address;
+	bool verified; /* our own verdict on the client's chain in this handshake */
+	bool has_reason;
+	enum tg_refusal reason;
+	bool counted;
+	bool has_own_certificate; /* SSL_set_cert_cb was called: `own_certificate`, maybe NULL, goes before the context's */
+	int (*own_certificate)(SSL *, void *);
+	void *own_certificate_arg;
+	bool has_own_session_context;
+	struct tg_session_context own_session_context;
+};
+
+struct tg_connection *tg_connection_find(const SSL *ssl);
+struct tg_connection *tg_connection_get(const SSL *ssl); /* makes it; NULL where memory ran out */
+
+/* SSL_clear: as new, the server's own callbacks kept. Counts a handshake that ended without a verdict. */
+void tg_connection_reset(struct tg_connection *connection);
+
+/* The first reason counts: later ones are consequences. */
+void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason);
+
+/* Around fork. */
+void tg_connection_lock(void);
+void tg_connection_unlock(void);
+
+#endif

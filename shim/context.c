@@ -1,0 +1,76 @@
+#include "shim/context.h"
+
+#include "shim/enforce.h"
+#include "shim/fork.h"
+#include "shim/generation.h"
+#include "shim/say.h"
+#include "shim/signals.h"
+#include "shim/state.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static struct tg_table contexts = TG_TABLE_INITIALIZER(struct tg_context);
+static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
+
+static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
+{
+	(void)value, (void)data, (void)index, (void)argl, (void)argp;
+	free(tg_table_take(&contexts, parent));
+}
+
+static void ask_for_frees(void)
+{
+	tg_openssl()->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, context_freed);
+}
+
+struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx)
+{
+	return tg_table_find(&contexts, ssl_ctx);
+}
+
+static bool can_serve(const struct tg_openssl *o, const SSL_CTX *ssl_ctx)
+{
+	const SSL_METHOD *method = o->SSL_CTX_get_ssl_method(ssl_ctx);
+
+	return method != o->TLS_client_method() && method != o->TLSv1_2_client_method() &&
+	       method != o->TLSv1_1_client_method() && method != o->TLSv1_client_method() &&
+	       method != o->DTLS_client_method() && method != o->DTLSv1_2_client_method();
+}
+
+bool tg_context_adopt(SSL_CTX *ssl_ctx)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (!o->supported) {
+		static atomic_bool said;
+		if (!atomic_exchange(&said, true))
+			tg_say("%s: no TLS context is made", o->unsupported_why);
+		return false;
+	}
+	if (!can_serve(o, ssl_ctx) || tg_context_find(ssl_ctx) != NULL)
+		return true;
+	pthread_once(&freed_once, ask_for_frees);
+	if (tg_table_get(&contexts, ssl_ctx) == NULL)
+		return false;
+	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
+	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
+	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);
+	tg_fork_start();
+	if (tg_shim_state() == TG_STATE_GOVERNED) {
+		tg_signals_serve();
+		tg_generation_prepare();
+	}
+	return true;
+}
+
+void tg_context_lock(void)
+{
+	tg_table_lock_all(&contexts);
+}
+
+void tg_context_unlock(void)
+{
+	tg_table_unlock_all(&contexts);
+}

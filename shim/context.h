@@ -1,0 +1,42 @@
+/*
+ * What the server itself set on an SSL_CTX whose callback places the shim took, so that its callbacks can still be called.
+ * Only server-capable contexts have an entry; an SSL_CTX without one was never touched.
+ */
+#ifndef TG_SHIM_CONTEXT_H
+#define TG_SHIM_CONTEXT_H
+
+#include "shim/openssl.h"
+#include "shim/table.h"
+
+typedef int (*tg_verify_chain_fn)(X509_STORE_CTX *, void *);
+
+struct tg_session_context {
+	unsigned char bytes[SSL_MAX_SID_CTX_LENGTH];
+	unsigned length;
+};
+
+struct tg_context {
+	struct tg_entry entry;
+	SSL_client_hello_cb_fn client_hello;
+	void *client_hello_arg;
+	int (*certificate)(SSL *, void *);
+	void *certificate_arg;
+	tg_verify_chain_fn verify_chain;
+	void *verify_chain_arg;
+	struct tg_session_context session_context;
+};
+
+/* NULL: not ours. */
+struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);
+
+/*
+ * Takes a context that was just created: installs the three trampolines where it can serve. Idempotent (SSL_CTX_new calls
+ * SSL_CTX_new_ex through us). Returns false where the process must not serve with it: the caller frees it.
+ */
+bool tg_context_adopt(SSL_CTX *ssl_ctx);
+
+/* Around fork. */
+void tg_context_lock(void);
+void tg_context_unlock(void);
+
+#endif

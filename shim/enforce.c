@@ -1,0 +1,241 @@
+#include "shim/enforce.h"
+
+#include "page/report.h"
+#include "shim/floor.h"
+#include "shim/pin.h"
+#include "shim/state.h"
+#include "shim/verify.h"
+
+#include <string.h>
+
+#define NO_STATUS_TYPE (-1L) /* what libssl holds where the client asked for no staple; its name is not public */
+
+/* True where the mode judges clients by our trust alone: what the server says of verification no longer counts. */
+static bool verifies(const struct tg_policy *policy)
+{
+	return policy->mode == TG_MODE_OPTIONAL || policy->mode == TG_MODE_MUTUAL;
+}
+
+static bool own_session_context_stays(const struct tg_policy *policy)
+{
+	return policy->mode == TG_MODE_OFF || (policy->mode == TG_MODE_SERVER && !policy->override);
+}
+
+bool tg_enforce_session_context_is_ours(const struct tg_connection *connection)
+{
+	bool pinned = connection->phase == TG_PHASE_HELLO || connection->phase == TG_PHASE_IDENTITY;
+
+	return pinned && connection->policy != NULL && !own_session_context_stays(connection->policy);
+}
+
+bool tg_enforce_early_data(const struct tg_connection *connection)
+{
+	return tg_shim_state() != TG_STATE_CLOSED && connection->phase != TG_PHASE_NEW &&
+	       (connection->policy == NULL || !verifies(connection->policy));
+}
+
+/* What the server set: on the SSL itself, else on the context that it belongs to by now. */
+static struct tg_session_context server_session_context(const struct tg_openssl *o, const struct tg_connection *connection,
+							const SSL *ssl)
+{
+	if (connection->has_own_session_context)
+		return connection->own_session_context;
+	const struct tg_context *context = tg_context_find(o->SSL_get_SSL_CTX(ssl));
+	struct tg_session_context none = {.length = 0};
+	return context == NULL ? none : context->session_context;
+}
+
+bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	struct tg_session_context own = server_session_context(o, connection, ssl);
+	unsigned char input[TG_DIGEST_SIZE + 2 + SSL_MAX_SID_CTX_LENGTH];
+	unsigned char digest[TG_DIGEST_SIZE];
+	unsigned size = 0;
+
+	/* A stale CRL gives a context of its own: nothing resumes, every client is judged anew. */
+	memcpy(input, connection->policy->digest, TG_DIGEST_SIZE);
+	input[TG_DIGEST_SIZE] = connection->anchors != NULL && tg_verify_crl_stale(connection->anchors);
+	input[TG_DIGEST_SIZE + 1] = (unsigned char)own.length;
+	memcpy(input + TG_DIGEST_SIZE + 2, own.bytes, own.length);
+	return o->EVP_Digest(input, TG_DIGEST_SIZE + 2 + own.length, digest, &size, o->EVP_sha256(), NULL) == 1 &&
+	       o->SSL_set_session_id_context(ssl, digest, size) == 1;
+}
+
+/* What must stand before the session is looked up and the version chosen. */
+static bool apply_hello(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const struct tg_policy *policy = connection->policy;
+
+	if (policy == NULL || policy->mode == TG_MODE_OFF)
+		return true;
+	if (!tg_floor_apply(policy, ssl))
+		return false;
+	if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))
+		return false;
+	if (!verifies(policy))
+		return true;
+	o->SSL_set_max_early_data(ssl, 0);
+	o->SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
+	if (policy->mode == TG_MODE_MUTUAL) {
+		o->SSL_set_psk_server_callback(ssl, NULL);
+		o->SSL_set_psk_find_session_callback(ssl, NULL);
+	}
+	return true;
+}
+
+/* After a HelloRetryRequest the same handshake says hello again: it keeps what it was pinned to. */
+static bool is_retry(const struct tg_connection *connection)
+{
+	return connection->phase == TG_PHASE_HELLO || connection->phase == TG_PHASE_IDENTITY;
+}
+
+int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const struct tg_context *context = tg_context_find(o->SSL_get_SSL_CTX(ssl));
+	(void)arg;
+
+	if (tg_shim_state() == TG_STATE_CLOSED) {
+		*alert = SSL_AD_INTERNAL_ERROR;
+		return SSL_CLIENT_HELLO_ERROR;
+	}
+	if (context != NULL && context->client_hello != NULL) {
+		int result = context->client_hello(ssl, alert, context->client_hello_arg);
+		if (result != SSL_CLIENT_HELLO_SUCCESS)
+			return result;
+	}
+	if (tg_shim_state() == TG_STATE_INERT)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	struct tg_connection *connection = tg_connection_get(ssl);
+	*alert = SSL_AD_INTERNAL_ERROR;
+	if (connection == NULL)
+		return SSL_CLIENT_HELLO_ERROR;
+	if (!is_retry(connection)) {
+		/* A renegotiation is pinned anew; it is no further handshake in the counters. */
+		bool counted = connection->counted;
+		if (connection->phase != TG_PHASE_NEW)
+			tg_connection_reset(connection);
+		connection->counted = counted;
+		connection->phase = TG_PHASE_HELLO;
+		if (!tg_pin(connection, ssl))
+			return SSL_CLIENT_HELLO_ERROR;
+	}
+	return apply_hello(connection, ssl) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
+}
+
+static int keep_verdict(int verdict, X509_STORE_CTX *store)
+{
+	(void)store;
+	return verdict;
+}
+
+/* Each connection gets a list of its own: libssl takes ownership, and names have no reference count. */
+static bool announce_authorities(const struct tg_openssl *o, const struct tg_anchors *anchors, SSL *ssl)
+{
+	STACK_OF(X509_NAME) *names = o->SSL_dup_CA_list(anchors->names);
+
+	if (names == NULL)
+		return false;
+	o->SSL_set_client_CA_list(ssl, names);
+	return true;
+}
+
+static bool apply_verification(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_policy *policy = connection->policy;
+	int own = o->SSL_get_verify_mode(ssl);
+	int mode = SSL_VERIFY_PEER;
+
+	if (policy->mode == TG_MODE_SERVER) {
+		if (policy->override)
+			o->SSL_set_verify(ssl, SSL_VERIFY_NONE, NULL);
+		return true;
+	}
+	bool demanded = (own & SSL_VERIFY_PEER) != 0 && (own & SSL_VERIFY_FAIL_IF_NO_PEER_CERT) != 0 && !policy->override;
+	if (policy->mode == TG_MODE_MUTUAL || demanded)
+		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+	/* Exactly these bits: SSL_VERIFY_POST_HANDSHAKE would let TLS 1.3 finish without a certificate. */
+	o->SSL_set_verify(ssl, mode, keep_verdict);
+	return announce_authorities(o, connection->anchors, ssl);
+}
+
+static bool apply_identity(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const struct tg_policy *policy = connection->policy;
+
+	if (policy == NULL || policy->mode == TG_MODE_OFF)
+		return true;
+	const struct tg_identity *identity = &connection->generation->identities[policy->credentials];
+	/* The server's own key of another type would be served beside ours. */
+	o->SSL_certs_clear(ssl);
+	for (size_t i = 0; i < identity->count; i++) {
+		const struct tg_served *served = &identity->served[i];
+		if (o->SSL_use_cert_and_key(ssl, served->leaf, served->key, served->chain, 1) != 1)
+			return false;
+	}
+	/* The server's staple speaks of the certificate that it would have served. */
+	o->SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE, NO_STATUS_TYPE, NULL);
+	if (!apply_verification(o, connection, ssl))
+		return false;
+	connection->phase = TG_PHASE_IDENTITY;
+	return true;
+}
+
+int tg_enforce_certificate(SSL *ssl, void *arg)
+{
+	const struct tg_openssl *o = tg_openssl();
+	struct tg_connection *connection = tg_connection_find(ssl);
+	const struct tg_context *context = tg_context_find(o->SSL_get_SSL_CTX(ssl));
+	(void)arg;
+
+	int result = 1;
+	if (connection != NULL && connection->has_own_certificate) {
+		if (connection->own_certificate != NULL)
+			result = connection->own_certificate(ssl, connection->own_certificate_arg);
+	} else if (context != NULL && context->certificate != NULL) {
+		result = context->certificate(ssl, context->certificate_arg);
+	}
+	if (result != 1 || !o->SSL_is_server(ssl))
+		return result;
+	if (tg_shim_state() == TG_STATE_CLOSED)
+		return 0;
+	if (connection == NULL || connection->policy == NULL)
+		return 1;
+	if (!tg_floor_holds(connection->policy, ssl)) {
+		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		return 0;
+	}
+	return apply_identity(connection, ssl) ? 1 : 0;
+}
+
+int tg_enforce_verify(X509_STORE_CTX *store, void *arg)
+{
+	const struct tg_openssl *o = tg_openssl();
+	SSL *ssl = o->X509_STORE_CTX_get_ex_data(store, o->SSL_get_ex_data_X509_STORE_CTX_idx());
+	(void)arg;
+
+	if (ssl != NULL && o->SSL_is_server(ssl)) {
+		struct tg_connection *connection = tg_connection_find(ssl);
+		if (connection != NULL && connection->anchors != NULL && verifies(connection->policy))
+			return tg_verify_chain(connection, ssl, store);
+	}
+	const struct tg_context *context = ssl == NULL ? NULL : tg_context_find(o->SSL_get_SSL_CTX(ssl));
+	if (context != NULL && context->verify_chain != NULL)
+		return context->verify_chain(store, context->verify_chain_arg);
+	int result = o->X509_verify_cert(store);
+	return result < 0 ? 0 : result; /* as libssl does without a callback */
+}
+
+struct tg_connection *tg_enforce_begin(SSL *ssl)
+{
+	if (tg_shim_state() == TG_STATE_INERT || !tg_openssl()->SSL_is_server(ssl))
+		return NULL;
+	struct tg_connection *connection = tg_connection_get(ssl);
+	if (connection != NULL && connection->counters == NULL && connection->phase == TG_PHASE_NEW &&
+	    tg_shim_state() == TG_STATE_GOVERNED)
+		tg_pin_counters(connection, ssl);
+	return connection;
+}

@@ -1,0 +1,43 @@
+/*
+ * The policy on one connection, from the ClientHello to the verdict. Three trampolines that every server-capable context
+ * gets, and what the hooks on handshake calls ask.
+ *
+ *   ClientHello   pins generation and policy; protocol bounds, session context, early data, PSK
+ *   certificate   our certificate, chain, key; verification mode and CA names; no staple of another certificate
+ *   verify        our own verdict on the client's chain
+ *   settle        after a handshake call: a finished handshake is judged before anything crosses it
+ */
+#ifndef TG_SHIM_ENFORCE_H
+#define TG_SHIM_ENFORCE_H
+
+#include "shim/connection.h"
+
+/* Trampolines, with the server's own callbacks called first. */
+int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg);
+int tg_enforce_certificate(SSL *ssl, void *arg);
+int tg_enforce_verify(X509_STORE_CTX *store, void *arg);
+
+/* Sets the digest of policy and the server's own session-id context on the SSL. */
+bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl);
+
+/* True where the session-id context of this connection is the policy's, from its ClientHello on. */
+bool tg_enforce_session_context_is_ours(const struct tg_connection *connection);
+
+/* True where data may cross before the handshake is finished: nothing verifies the client. */
+bool tg_enforce_early_data(const struct tg_connection *connection);
+
+/* True once any connection of this process was refused after its handshake. */
+bool tg_enforce_refused_any(void);
+
+/*
+ * A server-side handshake call begins: the connection to judge, or NULL where none is needed (client side, inert).
+ */
+struct tg_connection *tg_enforce_begin(SSL *ssl);
+
+/*
+ * The call returned `result` (1: finished). Returns what the server may see: `result`, or -1 with an error in OpenSSL's
+ * queue where the handshake finished without what the policy demands.
+ */
+int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result);
+
+#endif

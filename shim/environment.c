@@ -1,0 +1,282 @@
+#include "shim/environment.h"
+
+#include "page/layout.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* More pointers than any exec takes in practice (execve(2): a quarter of the stack limit for pointers and text). */
+#define ENTRIES_LIMIT (128 * 1024)
+
+#define PRELOAD "LD_PRELOAD="
+#define CONFIG "TLSGRAFT_CONFIG="
+#define KEEPER "TLSGRAFT_KEEPER="
+#define RUN "TLSGRAFT_RUN="
+
+#define PRELOAD_LENGTH (sizeof(PRELOAD) - 1)
+
+struct tg_environment tg_environment;
+
+static char *const empty[] = {NULL};
+
+static bool begins_with(const char *text, const char *beginning)
+{
+	return strncmp(text, beginning, strlen(beginning)) == 0;
+}
+
+static char *join(const char *first, const char *second, const char *third)
+{
+	size_t a = strlen(first), b = strlen(second), c = strlen(third);
+	char *joined = malloc(a + b + c + 1);
+
+	if (joined) {
+		memcpy(joined, first, a);
+		memcpy(joined + a, second, b);
+		memcpy(joined + a + b, third, c + 1);
+	}
+	return joined;
+}
+
+/* "PREFIX" and `path`, which is taken from the current directory where it is relative. malloc'ed. */
+static char *join_absolute(const char *prefix, const char *path)
+{
+	char *directory, *with_prefix, *joined;
+
+	if (path[0] == '/')
+		return join(prefix, path, "");
+	directory = getcwd(NULL, 0);
+	with_prefix = directory ? join(prefix, directory, "/") : NULL;
+	joined = with_prefix ? join(with_prefix, path, "") : NULL;
+	free(with_prefix);
+	free(directory);
+	return joined;
+}
+
+static int copy_variable(const char *prefix, const char *name, char **ret)
+{
+	const char *value = secure_getenv(name);
+	char *copy;
+
+	if (!value)
+		return 0;
+	copy = join(prefix, value, "");
+	if (!copy)
+		return -ENOMEM;
+	*ret = copy;
+	return 0;
+}
+
+int tg_environment_read(void)
+{
+	struct tg_environment found = {0};
+	Dl_info object;
+	int r = copy_variable(CONFIG, "TLSGRAFT_CONFIG", &found.config);
+
+	if (r == 0 && !found.config)
+		return -ENOENT;
+	if (r == 0)
+		r = copy_variable(KEEPER, "TLSGRAFT_KEEPER", &found.keeper);
+	if (r == 0)
+		r = copy_variable(RUN, "TLSGRAFT_RUN", &found.run);
+	if (r == 0 && dladdr(&tg_environment, &object) != 0 && object.dli_fname)
+		found.preload = join_absolute(PRELOAD, object.dli_fname);
+	if (found.preload) {
+		tg_environment = found;
+		return 0;
+	}
+	free(found.config);
+	free(found.keeper);
+	free(found.run);
+	return -ENOMEM;
+}
+
+const char *tg_environment_value(const char *entry)
+{
+	const char *equals = entry ? strchr(entry, '=') : NULL;
+
+	return equals ? equals + 1 : NULL;
+}
+
+const char *tg_environment_home(size_t *ret_length)
+{
+	const char *path = tg_environment_value(tg_environment.preload);
+	const char *slash = path ? strrchr(path, '/') : NULL;
+
+	*ret_length = slash ? (size_t)(slash - path) + 1 : 0;
+	return path ? path : "";
+}
+
+int tg_environment_settle_config(void)
+{
+	const char *path = tg_environment_value(tg_environment.config);
+	char *entry;
+
+	if (path[0] == '/')
+		return 0;
+	entry = join_absolute(CONFIG, path);
+	if (!entry)
+		return -errno;
+	if (setenv("TLSGRAFT_CONFIG", tg_environment_value(entry), 1) != 0) {
+		free(entry);
+		return -ENOMEM;
+	}
+	free(tg_environment.config);
+	tg_environment.config = entry;
+	return 0;
+}
+
+int tg_environment_set_keeper(const char *tree)
+{
+	char *entry = join(KEEPER, tree, "");
+
+	if (!entry)
+		return -ENOMEM;
+	if (setenv("TLSGRAFT_KEEPER", tree, 1) != 0) {
+		free(entry);
+		return -ENOMEM;
+	}
+	free(tg_environment.keeper);
+	tg_environment.keeper = entry;
+	return 0;
+}
+
+/* The loader splits LD_PRELOAD at colons and spaces (ld.so(8)). Returns the next piece's length, 0 at the end. */
+static size_t next_piece(const char **list)
+{
+	*list += strspn(*list, ": ");
+	return strcspn(*list, ": ");
+}
+
+/* True where `piece` names a file of the shim's name, in whatever folder. */
+static bool is_shim(const struct tg_environment *environment, const char *piece, size_t length)
+{
+	const char *name = strrchr(environment->preload, '/') + 1;
+	size_t name_length = strlen(name);
+
+	return length >= name_length && memcmp(piece + length - name_length, name, name_length) == 0 &&
+	       (length == name_length || piece[length - name_length - 1] == '/');
+}
+
+/* What an environment has of the variables that are carried on. */
+struct inventory {
+	size_t count;  /* entries */
+	char *preload; /* the value that the loader would use, which is the last one */
+	size_t preload_count;
+	bool shim_absolute; /* `preload` loads a shim wherever the new program is executed */
+	bool shim_any;
+	bool config, other_config, keeper, run;
+};
+
+static void look_at_entry(const struct tg_environment *environment, char *entry, struct inventory *inventory)
+{
+	if (begins_with(entry, PRELOAD)) {
+		inventory->preload = entry + PRELOAD_LENGTH;
+		inventory->preload_count++;
+	} else if (begins_with(entry, CONFIG)) {
+		inventory->config = true;
+		inventory->other_config = strcmp(entry, environment->config) != 0;
+	} else if (begins_with(entry, KEEPER)) {
+		inventory->keeper = true;
+	} else if (begins_with(entry, RUN)) {
+		inventory->run |= environment->run && strcmp(entry, environment->run) == 0;
+	}
+}
+
+static struct inventory take_inventory(const struct tg_environment *environment, char *const envp[])
+{
+	struct inventory inventory = {0};
+	const char *list;
+	size_t length;
+
+	for (; envp[inventory.count]; inventory.count++)
+		look_at_entry(environment, envp[inventory.count], &inventory);
+	list = inventory.preload ? inventory.preload : "";
+	for (; (length = next_piece(&list)) > 0; list += length) {
+		if (!is_shim(environment, list, length))
+			continue;
+		inventory.shim_any = true;
+		inventory.shim_absolute |= list[0] == '/';
+	}
+	return inventory;
+}
+
+static bool lacks_nothing(const struct tg_environment *environment, const struct inventory *inventory)
+{
+	if (environment->drop)
+		return !inventory->shim_any && !inventory->config && !inventory->keeper && !inventory->run;
+	return inventory->shim_absolute && inventory->preload_count == 1 && inventory->config && !inventory->run &&
+	       (inventory->keeper || inventory->other_config || !environment->keeper);
+}
+
+size_t tg_environment_room(const struct tg_environment *environment, char *const envp[])
+{
+	struct inventory inventory;
+
+	if (!environment->config)
+		return 0;
+	inventory = take_inventory(environment, envp ? envp : empty);
+	if (lacks_nothing(environment, &inventory))
+		return 0;
+	if (inventory.count >= ENTRIES_LIMIT)
+		return SIZE_MAX;
+	/* LD_PRELOAD, TLSGRAFT_CONFIG, TLSGRAFT_KEEPER and the end; the shim, a colon, the rest of LD_PRELOAD, NUL. */
+	return (inventory.count + 4) * sizeof(char *) + strlen(environment->preload) + 1 +
+	       strlen(inventory.preload ? inventory.preload : "") + 1;
+}
+
+/* LD_PRELOAD with the shim first, or without it; NULL where nothing is left. */
+static char *fill_preload(const struct tg_environment *environment, const struct inventory *inventory, char *room)
+{
+	const char *list = inventory->preload ? inventory->preload : "";
+	const char *first = environment->drop ? PRELOAD : environment->preload;
+	char *end = stpcpy(room, first);
+	size_t length;
+
+	for (; (length = next_piece(&list)) > 0; list += length) {
+		if (is_shim(environment, list, length))
+			continue;
+		if (end[-1] != '=')
+			*end++ = ':';
+		end = mempcpy(end, list, length);
+	}
+	*end = '\0';
+	return end[-1] == '=' ? NULL : room;
+}
+
+static bool is_kept(const struct tg_environment *environment, const char *entry)
+{
+	if (begins_with(entry, PRELOAD))
+		return false;
+	if (begins_with(entry, RUN))
+		return !environment->run || strcmp(entry, environment->run) != 0;
+	return !environment->drop || (!begins_with(entry, CONFIG) && !begins_with(entry, KEEPER));
+}
+
+char **tg_environment_fill(const struct tg_environment *environment, char *const envp[], void *room)
+{
+	char *const *theirs = envp ? envp : empty;
+	struct inventory inventory = take_inventory(environment, theirs);
+	char **filled = room, **next = filled;
+	char *preload;
+
+	if (inventory.shim_absolute && inventory.preload_count == 1 && !environment->drop)
+		preload = inventory.preload - PRELOAD_LENGTH;
+	else
+		preload = fill_preload(environment, &inventory, (char *)(filled + inventory.count + 4));
+	if (preload)
+		*next++ = preload;
+	for (; *theirs; theirs++)
+		if (is_kept(environment, *theirs))
+			*next++ = *theirs;
+	if (!environment->drop && !inventory.config)
+		*next++ = environment->config;
+	if (!environment->drop && environment->keeper && !inventory.keeper && !inventory.other_config)
+		*next++ = environment->keeper;
+	*next = NULL;
+	return filled;
+}

@@ -1,0 +1,55 @@
+/*
+ * The variables that carry the shim from a program to the programs it starts, kept apart from `environ`, which servers
+ * empty (nginx) or replace before they execute something (Postfix, Dovecot, inetd).
+ *
+ *   LD_PRELOAD       the shim, before whatever else is there
+ *   TLSGRAFT_CONFIG  the INI file
+ *   TLSGRAFT_KEEPER  the tree's name, once there is one
+ *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
+ *
+ * The constructor writes, everything else reads. tg_environment_room and _fill are async-signal-safe, allocate nothing
+ * and write to the given room only, so they may be used after vfork(2).
+ */
+#ifndef TG_SHIM_ENVIRONMENT_H
+#define TG_SHIM_ENVIRONMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Entries as they stand in an environment, "NAME=value"; NULL: not known. */
+struct tg_environment {
+	char *preload; /* the shim alone, by absolute path */
+	char *config;  /* NULL: nothing is to be carried on */
+	char *keeper;
+	char *run;
+	bool drop; /* children = drop: take ours out instead */
+};
+
+extern struct tg_environment tg_environment;
+
+/*
+ * Reads the variables (secure_getenv(3)) and finds the path of this object. Returns 0; -ENOENT where TLSGRAFT_CONFIG is not
+ * set; -ENOMEM. Nothing is known but after 0.
+ */
+int tg_environment_read(void);
+
+/* What follows "NAME=" of an entry; NULL for NULL. */
+const char *tg_environment_value(const char *entry);
+
+/* Directory part of this object's path, "" or with its "/"; valid for good. */
+const char *tg_environment_home(size_t *ret_length);
+
+/* Make `config` absolute, take up a new tree's name, also in `environ`. 0 or a negative errno. */
+int tg_environment_settle_config(void);
+int tg_environment_set_keeper(const char *tree);
+
+/*
+ * Bytes that tg_environment_fill needs to give `envp` (NULL: empty) what it lacks; 0: it lacks nothing and is to be used
+ * as it is; SIZE_MAX: too long for any exec.
+ */
+size_t tg_environment_room(const struct tg_environment *environment, char *const envp[]);
+
+/* The environment to execute with, in `room`, which tg_environment_room measured for the same two arguments. */
+char **tg_environment_fill(const struct tg_environment *environment, char *const envp[], void *room);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * Protocol bounds, cipher lists and the security level of a policy on one SSL.
+ */
+#ifndef TG_SHIM_FLOOR_H
+#define TG_SHIM_FLOOR_H
+
+#include "page/policy.h"
+#include "shim/openssl.h"
+
+/* Before the version is chosen. The stricter of ours and the server's counts, with `override` ours alone. */
+bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl);
+
+/* Once it is chosen: libssl's setters report success where they did nothing (methods of one fixed version). */
+bool tg_floor_holds(const struct tg_policy *policy, const SSL *ssl);
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * Hooks on SSL_CTX: creation, and the callback places that the shim took. Small on purpose: context.h decides.
+ */
+#include "shim/context.h"
+#include "shim/generation.h"
+#include "shim/state.h"
+
+#include <string.h>
+
+static SSL_CTX *adopted(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
+{
+	if (ssl_ctx == NULL || tg_shim_state() == TG_STATE_INERT || tg_context_adopt(ssl_ctx))
+		return ssl_ctx;
+	o->SSL_CTX_free(ssl_ctx);
+	return NULL;
+}
+
+TG_EXPORT SSL_CTX *SSL_CTX_new(const SSL_METHOD *method)
+{
+	tg_shim_start();
+	const struct tg_openssl *o = tg_openssl();
+	return adopted(o, o->SSL_CTX_new(method));
+}
+
+TG_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties, const SSL_METHOD *method)
+{
+	tg_shim_start();
+	const struct tg_openssl *o = tg_openssl();
+	return adopted(o, o->SSL_CTX_new_ex(library, properties, method));
+}
+
+TG_EXPORT void SSL_CTX_set_client_hello_cb(SSL_CTX *ssl_ctx, SSL_client_hello_cb_fn callback, void *arg)
+{
+	struct tg_context *context = tg_context_find(ssl_ctx);
+
+	if (context == NULL) {
+		tg_openssl()->SSL_CTX_set_client_hello_cb(ssl_ctx, callback, arg);
+		return;
+	}
+	context->client_hello = callback;
+	context->client_hello_arg = arg;
+}
+
+TG_EXPORT void SSL_CTX_set_cert_cb(SSL_CTX *ssl_ctx, int (*callback)(SSL *, void *), void *arg)
+{
+	struct tg_context *context = tg_context_find(ssl_ctx);
+
+	if (context == NULL) {
+		tg_openssl()->SSL_CTX_set_cert_cb(ssl_ctx, callback, arg);
+		return;
+	}
+	context->certificate = callback;
+	context->certificate_arg = arg;
+}
+
+TG_EXPORT void SSL_CTX_set_cert_verify_callback(SSL_CTX *ssl_ctx, int (*callback)(X509_STORE_CTX *, void *), void *arg)
+{
+	struct tg_context *context = tg_context_find(ssl_ctx);
+
+	if (context == NULL) {
+		tg_openssl()->SSL_CTX_set_cert_verify_callback(ssl_ctx, callback, arg);
+		return;
+	}
+	context->verify_chain = callback;
+	context->verify_chain_arg = arg;
+}
+
+TG_EXPORT int SSL_CTX_set_session_id_context(SSL_CTX *ssl_ctx, const unsigned char *bytes, unsigned length)
+{
+	int result = tg_openssl()->SSL_CTX_set_session_id_context(ssl_ctx, bytes, length);
+	struct tg_context *context = tg_context_find(ssl_ctx);
+
+	if (result == 1 && context != NULL) {
+		memcpy(context->session_context.bytes, bytes, length);
+		context->session_context.length = length;
+	}
+	return result;
+}

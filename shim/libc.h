@@ -1,0 +1,45 @@
+/*
+ * The next definition of each libc function that the shim hooks: a typed slot for each `c` line of hooks.def.
+ *
+ * tg_libc_bind fills them; the constructor does it, and so does every hook on its way in, since constructors of other
+ * libraries may run before ours. One atomic load once done. Async-signal-safe from then on.
+ */
+#ifndef TG_SHIM_LIBC_H
+#define TG_SHIM_LIBC_H
+
+#include <dlfcn.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+/* Exported by libc, declared by no header under _GNU_SOURCE (signal(2), bsd_signal(3)). */
+extern __sighandler_t bsd_signal(int number, __sighandler_t handler);
+extern __sighandler_t __sysv_signal(int number, __sighandler_t handler);
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* sigset(3) and its family */
+struct tg_libc {
+#define TG_HOOK(library, name) TG_LIBC_SLOT_##library(name)
+#define TG_LIBC_SLOT_c(name) __typeof__(name) *name;
+#define TG_LIBC_SLOT_ssl(name)
+#include "shim/hooks.def"
+#undef TG_LIBC_SLOT_ssl
+#undef TG_LIBC_SLOT_c
+#undef TG_HOOK
+};
+#pragma GCC diagnostic pop
+
+extern struct tg_libc tg_libc;
+extern _Atomic bool tg_libc_bound;
+
+void tg_libc_bind_now(void);
+
+static inline void tg_libc_bind(void)
+{
+	if (!atomic_load_explicit(&tg_libc_bound, memory_order_acquire))
+		tg_libc_bind_now();
+}
+
+#endif

@@ -1,0 +1,105 @@
+#include "shim/openssl.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+
+#define SUPPORTED_SONAME "libssl.so.3"
+
+struct symbol {
+	const char *name;
+	size_t offset;
+};
+
+static const struct symbol symbols[] = {
+#define TG_HOOK_ssl(name) {#name, offsetof(struct tg_openssl, name)},
+#define TG_HOOK_c(name)
+#define TG_HOOK(library, name) TG_HOOK_##library(name)
+#include "shim/hooks.def"
+#undef TG_HOOK_ssl
+#undef TG_HOOK_c
+#undef TG_HOOK
+#define TG_CALL(name) {#name, offsetof(struct tg_openssl, name)},
+#include "shim/openssl.def"
+#undef TG_CALL
+};
+
+static struct tg_openssl bound;
+static atomic_bool is_bound;
+static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
+
+struct libraries {
+	unsigned count;
+	char first[256];
+};
+
+static int note_library(struct dl_phdr_info *info, size_t size, void *data)
+{
+	struct libraries *found = data;
+	(void)size;
+
+	const char *slash = strrchr(info->dlpi_name, '/');
+	const char *base = slash == NULL ? info->dlpi_name : slash + 1;
+	if (strncmp(base, "libssl", 6) != 0 || strstr(base, ".so") == NULL)
+		return 0;
+	/* NSS has a libssl3.so that is no OpenSSL. */
+	if (strncmp(base, "libssl3.so", 10) == 0)
+		return 0;
+	if (found->count++ == 0 && strlen(info->dlpi_name) < sizeof(found->first))
+		strcpy(found->first, info->dlpi_name);
+	return 0;
+}
+
+/* The first of `handles` that knows a name gives it. True where all were found. */
+static bool bind_symbols(void *const *handles, size_t count)
+{
+	bool complete = true;
+
+	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
+		void *address = NULL;
+		for (size_t k = 0; address == NULL && k < count; k++)
+			address = dlsym(handles[k], symbols[i].name);
+		memcpy((char *)&bound + symbols[i].offset, &address, sizeof(address));
+		complete = complete && address != NULL;
+	}
+	return complete;
+}
+
+static void bind_once(void)
+{
+	struct libraries found = {0};
+	dl_iterate_phdr(note_library, &found);
+	void *const ours = dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
+	if (ours != NULL && found.count == 1) {
+		bound.supported = bind_symbols(&ours, 1) && bound.OpenSSL_version_num() >> 28 == 3;
+		bound.unsupported_why = "this version of libssl lacks functions that the shim needs";
+		return;
+	}
+	/* Pass-through must work all the same: first what the program would have found without the shim. */
+	void *handles[3] = {RTLD_NEXT};
+	size_t count = 1;
+	if (ours != NULL)
+		handles[count++] = ours;
+	void *const first = found.count > 0 ? dlopen(found.first, RTLD_NOLOAD | RTLD_LAZY) : NULL;
+	if (first != NULL)
+		handles[count++] = first;
+	bind_symbols(handles, count);
+	bound.unsupported_why =
+	    found.count > 1 ? "more than one libssl in this process" : "this version of libssl has no tested binding";
+}
+
+const struct tg_openssl *tg_openssl(void)
+{
+	if (!atomic_load_explicit(&is_bound, memory_order_acquire)) {
+		pthread_mutex_lock(&bind_lock);
+		if (!atomic_load_explicit(&is_bound, memory_order_relaxed)) {
+			bind_once();
+			atomic_store_explicit(&is_bound, true, memory_order_release);
+		}
+		pthread_mutex_unlock(&bind_lock);
+	}
+	return &bound;
+}

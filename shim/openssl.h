@@ -1,0 +1,38 @@
+/*
+ * The libssl that the process itself uses, bound at first use by looking its functions up (dlopen(3) with RTLD_NOLOAD,
+ * dlsym(3)). The shim links nothing of OpenSSL; headers serve for types and constants only.
+ */
+#ifndef TG_SHIM_OPENSSL_H
+#define TG_SHIM_OPENSSL_H
+
+/* Methods of one fixed version are deprecated; servers use them all the same. */
+#define OPENSSL_SUPPRESS_DEPRECATED
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <stdbool.h>
+
+/* Real functions: hooked ones and called ones. A hook's slot is never the hook itself. */
+struct tg_openssl {
+#define TG_HOOK_ssl(name) __typeof__(name) *name;
+#define TG_HOOK_c(name)
+#define TG_HOOK(library, name) TG_HOOK_##library(name)
+#include "shim/hooks.def"
+#undef TG_HOOK_ssl
+#undef TG_HOOK_c
+#undef TG_HOOK
+#define TG_CALL(name) __typeof__(name) *name;
+#include "shim/openssl.def"
+#undef TG_CALL
+	bool supported; /* a libssl of a version that the shim knows, and the only one in the process */
+	const char *unsupported_why;
+};
+
+/*
+ * Binds on the first call; later calls are one atomic load. Where no libssl is mapped, or two are, or an unknown version,
+ * `supported` is false and slots of functions that were not found are NULL. Never NULL itself. Thread-safe.
+ */
+const struct tg_openssl *tg_openssl(void);
+
+#endif

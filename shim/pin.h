@@ -1,0 +1,18 @@
+/*
+ * Choosing the policy of a connection: generation, local address, host name.
+ */
+#ifndef TG_SHIM_PIN_H
+#define TG_SHIM_PIN_H
+
+#include "shim/connection.h"
+
+/*
+ * At a ClientHello: pins the newest generation and the policy that governs this connection. False where there is none that
+ * may be used: the handshake must fail.
+ */
+bool tg_pin(struct tg_connection *connection, SSL *ssl);
+
+/* Before the ClientHello: under which section a client that never says hello is counted. */
+void tg_pin_counters(struct tg_connection *connection, SSL *ssl);
+
+#endif

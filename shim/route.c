@@ -1,0 +1,133 @@
+#include "shim/route.h"
+
+#include "page/match.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret)
+{
+	struct tg_address address = {0};
+
+	if (from->ss_family == AF_INET) {
+		struct sockaddr_in in;
+		memcpy(&in, from, sizeof(in));
+		address.family = 4;
+		address.port = ntohs(in.sin_port);
+		memcpy(address.bytes, &in.sin_addr, 4);
+	} else if (from->ss_family == AF_INET6) {
+		struct sockaddr_in6 in6;
+		memcpy(&in6, from, sizeof(in6));
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+		address.family = mapped ? 4 : 6;
+		address.port = ntohs(in6.sin6_port);
+		memcpy(address.bytes, in6.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : 16);
+	} else {
+		return false;
+	}
+	*ret = address;
+	return true;
+}
+
+/* 0: no match; a larger number is more specific. */
+static int specificity(const struct tg_address *listed, const struct tg_address *local)
+{
+	if (listed->port != local->port)
+		return 0;
+	if (listed->family == 0)
+		return 1;
+	if (listed->family != local->family)
+		return 0;
+	if (listed->any)
+		return 2;
+	return memcmp(listed->bytes, local->bytes, local->family == 4 ? 4 : 16) == 0 ? 3 : 0;
+}
+
+static const struct tg_route *route_of(const struct tg_document *document, const struct tg_address *local)
+{
+	const struct tg_route *best = NULL;
+	int best_score = 0;
+
+	for (size_t i = 0; i < document->route_count; i++) {
+		const struct tg_route *route = &document->routes[i];
+		if (route->is_server && best == NULL)
+			best = route;
+		for (size_t k = 0; k < route->address_count; k++) {
+			int score = specificity(&route->addresses[k], local);
+			if (score > best_score) {
+				best = route;
+				best_score = score;
+			}
+		}
+	}
+	return best;
+}
+
+static const struct tg_policy *policy_of(const struct tg_document *document, const struct tg_route *route, const char *host)
+{
+	uint32_t index = route->policy;
+	bool wildcard = false;
+
+	for (size_t i = 0; host != NULL && i < route->name_count; i++) {
+		int match = tg_name_matches(&route->names[i], host);
+		if (match == 0)
+			return &document->policies[route->names[i].policy];
+		if (match == 1 && !wildcard) {
+			index = route->names[i].policy;
+			wildcard = true;
+		}
+	}
+	return &document->policies[index];
+}
+
+static int strictness(enum tg_mode mode)
+{
+	switch (mode) {
+	case TG_MODE_MUTUAL:
+		return 4;
+	case TG_MODE_OPTIONAL:
+		return 3;
+	case TG_MODE_OBSERVE:
+		return 2;
+	case TG_MODE_SERVER:
+		return 1;
+	case TG_MODE_OFF:
+		break;
+	}
+	return 0;
+}
+
+static enum tg_route_result strictest(const struct tg_document *document, const char *host, const struct tg_policy **ret)
+{
+	const struct tg_policy *best = NULL;
+	bool ambiguous = false;
+
+	for (size_t i = 0; i < document->route_count; i++) {
+		const struct tg_policy *policy = policy_of(document, &document->routes[i], host);
+		int difference = best == NULL ? 1 : strictness(policy->mode) - strictness(best->mode);
+		if (difference > 0) {
+			best = policy;
+			ambiguous = false;
+		} else if (difference == 0 && memcmp(policy->digest, best->digest, TG_DIGEST_SIZE) != 0) {
+			ambiguous = true;
+		}
+	}
+	if (best == NULL)
+		return TG_ROUTE_NONE;
+	if (ambiguous)
+		return TG_ROUTE_AMBIGUOUS;
+	*ret = best;
+	return document->route_count == 1 && document->routes[0].is_server ? TG_ROUTE_FOUND : TG_ROUTE_STRICTEST;
+}
+
+enum tg_route_result tg_route_find(const struct tg_document *document, const struct tg_address *local, const char *host,
+				   const struct tg_policy **ret_policy)
+{
+	if (local == NULL)
+		return strictest(document, host, ret_policy);
+	const struct tg_route *route = route_of(document, local);
+	if (route == NULL)
+		return TG_ROUTE_NONE;
+	*ret_policy = policy_of(document, route, host);
+	return TG_ROUTE_FOUND;
+}

@@ -1,0 +1,31 @@
+/*
+ * Which policy governs a connection, by its local address and the host name that the client asked for. Pure functions over
+ * a decoded document; see "Which rule applies" in tlsgraft.ini(5).
+ */
+#ifndef TG_SHIM_ROUTE_H
+#define TG_SHIM_ROUTE_H
+
+#include "page/policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+enum tg_route_result {
+	TG_ROUTE_FOUND,
+	TG_ROUTE_NONE,      /* no section governs this address */
+	TG_ROUTE_STRICTEST, /* the address is not known; the strictest of the candidates was taken */
+	TG_ROUTE_AMBIGUOUS, /* the address is not known and two candidates verify differently: nothing may be served */
+};
+
+/* v4-mapped IPv6 becomes IPv4. False for other families. */
+bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret);
+
+/*
+ * `local` NULL: not known. `host` NULL: the client named none; else normalised (tg_host_normalise). *ret_policy is set for
+ * FOUND and STRICTEST.
+ */
+enum tg_route_result tg_route_find(const struct tg_document *document, const struct tg_address *local, const char *host,
+				   const struct tg_policy **ret_policy);
+
+#endif

@@ -1,0 +1,111 @@
+#include "shim/enforce.h"
+
+#include "page/report.h"
+#include "shim/floor.h"
+#include "shim/state.h"
+#include "shim/verify.h"
+
+#include <stdatomic.h>
+
+/* A session that our own context admitted: libssl compared it, so did we once more where it could be rewritten. */
+static bool resumed_under_policy(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl, const X509 *peer)
+{
+	return o->SSL_session_reused(ssl) && peer != NULL && tg_verify_dates(connection, peer);
+}
+
+static bool verdict(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_policy *policy = connection->policy;
+	const X509 *peer = o->SSL_get0_peer_certificate(ssl);
+
+	if (!tg_floor_holds(policy, ssl)) {
+		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		return false;
+	}
+	if (policy->mode == TG_MODE_OFF)
+		return true;
+	/* A full handshake past our certificate callback: the SSL was switched to a context that never was ours. */
+	if (connection->phase != TG_PHASE_IDENTITY && !o->SSL_session_reused(ssl)) {
+		tg_connection_refuse(connection, TG_REFUSED_OTHER);
+		return false;
+	}
+	if (policy->mode == TG_MODE_SERVER)
+		return true;
+	if (peer == NULL && policy->mode == TG_MODE_OPTIONAL)
+		return true;
+	if (peer != NULL && (connection->verified || resumed_under_policy(o, connection, ssl, peer)))
+		return true;
+	tg_connection_refuse(connection, peer == NULL ? TG_REFUSED_NO_CERTIFICATE : TG_REFUSED_OTHER);
+	return false;
+}
+
+static _Atomic bool refused_any;
+
+bool tg_enforce_refused_any(void)
+{
+	return atomic_load_explicit(&refused_any, memory_order_relaxed);
+}
+
+static int fail(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
+{
+	connection->phase = TG_PHASE_REFUSED;
+	atomic_store_explicit(&refused_any, true, memory_order_relaxed);
+	/* Both directions are closed for libssl too, so that nothing crosses even where a call is not hooked. */
+	o->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	o->ERR_new();
+	o->ERR_set_debug("tlsgraft", 0, "settle");
+	o->ERR_set_error(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED, "refused by tlsgraft");
+	return -1;
+}
+
+/* Which fault libssl itself found, for the counters. */
+static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, const SSL *ssl, int result)
+{
+	if (connection->has_reason || connection->policy == NULL || o->SSL_get_error(ssl, result) != SSL_ERROR_SSL)
+		return;
+	unsigned long error = o->ERR_peek_last_error();
+	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
+		return;
+	switch (ERR_GET_REASON(error)) {
+	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
+		tg_connection_refuse(connection, TG_REFUSED_NO_CERTIFICATE);
+		break;
+	case SSL_R_UNSUPPORTED_PROTOCOL:
+	case SSL_R_VERSION_TOO_LOW:
+	case SSL_R_WRONG_SSL_VERSION:
+	case SSL_R_NO_SHARED_CIPHER:
+		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		break;
+	default:
+		break;
+	}
+}
+
+static int finished(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
+{
+	/* Finished without our ClientHello callback: a context that was never ours. It may serve nothing. */
+	if (tg_shim_state() == TG_STATE_CLOSED || connection->phase == TG_PHASE_NEW)
+		return fail(o, connection, ssl);
+	if (connection->policy != NULL && !verdict(o, connection, ssl))
+		return fail(o, connection, ssl);
+	connection->phase = TG_PHASE_DONE;
+	if (connection->counters != NULL && !connection->counted)
+		tg_report_accepted(connection->counters, o->SSL_session_reused(ssl));
+	connection->counted = true;
+	return 1;
+}
+
+int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (connection->phase == TG_PHASE_DONE)
+		return result;
+	if (connection->phase == TG_PHASE_REFUSED)
+		return fail(o, connection, ssl);
+	if (result != 1) {
+		note_failure(o, connection, ssl, result);
+		return result;
+	}
+	return o->SSL_is_init_finished(ssl) ? finished(o, connection, ssl) : result;
+}

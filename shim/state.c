@@ -1,0 +1,3 @@
+#include "shim/state.h"
+
+struct tg_shim tg_shim;

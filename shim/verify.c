@@ -1,0 +1,97 @@
+#include "shim/verify.h"
+
+#include "shim/allow.h"
+
+#include <time.h>
+
+static enum tg_refusal reason_of(int error)
+{
+	switch (error) {
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return TG_REFUSED_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return TG_REFUSED_NOT_YET_VALID;
+	case X509_V_ERR_CERT_REVOKED:
+		return TG_REFUSED_REVOKED;
+	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
+		return TG_REFUSED_CRL_STALE;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_SIGNATURE_FAILURE:
+	case X509_V_ERR_INVALID_CA:
+		return TG_REFUSED_UNKNOWN_CA;
+	default:
+		return TG_REFUSED_OTHER;
+	}
+}
+
+static int set_up(const struct tg_openssl *o, const struct tg_anchors *anchors, SSL *ssl, X509_STORE_CTX *from,
+		  X509_STORE_CTX *own)
+{
+	if (o->X509_STORE_CTX_init(own, anchors->store, o->X509_STORE_CTX_get0_cert(from),
+				   o->X509_STORE_CTX_get0_untrusted(from)) != 1 ||
+	    o->X509_STORE_CTX_set_default(own, "ssl_client") != 1)
+		return 0;
+	X509_VERIFY_PARAM *param = o->X509_STORE_CTX_get0_param(own);
+	/* Whoever is listed in `ca` may sign, also an intermediate without its root. */
+	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
+	if (anchors->trust->crl_check != TG_CRL_NONE)
+		flags |= X509_V_FLAG_CRL_CHECK;
+	if (anchors->trust->crl_check == TG_CRL_CHAIN)
+		flags |= X509_V_FLAG_CRL_CHECK_ALL;
+	o->X509_VERIFY_PARAM_set_depth(param, anchors->trust->verify_depth);
+	o->X509_VERIFY_PARAM_set_auth_level(param, o->SSL_get_security_level(ssl));
+	return o->X509_VERIFY_PARAM_set_flags(param, flags);
+}
+
+int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *from)
+{
+	const struct tg_openssl *o = tg_openssl();
+	X509_STORE_CTX *own = o->X509_STORE_CTX_new();
+	int error = X509_V_ERR_UNSPECIFIED;
+
+	connection->verified = false;
+	if (own != NULL && set_up(o, connection->anchors, ssl, from, own) == 1) {
+		bool good = o->X509_verify_cert(own) == 1;
+		error = o->X509_STORE_CTX_get_error(own);
+		o->X509_STORE_CTX_set0_verified_chain(from, o->X509_STORE_CTX_get1_chain(own));
+		if (!good && error == X509_V_OK)
+			error = X509_V_ERR_UNSPECIFIED;
+	}
+	o->X509_STORE_CTX_free(own);
+	if (error == X509_V_OK && !tg_allow(connection->policy, o->X509_STORE_CTX_get0_cert(from))) {
+		error = X509_V_ERR_APPLICATION_VERIFICATION;
+		tg_connection_refuse(connection, TG_REFUSED_NOT_ALLOWED);
+	}
+	o->X509_STORE_CTX_set_error(from, error);
+	if (error != X509_V_OK) {
+		tg_connection_refuse(connection, reason_of(error));
+		return 0;
+	}
+	connection->verified = true;
+	return 1;
+}
+
+bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (o->X509_cmp_current_time(o->X509_get0_notAfter(leaf)) <= 0) {
+		tg_connection_refuse(connection, TG_REFUSED_EXPIRED);
+		return false;
+	}
+	if (o->X509_cmp_current_time(o->X509_get0_notBefore(leaf)) >= 0) {
+		tg_connection_refuse(connection, TG_REFUSED_NOT_YET_VALID);
+		return false;
+	}
+	return true;
+}
+
+bool tg_verify_crl_stale(const struct tg_anchors *anchors)
+{
+	return anchors->trust->crl_next_update != 0 && time(NULL) > anchors->trust->crl_next_update;
+}
