@@ -1,0 +1,19 @@
+/*
+ * One conversation with a keeper.
+ */
+#ifndef TG_CLI_ASK_H
+#define TG_CLI_ASK_H
+
+#include "page/channel.h"
+
+/*
+ * Asks the keeper of `tree` from within the network namespace of `member`, where its socket is (0: this one), waiting at
+ * most `timeout_ms` for each packet. 0 with a malloc'ed text; -ECONNREFUSED: there is no keeper; -ECONNRESET: it ended
+ * before it answered; -EPERM: not a keeper to believe; -EACCES: it does not answer this user; or another negative errno.
+ */
+int tg_ask(const char *tree, pid_t member, enum tg_request_kind kind, int timeout_ms, char **ret_text);
+
+/* The process that keeps `tree`, by the kernel's word: 0 or a negative errno. */
+int tg_ask_keeper(const char *tree, pid_t member, pid_t *ret_pid);
+
+#endif

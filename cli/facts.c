@@ -1,0 +1,136 @@
+#include "cli/facts.h"
+
+#include "keeper/clock.h"
+#include "keeper/escape.h"
+#include "keeper/listeners.h"
+#include "keeper/status.h"
+#include "loader/identity.h"
+
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define DAY 86400
+
+static void add_text(cJSON *object, const char *name, const char *text)
+{
+	char *safe = tg_escape_new(text == NULL ? "" : text);
+
+	cJSON_AddStringToObject(object, name, safe == NULL ? "" : safe);
+	free(safe);
+}
+
+static void add_pair(cJSON *list, const struct tg_pair *pair)
+{
+	struct tg_certificate_facts facts;
+	char date[TG_RFC3339_SIZE];
+	cJSON *object;
+
+	if (tg_certificate_facts(pair->leaf, &facts) < 0)
+		return;
+	object = cJSON_CreateObject();
+	cJSON_AddStringToObject(object, "key_type", facts.key_type);
+	cJSON_AddStringToObject(object, "sha256", facts.sha256);
+	add_text(object, "serial", facts.serial);
+	add_text(object, "subject", facts.subject);
+	add_text(object, "names", facts.names);
+	cJSON_AddStringToObject(object, "not_before", tg_rfc3339(facts.not_before, date));
+	cJSON_AddStringToObject(object, "not_after", tg_rfc3339(facts.not_after, date));
+	cJSON_AddNumberToObject(object, "days_left", facts.days_left);
+	cJSON_AddNumberToObject(object, "chain", (double)pair->chain_count);
+	cJSON_AddItemToArray(list, object);
+	tg_certificate_facts_clear(&facts);
+}
+
+/* Seconds since the epoch, or -1. */
+static int64_t asn1_seconds(const ASN1_TIME *time)
+{
+	struct tm parts;
+
+	return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) : -1;
+}
+
+static void add_crl(cJSON *list, struct tg_span der)
+{
+	const unsigned char *at = der.data;
+	X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.size);
+	char date[TG_RFC3339_SIZE];
+	int64_t updated, next;
+	char *issuer;
+	cJSON *object;
+
+	if (crl == NULL)
+		return;
+	updated = asn1_seconds(X509_CRL_get0_lastUpdate(crl));
+	next = asn1_seconds(X509_CRL_get0_nextUpdate(crl));
+	issuer = X509_NAME_oneline(X509_CRL_get_issuer(crl), NULL, 0);
+	object = cJSON_CreateObject();
+	add_text(object, "issuer", issuer);
+	cJSON_AddStringToObject(object, "this_update", tg_rfc3339(updated, date));
+	cJSON_AddStringToObject(object, "next_update", next < 0 ? "" : tg_rfc3339(next, date));
+	cJSON_AddNumberToObject(object, "age_days", (int)((tg_wall_seconds() - updated) / DAY));
+	cJSON_AddItemToArray(list, object);
+	OPENSSL_free(issuer);
+	X509_CRL_free(crl);
+}
+
+static cJSON *policy_json(const struct tg_document *document, const struct tg_route *route, uint32_t index)
+{
+	const struct tg_policy *policy = &document->policies[index];
+	cJSON *object = cJSON_CreateObject();
+	cJSON *listen, *names, *certificates, *crls;
+
+	add_text(object, "name", policy->section);
+	listen = cJSON_AddArrayToObject(object, "listen");
+	for (size_t i = 0; i < route->address_count; i++) {
+		char text[TG_ADDRESS_TEXT_SIZE];
+
+		cJSON_AddItemToArray(listen, cJSON_CreateString(tg_address_text(&route->addresses[i], text)));
+	}
+	names = cJSON_AddArrayToObject(object, "names");
+	for (size_t i = 0; i < route->name_count && index != route->policy; i++) {
+		char text[512];
+
+		if (route->names[i].policy != index)
+			continue;
+		snprintf(text, sizeof(text), "%s%s", route->names[i].wildcard ? "*." : "", route->names[i].text);
+		cJSON_AddItemToArray(names, cJSON_CreateString(text));
+	}
+	cJSON_AddStringToObject(object, "mode", tg_mode_name(policy->mode));
+	cJSON_AddStringToObject(object, "server_speaks", "tls");
+	certificates = cJSON_AddArrayToObject(object, "certificates");
+	if (policy->credentials != TG_NONE)
+		for (size_t i = 0; i < document->credentials[policy->credentials].pair_count; i++)
+			add_pair(certificates, &document->credentials[policy->credentials].pairs[i]);
+	cJSON_AddNumberToObject(object, "cas",
+				policy->trust == TG_NONE ? 0 : (double)document->trusts[policy->trust].ca_count);
+	crls = cJSON_AddArrayToObject(object, "crls");
+	if (policy->trust != TG_NONE)
+		for (size_t i = 0; i < document->trusts[policy->trust].crl_count; i++)
+			add_crl(crls, document->trusts[policy->trust].crls[i]);
+	cJSON_AddNumberToObject(object, "allow", (double)policy->rule_count);
+	return object;
+}
+
+cJSON *tg_facts_json(const tlsgraft_identity *identity)
+{
+	const struct tg_document *document = tg_identity_document(identity);
+	cJSON *list = cJSON_CreateArray();
+
+	for (size_t i = 0; i < document->route_count; i++) {
+		const struct tg_route *route = &document->routes[i];
+
+		cJSON_AddItemToArray(list, policy_json(document, route, route->policy));
+		for (size_t k = 0; k < route->name_count; k++) {
+			bool first = route->names[k].policy != route->policy;
+
+			for (size_t n = 0; n < k; n++)
+				first = first && route->names[n].policy != route->names[k].policy;
+			if (first)
+				cJSON_AddItemToArray(list, policy_json(document, route, route->names[k].policy));
+		}
+	}
+	return list;
+}

@@ -1,0 +1,142 @@
+#include "cli/text.h"
+
+#include "keeper/escape.h"
+#include "keeper/verdict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void tg_text_clean(cJSON *answer)
+{
+	/* the parser bounds the depth (CJSON_NESTING_LIMIT) */
+	for (cJSON *entry = answer; entry != NULL; entry = entry->next) {
+		char *safe = cJSON_IsString(entry) ? tg_escape_new(entry->valuestring) : NULL;
+
+		if (cJSON_IsString(entry) && (safe == NULL || cJSON_SetValuestring(entry, safe) == NULL))
+			entry->valuestring[0] = '\0';
+		free(safe);
+		if (entry->string != NULL) {
+			safe = tg_escape_new(entry->string);
+			if (safe == NULL || strcmp(safe, entry->string) != 0)
+				entry->string[0] = '\0';
+			free(safe);
+		}
+		tg_text_clean(entry->child);
+	}
+}
+
+const char *tg_text_string(const cJSON *object, const char *name)
+{
+	const char *value = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(object, name));
+
+	return value == NULL ? "" : value;
+}
+
+double tg_text_number(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+
+	return cJSON_IsNumber(item) ? item->valuedouble : 0;
+}
+
+static const cJSON *item(const cJSON *object, const char *name)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, name);
+}
+
+static void print_certificate(const cJSON *certificate)
+{
+	printf("    %s  %s\n", tg_text_string(certificate, "key_type"), tg_text_string(certificate, "subject"));
+	printf("      serial %s, until %s (%.0f days)\n", tg_text_string(certificate, "serial"),
+	       tg_text_string(certificate, "not_after"), tg_text_number(certificate, "days_left"));
+	printf("      sha256 %s\n", tg_text_string(certificate, "sha256"));
+}
+
+static void print_handshakes(const cJSON *section)
+{
+	const cJSON *handshakes = item(section, "handshakes");
+	const cJSON *reason;
+	const char *separator = " (";
+
+	printf("    handshakes: %.0f accepted (%.0f resumed), %.0f refused", tg_text_number(handshakes, "accepted"),
+	       tg_text_number(handshakes, "resumed"), tg_text_number(handshakes, "refused"));
+	for (reason = tg_json_first(item(section, "refused_by")); reason != NULL; reason = reason->next) {
+		if (!cJSON_IsNumber(reason) || reason->valuedouble <= 0 || reason->string == NULL)
+			continue;
+		printf("%s%s %.0f", separator, reason->string, reason->valuedouble);
+		separator = ", ";
+	}
+	printf("%s, %.0f aborted\n", strcmp(separator, ", ") == 0 ? ")" : "", tg_text_number(handshakes, "aborted"));
+}
+
+static void print_section(const cJSON *section)
+{
+	const cJSON *listen = item(section, "listen");
+	const cJSON *entry;
+	const char *separator = " on ";
+
+	printf("  [%s] %s", tg_text_string(section, "name"), tg_text_string(section, "mode"));
+	for (entry = tg_json_first(listen); entry != NULL; entry = entry->next) {
+		const char *address = cJSON_GetStringValue(entry);
+
+		printf("%s%s", separator, address == NULL ? "" : address);
+		separator = ", ";
+	}
+	putchar('\n');
+	for (entry = tg_json_first(item(section, "certificates")); entry != NULL; entry = entry->next)
+		print_certificate(entry);
+	print_handshakes(section);
+}
+
+void tg_text_tree(const cJSON *tree)
+{
+	const cJSON *keeper = item(tree, "keeper");
+	const cJSON *reload = item(tree, "reload");
+	const cJSON *processes = item(tree, "processes");
+	const cJSON *entry;
+
+	printf("%s\n", tg_text_string(tree, "config"));
+	if (cJSON_IsTrue(item(keeper, "alive")))
+		printf("  keeper %.0f, generation %.0f\n", tg_text_number(keeper, "pid"),
+		       tg_text_number(tree, "generation"));
+	else
+		printf("  keeper gone, generation %.0f\n", tg_text_number(tree, "generation"));
+	printf("  last reload: %s at %s, %.1f ms: %s\n", tg_text_string(reload, "verdict"), tg_text_string(reload, "at"),
+	       tg_text_number(reload, "took_ms"), tg_text_string(reload, "reason"));
+	printf("  processes: %d\n", cJSON_GetArraySize(processes));
+	for (entry = tg_json_first(processes); entry != NULL; entry = entry->next) {
+		printf("    %.0f %s, generation %.0f\n", tg_text_number(entry, "pid"), tg_text_string(entry, "exe"),
+		       tg_text_number(entry, "generation"));
+	}
+	for (entry = tg_json_first(item(tree, "sections")); entry != NULL; entry = entry->next)
+		print_section(entry);
+	for (entry = tg_json_first(item(tree, "ungoverned")); entry != NULL; entry = entry->next) {
+		printf("  no section governs %s: %.0f handshakes\n", tg_text_string(entry, "listen"),
+		       tg_text_number(entry, "handshakes"));
+	}
+	for (entry = tg_json_first(item(tree, "unmatched_sections")); entry != NULL; entry = entry->next) {
+		const char *name = cJSON_GetStringValue(entry);
+
+		printf("  [%s] matches no listening socket\n", name == NULL ? "" : name);
+	}
+}
+
+bool tg_text_is_bad(const cJSON *tree)
+{
+	const double warn_days = tg_text_number(tree, "warn_days");
+	const cJSON *section;
+	const cJSON *certificate;
+
+	if (strcmp(tg_text_string(item(tree, "reload"), "verdict"), "refused") == 0 ||
+	    cJSON_GetArraySize(item(tree, "unmatched_sections")) > 0)
+		return true;
+	for (section = tg_json_first(item(tree, "sections")); section != NULL; section = section->next) {
+		for (certificate = tg_json_first(item(section, "certificates")); certificate != NULL;
+		     certificate = certificate->next) {
+			if (tg_text_number(certificate, "days_left") <= warn_days)
+				return true;
+		}
+	}
+	return false;
+}

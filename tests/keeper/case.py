@@ -1,0 +1,32 @@
+"""What every test of this folder stands on."""
+
+import time
+import unittest
+
+from site_folder import Site, alive, kill, wait_until
+
+BUILD = None
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def setUp(self):
+        self.site = Site(BUILD)
+        self.addCleanup(self.site.close)
+
+    def gone(self, *pids, seconds=3.0):
+        began = time.monotonic()
+        for pid in pids:
+            wait_until(lambda pid=pid: not alive(pid), seconds - (time.monotonic() - began), f"end of process {pid}")
+
+    def assert_exit(self, done, status, *words):
+        self.assertEqual(done.returncode, status, f"{done.stdout}{done.stderr}")
+        for word in words:
+            self.assertIn(word, done.stdout + done.stderr)
+
+    def end(self, process, *keepers):
+        """Ends a server; its keeper follows."""
+        kill(process.pid)
+        process.wait()
+        self.gone(*keepers)
