@@ -1,0 +1,37 @@
+"""HAProxy in master-worker mode (-W): two certificates of its own, chosen by SNI."""
+
+from support.pki import HOSTS
+from support.server import PLACEHOLDER_BODY, HttpServer
+
+_CONFIG = """
+global
+    user haproxy
+    group haproxy
+    ssl-default-bind-options ssl-min-ver TLSv1.2
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 20s
+    timeout server 20s
+frontend main
+    bind 127.0.0.1:{port} ssl {certs} {native}
+    http-request return status 200 content-type text/plain lf-string "{body} %[req.hdr(host)]\\n"
+"""
+
+
+class Haproxy(HttpServer):
+    name = "haproxy"
+    executable = "/usr/sbin/haproxy"
+    user = "haproxy"
+    has_descriptor = False
+    resumes = {"1.2": True, "1.3": False}  # its new-session callback rewrites the session's context (TRAPS 14)
+
+    def configure(self):
+        certs = " ".join(f"crt {self.home}/own{number}.both" for number in range(len(self.own)))
+        native = f"verify required ca-file {self.native.ca.cert} crl-file {self.native.crl}" if self.native else ""
+        (self.home / "haproxy.cfg").write_text(
+            _CONFIG.format(port=self.port, certs=certs, native=native, body=PLACEHOLDER_BODY, host=HOSTS[0])
+        )
+
+    def command(self):
+        return [self.executable, "-W", "-db", "-f", self.home / "haproxy.cfg"]

@@ -1,0 +1,36 @@
+"""mosquitto: one process, which drops to the user mosquitto before it reads its certificate."""
+
+import shutil
+
+from support.server import Server
+
+CONNECT = bytes.fromhex("100e00044d5154540402003c00027467")
+PINGREQ = bytes.fromhex("c000")
+DISCONNECT = bytes.fromhex("e000")
+CONNACK = bytes.fromhex("20020000")
+PINGRESP = bytes.fromhex("d000")
+
+
+class Mosquitto(Server):
+    name = "mosquitto"
+    executable = "/usr/sbin/mosquitto"
+    user = "mosquitto"
+
+    def configure(self):
+        native = ""
+        if self.native:
+            native = f"require_certificate true\ncafile {self.native.ca.cert}\ncrlfile {self.native.crl}\n"
+        shutil.chown(self.home / "own0.key", "mosquitto")
+        (self.home / "mosquitto.conf").write_text(
+            f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser mosquitto\nlog_dest stderr\n"
+            f"certfile {self.home}/own0.pem\nkeyfile {self.home}/own0.key\n{native}"
+        )
+
+    def command(self):
+        return [self.executable, "-c", self.home / "mosquitto.conf"]
+
+    def request(self, host):
+        return CONNECT + PINGREQ + DISCONNECT
+
+    def is_answer(self, data, host):
+        return data == CONNACK + PINGRESP

@@ -1,0 +1,69 @@
+"""Servers that try to undo the policy, and a server of many threads: programs of tests/shim, in one process each."""
+
+import os
+import shutil
+import subprocess
+
+from support import procs
+from support.case import ServerCase
+
+
+class Hostile(ServerCase):
+    under_asan = True
+
+    def folder(self):
+        """Certificates by the names that the programs expect."""
+        home = self.home / "certs"
+        home.mkdir()
+        pairs = {
+            "client": self.pki.clients["good"],
+            "wrong": self.pki.clients["wrong CA"],
+            "expired": self.pki.clients["expired"],
+            "own": self.pki.own("rsa"),
+            "second": self.pki.own("ec"),
+        }
+        for name, credential in pairs.items():
+            shutil.copyfile(credential.cert, home / f"{name}.pem")
+            shutil.copyfile(credential.key, home / f"{name}.key")
+        shutil.copyfile(self.pki.wrong_ca.cert, home / "wrong-ca.pem")
+        return home
+
+    def start(self, name, *words, mode="mutual"):
+        """A program of tests/shim under `tlsgraft run`."""
+        ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode)})
+        command = [*self.graft.run(ini), self.graft.build / "tests" / name, self.folder(), *words]
+        return subprocess.Popen(
+            [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**os.environ, **self.graft.environment()},
+        )
+
+    def hostile(self, mode, least):
+        program = self.start("hostile", mode, mode=mode)
+        output = program.communicate(timeout=120)[0]
+        self.assertEqual(program.returncode, 0, output)
+        self.assertNotIn("FAIL", output)
+        self.assertGreater(output.count("\nok "), least, output)
+
+    def test_nothing_undoes_mutual(self):
+        self.hostile("mutual", 300)
+
+    def test_nothing_undoes_the_certificate(self):
+        self.hostile("server", 60)
+
+    def test_threads_while_generations_change(self):
+        program = self.start("threads", 8, 60)
+        reloads = 0
+        procs.wait_until(lambda: self.graft.status(program.pid) is not None or program.poll() is not None, 10, "the tree")
+        while program.poll() is None:
+            self.pair(self.pki.server(("rsa", "ec")[reloads % 2], 1))
+            done = self.graft.reload(program.pid)
+            if done.returncode != 0:
+                break  # the program has ended meanwhile, or the next lines say what was wrong
+            reloads += 1
+        output = program.communicate(timeout=120)[0]
+        self.assertEqual(program.returncode, 0, output)
+        self.assertIn("wrong 0", output)
+        self.assertGreater(reloads, 3, "too few reloads to mean anything")
+
+    # It forks beside running threads, where the runtime's own allocator lock is left held in the child; TSan has it instead.
+    test_threads_while_generations_change.under_asan = False

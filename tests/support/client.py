@@ -1,0 +1,128 @@
+"""Probes: one TLS connection each, by `openssl s_client`, judged by what crossed the wire.
+
+In TLS 1.3 a client's handshake "succeeds" before the server has looked at its certificate, so the exit status says
+little. What counts: which certificates the server sent, and whether one byte of its application data came back.
+Certificates, alerts and requests are read from the decrypted handshake messages (-msg), data from standard output.
+"""
+
+import hashlib
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
+TLS12 = "1.2"
+TLS13 = "1.3"
+VERSIONS = (TLS12, TLS13)
+
+
+def http(host="one.example", path="/"):
+    return f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+
+
+class Result:
+    """What one connection showed."""
+
+    def __init__(self, messages, data, log, status):
+        self.data = data
+        self.log = log
+        self.status = status
+        self.version = None
+        self.chain_sha256 = []
+        self.asked = False  # the server sent a CertificateRequest
+        self.ca_names = b""  # its body, which holds the names of the CAs
+        self.alerts = []  # names of the alerts that the server sent
+        self.server_hello = False
+        self.finished = False  # the server's Finished came
+        for direction, version, kind, body in messages:
+            if direction != "<<<":
+                continue
+            if kind == "Certificate":
+                self.chain_sha256 = [hashlib.sha256(der).hexdigest() for der in _certificates(body, version)]
+            elif kind == "CertificateRequest":
+                self.asked = True
+                self.ca_names = body
+            elif kind == "ServerHello":
+                self.server_hello = True
+                self.version = version
+            elif kind == "Finished":
+                self.finished = True
+            elif kind.startswith(("fatal ", "warning ")) and kind != "warning close_notify":
+                self.alerts.append(kind.split(" ", 1)[1])
+        self.resumed = self.finished and not self.chain_sha256
+
+    @property
+    def leaf_sha256(self):
+        return self.chain_sha256[0] if self.chain_sha256 else None
+
+    def __str__(self):
+        served = (self.leaf_sha256 or "none")[:8]
+        return (
+            f"TLS {self.version}, served {served}, resumed {self.resumed}, asked {self.asked}, alerts {self.alerts}, "
+            f"{len(self.data)} bytes of data {self.data[:60]!r}, status {self.status}, log {self.log.strip()[-200:]!r}"
+        )
+
+
+_HEADER = re.compile(r"^(<<<|>>>) (.*), (Handshake|Alert) \[length ([0-9a-f]+)\](?:, (.*))?$")
+
+
+def _parse_messages(text):
+    found = []
+    current = None
+    for line in text.splitlines():
+        if line.startswith((">>>", "<<<")):
+            current = None
+            match = _HEADER.match(line)
+            if match:
+                current = bytearray()
+                version = match[2].replace("TLS ", "").replace("TLSv", "")
+                found.append((match[1], version, match[5] or "", current))
+        elif current is not None and line.startswith("    "):
+            words = line.split()
+            if all(re.fullmatch("[0-9a-f]{2}", word) for word in words):
+                current.extend(bytes.fromhex("".join(words)))
+    return [(direction, version, kind, bytes(body)) for direction, version, kind, body in found]
+
+
+def _certificates(body, version):
+    """The certificates of a Certificate message (RFC 5246 7.4.2, RFC 8446 4.4.2)."""
+    at = 4
+    if version == TLS13:
+        at += 1 + body[at]
+    end = at + 3 + int.from_bytes(body[at : at + 3], "big")
+    at += 3
+    ders = []
+    while at < end:
+        size = int.from_bytes(body[at : at + 3], "big")
+        ders.append(body[at + 3 : at + 3 + size])
+        at += 3 + size
+        if version == TLS13:
+            at += 2 + int.from_bytes(body[at : at + 2], "big")
+    return ders
+
+
+def probe(
+    port, request, version=TLS13, client=None, sni="one.example", session_in=None, session_out=None, more=(), timeout=10,
+    address="127.0.0.1",
+):
+    """One connection: sends `request`, reads until the server closes. `client`: a Credential or None."""
+    with tempfile.TemporaryDirectory(prefix="tg-probe-") as folder:
+        messages = Path(folder) / "messages"
+        command = ["openssl", "s_client", "-connect", f"{address}:{port}", "-quiet", "-msg", "-msgfile", str(messages)]
+        command += ["-tls1_3" if version == TLS13 else "-tls1_2"] if version else []
+        command += ["-servername", sni] if sni else ["-noservername"]
+        if client:
+            command += ["-cert", str(client.cert), "-cert_chain", str(client.cert), "-key", str(client.key)]
+        if session_in:
+            command += ["-sess_in", str(session_in)]
+        if session_out:
+            command += ["-sess_out", str(session_out)]
+        command += list(more)
+        try:
+            done = subprocess.run(command, input=request, capture_output=True, timeout=timeout, check=False)
+            data, log, status = done.stdout, done.stderr.decode(errors="replace"), done.returncode
+        except subprocess.TimeoutExpired as late:
+            data, status = late.stdout or b"", "timeout"
+            log = (late.stderr or b"").decode(errors="replace") + "\nno end of the connection in time"
+        text = messages.read_text() if messages.exists() else ""
+    return Result(_parse_messages(text), data, log, status)

@@ -1,0 +1,55 @@
+# shellcheck shell=sh
+# Debian packages by purpose, and their installation; sourced by examples/quickstart.sh and tests/run.sh.
+#
+#     tg_install_missing build|quickstart|tests ...
+
+# tg_packages PURPOSE: the names.
+tg_packages() {
+    case $1 in
+    build) echo gcc libc6-dev make cmake pkg-config libssl-dev libinih-dev libcjson-dev ;;
+    quickstart) tg_packages build && echo nginx openssl curl ;;
+    tests)
+        tg_packages quickstart &&
+            echo libcmocka-dev clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind strace python3 binutils \
+                libcap2-bin apache2 haproxy mosquitto mosquitto-clients redis-server groff-base
+        ;;
+    *)
+        echo "tg_packages: '$1': build, quickstart or tests" >&2
+        return 64
+        ;;
+    esac
+}
+
+# tg_install_missing PURPOSE: installs with apt-get what dpkg does not have; silent where nothing is missing. Services of
+# the packages are not started: a policy-rc.d forbids it meanwhile, unless the machine has one.
+tg_install_missing() {
+    tg_missing=
+    for tg_package in $(tg_packages "$1"); do
+        case $(dpkg-query -W -f '${db:Status-Status}' "$tg_package" 2>/dev/null) in
+        installed) ;;
+        *) tg_missing="$tg_missing $tg_package" ;;
+        esac
+    done
+    if [ -z "$tg_missing" ]; then return 0; fi
+    if [ "$(id -u)" -ne 0 ]; then
+        echo "missing packages, and only root can install them: apt-get install$tg_missing" >&2
+        return 77
+    fi
+    echo "installing:$tg_missing"
+    tg_policy=/usr/sbin/policy-rc.d
+    if [ -e "$tg_policy" ]; then
+        tg_policy=
+    else
+        printf '#!/bin/sh\nexit 101\n' >"$tg_policy" && chmod +x "$tg_policy"
+    fi
+    tg_status=0
+    tg_log=$(mktemp)
+    # shellcheck disable=SC2086 # words on purpose
+    (
+        export DEBIAN_FRONTEND=noninteractive
+        apt-get -q update && apt-get -q -y --no-install-recommends install $tg_missing
+    ) >"$tg_log" 2>&1 </dev/null || tg_status=$?
+    if [ "$tg_status" -ne 0 ]; then tail -n 20 "$tg_log" >&2; fi
+    rm -f "$tg_log" ${tg_policy:+"$tg_policy"}
+    return "$tg_status"
+}

@@ -1,0 +1,140 @@
+"""Processes, ports and waiting: by process id alone, never by name."""
+
+import ctypes
+import os
+import signal
+import socket
+import time
+from pathlib import Path
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper():
+    """Whatever a test starts and loses (daemons, keepers) becomes a child of this process, so that it can be found."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def wait_until(condition, timeout=10.0, what="condition"):
+    """Polls until `condition()` is true and returns its value; AssertionError after `timeout` seconds."""
+    end = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {timeout:g} s: {what}")
+        time.sleep(0.02)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def accepts(port):
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _stat(pid):
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    return text[text.rindex(")") + 2 :].split()
+
+
+def alive(pid):
+    """True while `pid` runs; a zombie does not."""
+    stat = _stat(pid)
+    return stat is not None and stat[0] not in "ZX"
+
+
+def start_time(pid):
+    stat = _stat(pid)
+    return stat[19] if stat else None
+
+
+def parent(pid):
+    stat = _stat(pid)
+    return int(stat[1]) if stat else 0
+
+
+def descendants(pid):
+    """All living processes below `pid`, without itself."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and alive(entry):
+            parents.setdefault(parent(entry), []).append(int(entry))
+    found, queue = [], [pid]
+    while queue:
+        for child in parents.get(queue.pop(), []):
+            found.append(child)
+            queue.append(child)
+    return found
+
+
+def reap_orphans(but=()):
+    """Collects zombies that this process adopted; those of `but` belong to a Popen."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and int(entry) not in but:
+            stat = _stat(entry)
+            if stat and stat[0] == "Z" and int(stat[1]) == os.getpid():
+                try:
+                    os.waitpid(int(entry), os.WNOHANG)
+                except ChildProcessError:
+                    pass
+
+
+def kill(pid, number=signal.SIGKILL):
+    if pid <= 1:
+        raise ValueError(f"no process of a test: {pid}")
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def executable(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return ""
+
+
+def maps(pid):
+    try:
+        return Path(f"/proc/{pid}/maps").read_text()
+    except OSError:
+        return ""
+
+
+def memory_kib(pid):
+    """Anonymous resident memory, KiB: what leaks."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+    return 0
+
+
+def descriptors(pid):
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def user_ids(pid):
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("Uid:"):
+            return [int(word) for word in line.split()[1:]]
+    return []
