@@ -85,12 +85,20 @@ for type in $KEY_TYPES; do
     certs=certs-$(echo "$type" | tr : -)
     KEY_TYPE=$type "$ROOT/examples/certs/gen.sh" "$certs" >/dev/null
     KEY_TYPE=$type CA_NAME=Other "$ROOT/examples/certs/gen.sh" "$certs-own" >/dev/null
-    configuration "own-$certs.conf" "ssl_certificate $folder/$certs/server.pem; ssl_certificate_key $folder/$certs/server.key;
+    configuration "own-$certs.conf" "ssl_certificate $folder/$certs/server.pem;
+        ssl_certificate_key $folder/$certs/server.key;
         ssl_verify_client on; ssl_client_certificate $folder/$certs/ca.pem;"
     configuration "injected-$certs.conf" "ssl_certificate $folder/$certs-own/server.pem;
         ssl_certificate_key $folder/$certs-own/server.key;"
-    printf '[tlsgraft]\nlog_level = error\n[server]\nmode = mutual\ncert = %s/server.pem\nkey = %s/server.key\nca = %s/ca.pem\n' \
-        "$certs" "$certs" "$certs" >"$certs.ini"
+    cat >"$certs.ini" <<CONFIG
+[tlsgraft]
+log_level = error
+[server]
+mode = mutual
+cert = $certs/server.pem
+key = $certs/server.key
+ca = $certs/ca.pem
+CONFIG
     for version in $VERSIONS; do
         own=$(slope own "$certs" "$version")
         injected=$(slope injected "$certs" "$version")

@@ -1,35 +1,40 @@
 /*
- * The time that a command takes with one preloaded library and with another, run in turn.
+ * The processor time that a command takes with one preloaded library and with another, run in turn.
  *
  *     spawn RUNS LIBRARY_A LIBRARY_B COMMAND ARGUMENT...
  *
- * Prints both medians and their difference in microseconds. In turn, so that a busy machine is busy for both.
+ * Prints both medians, and the median of the differences between neighbours, in microseconds. Processor time, because
+ * these programs wait for nothing but other programs; neighbours, and the two in changing order, because a machine that is
+ * busy or warms up is so for both.
  */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
+
+static double microseconds(struct timeval time)
+{
+	return (double)time.tv_sec * 1e6 + (double)time.tv_usec;
+}
 
 static double run(char **command, const char *library)
 {
 	char preload[4200];
 	char *environment[] = {preload, "PATH=/usr/bin:/bin", NULL};
-	struct timespec before, after;
+	struct rusage used;
 	pid_t pid;
 	int status;
 
 	snprintf(preload, sizeof(preload), "LD_PRELOAD=%s", library);
-	clock_gettime(CLOCK_MONOTONIC, &before);
-	if (posix_spawn(&pid, command[0], NULL, NULL, command, environment) != 0 || waitpid(pid, &status, 0) != pid ||
+	if (posix_spawn(&pid, command[0], NULL, NULL, command, environment) != 0 || wait4(pid, &status, 0, &used) != pid ||
 	    status) {
 		fprintf(stderr, "spawn: %s failed\n", command[0]);
 		exit(1);
 	}
-	clock_gettime(CLOCK_MONOTONIC, &after);
-	return (double)(after.tv_sec - before.tv_sec) * 1e6 + (double)(after.tv_nsec - before.tv_nsec) / 1e3;
+	return microseconds(used.ru_utime) + microseconds(used.ru_stime);
 }
 
 static int ascending(const void *a, const void *b)
@@ -47,24 +52,28 @@ static double median(double *values, int count)
 
 int main(int argc, char **argv)
 {
-	double *times[2];
-	double a, b;
-	int runs;
+	double *times[2], *differences;
+	int runs = argc < 5 ? 0 : atoi(argv[1]);
 
-	if (argc < 5) {
+	if (runs < 1) {
 		fputs("spawn RUNS LIBRARY_A LIBRARY_B COMMAND ARGUMENT...\n", stderr);
 		return 64;
 	}
-	runs = atoi(argv[1]);
-	for (int which = 0; which < 2; which++)
-		times[which] = calloc((size_t)runs, sizeof(double));
-	for (int i = 0; i < runs; i++)
-		for (int which = 0; which < 2; which++)
-			times[which][i] = run(argv + 4, argv[2 + which]);
-	a = median(times[0], runs);
-	b = median(times[1], runs);
-	printf("%.0f %.0f %.0f\n", a, b, b - a);
+	times[0] = calloc((size_t)runs, sizeof(double));
+	times[1] = calloc((size_t)runs, sizeof(double));
+	differences = calloc((size_t)runs, sizeof(double));
+	if (!times[0] || !times[1] || !differences)
+		return 71;
+	for (int i = 0; i < runs; i++) {
+		int first = i % 2;
+
+		times[first][i] = run(argv + 4, argv[2 + first]);
+		times[!first][i] = run(argv + 4, argv[2 + !first]);
+		differences[i] = times[1][i] - times[0][i];
+	}
+	printf("%.0f %.0f %.0f\n", median(times[0], runs), median(times[1], runs), median(differences, runs));
 	free(times[0]);
 	free(times[1]);
+	free(differences);
 	return 0;
 }

@@ -83,7 +83,8 @@ try "$CERTS/gen.sh certs"
 good "$(first_line)"
 try "CA_NAME='Another CA' CLIENT_NAME=stranger KEY_TYPE=ec:P-256 $CERTS/gen.sh stranger"
 [ "$status" -eq 0 ] || give_up 'gen.sh failed'
-try 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=placeholder -keyout own.key -out own.pem'
+try 'openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=placeholder \
+      -keyout own.key -out own.pem'
 [ "$status" -eq 0 ] || give_up 'openssl failed'
 good 'nginx itself knows own.pem and own.key alone, and asks no client for a certificate'
 
@@ -169,7 +170,8 @@ case $status:$output in
 esac
 
 heading 'The certificate that is served'
-try "openssl s_client -connect 127.0.0.1:$port -cert certs/client.pem -key certs/client.key </dev/null 2>/dev/null | openssl x509 -noout -subject -serial"
+try "openssl s_client -connect 127.0.0.1:$port -cert certs/client.pem -key certs/client.key </dev/null 2>/dev/null |
+      openssl x509 -noout -subject -serial"
 old=$(serial_of certs/server.pem)
 case $output in
 *"$old"*) good "certs/server.pem, not nginx's own: $(printf '%s' "$output" | tr '\n' ' ')" ;;
@@ -239,5 +241,9 @@ case $status in
 *) bad "nginx ended with status $status" ;;
 esac
 
-if [ "$failed" -eq 0 ]; then printf '\nAll as it should be.\n'; else printf '\nSomething was not as it should be; see above.\n'; fi
+if [ "$failed" -eq 0 ]; then
+    printf '\nAll as it should be.\n'
+else
+    printf '\nSomething was not as it should be; see above.\n'
+fi
 exit "$failed"

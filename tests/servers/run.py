@@ -9,6 +9,7 @@ import argparse
 import fnmatch
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -133,6 +134,7 @@ def main():
     else:
         Context.graft = Graft(chosen.build)
     procs.become_subreaper()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a time limit cleans up as Ctrl-C does
     home = Path(tempfile.mkdtemp(prefix="tlsgraft-servers-"))
     home.chmod(0o755)  # workers that dropped their user read their documents here
     Context.home = home
@@ -146,9 +148,9 @@ def main():
             result.failed += 1
             lines = "".join(f"  {pid}: {procs.command_line(pid)}\n" for pid in left)
             print(f"FAILED left running after all tests:\n{lines}", end="")
-            for pid in left:
-                procs.kill(pid)
     finally:
+        for pid in procs.descendants(os.getpid()):  # interrupted in the middle of a test
+            procs.kill(pid)
         if chosen.keep:
             print(f"kept: {home}")
         else:

@@ -1,4 +1,4 @@
-"""TLS 1.3 early data comes from a client that has proved nothing in this connection: none is taken where clients are verified."""
+"""TLS 1.3 early data comes from a client that has proved nothing yet: none is taken where clients are verified."""
 
 import subprocess
 

@@ -247,6 +247,10 @@ class Guest(ServerCase):
         server.process.wait(5)
         self.assertEqual(server.process.returncode, -signal.SIGHUP)
 
+    @staticmethod
+    def finished(command):
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
+
     def test_real_clients(self):
         """curl, mosquitto_pub and redis-cli are served with, and refused without, a certificate."""
         from servers.mosquitto import Mosquitto
@@ -271,11 +275,11 @@ class Guest(ServerCase):
                 tail = []
             with self.subTest(server=kind.name):
                 shown = [names[1], str(good.cert), names[2], str(good.key)]
-                done = subprocess.run([*words, *trust, *shown, *tail], capture_output=True, text=True, check=False, timeout=20)
+                done = self.finished([*words, *trust, *shown, *tail])
                 self.assertEqual(done.returncode, 0, done.stderr)
                 if kind is Redis:
                     self.assertEqual(done.stdout, "PONG\n", done.stderr)
-                done = subprocess.run([*words, *trust, *tail], capture_output=True, text=True, check=False, timeout=20)
+                done = self.finished([*words, *trust, *tail])
                 self.assertNotIn("PONG", done.stdout)
                 self.assertNotEqual((done.returncode, done.stderr), (0, ""))
             server.stop()

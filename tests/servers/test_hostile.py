@@ -65,5 +65,5 @@ class Hostile(ServerCase):
         self.assertIn("wrong 0", output)
         self.assertGreater(reloads, 3, "too few reloads to mean anything")
 
-    # It forks beside running threads, where the runtime's own allocator lock is left held in the child; TSan has it instead.
+    # It forks beside running threads, where the runtime's allocator lock may stay held in the child; TSan has it instead.
     test_threads_while_generations_change.under_asan = False

@@ -220,7 +220,8 @@ class Sections(ServerCase):
             server.stop()
 
     def test_max_protocol_and_ciphers(self):
-        ini = self.ini({"server": self.mutual(self.injected, max_protocol="TLSv1.2", ciphers="ECDHE-RSA-AES256-GCM-SHA384")})
+        limits = {"max_protocol": "TLSv1.2", "ciphers": "ECDHE-RSA-AES256-GCM-SHA384"}
+        ini = self.ini({"server": self.mutual(self.injected, **limits)})
         server = self.grafted(Nginx, ini)
         self.assert_refused(self.probe(server, TLS13, self.good))
         self.assert_served(server, self.probe(server, TLS12, self.good), self.injected)

@@ -108,7 +108,7 @@ class Storm(ServerCase):
         self.assertEqual(sorted(first), sorted(last), "no process came or went")
         for pid, (what, memory, descriptors) in first.items():
             grown = last[pid][1] - memory
-            print(f"  {what} {pid}: {memory} KiB at {MEASURE_AT}, {last[pid][1]} KiB at the end; {last[pid][2]} descriptors")
+            print(f"  {what} {pid}: {memory} KiB at {MEASURE_AT}, grown by {grown} KiB; {last[pid][2]} descriptors")
             with self.subTest(process=what):
                 self.assertLessEqual(grown, GROWTH_KIB, "memory grew")
                 self.assertLessEqual(last[pid][2], descriptors, "descriptors leaked")
