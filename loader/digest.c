@@ -31,6 +31,7 @@ bool tg_policy_digest(const struct tg_policy *policy, const struct tg_trust *tru
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
 	bool good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 && add_number(digest, policy->mode) &&
+		    add_number(digest, policy->override) && add_number(digest, (uint64_t)(int64_t)policy->security_level) &&
 		    add_number(digest, trust != NULL);
 
 	if (good && trust)

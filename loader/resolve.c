@@ -6,6 +6,7 @@
 #include "loader/pair.h"
 #include "loader/protocol.h"
 #include "loader/trust.h"
+#include "page/match.h"
 
 #include <string.h>
 
@@ -320,6 +321,25 @@ static const struct tg_section *taken_by(const struct tg_config *config, const s
 	return NULL;
 }
 
+/*
+ * Who may say a name in SNI chooses the policy by it, and a server may then answer for another host of its own (the Host
+ * header of HTTP): an [sni] section that demands less opens more than its own host.
+ */
+static void warn_of_weaker(struct resolving *resolving, const struct tg_section *sni, uint32_t policy, uint32_t base)
+{
+	const struct tg_document *document = resolving->document;
+	const struct tg_values *modes = &sni->options[TG_OPT_MODE];
+
+	if (modes->count == 0 || policy >= document->policy_count || base >= document->policy_count ||
+	    tg_mode_strictness(document->policies[policy].mode) >= tg_mode_strictness(document->policies[base].mode))
+		return;
+	struct tg_place place = tg_config_place(&resolving->load->config, sni, TG_OPT_MODE, modes->items[0].line);
+	tg_message(
+	    resolving->load->messages, TLSGRAFT_WARNING, &place,
+	    "demands less of clients than other names of the same port: a client may ask for this name in SNI and for "
+	    "another host in the protocol, so the server must tell its hosts apart itself");
+}
+
 /* The host names of all [sni] sections that apply on a route. */
 static void add_names(struct resolving *resolving, struct tg_route *route, const struct tg_section *listener,
 		      const struct tg_effective *base)
@@ -337,6 +357,7 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 			continue;
 		overlay(&effective, sni);
 		policy = policy_of(resolving, sni, &effective);
+		warn_of_weaker(resolving, sni, policy, route->policy);
 		for (size_t j = 0; j < names->count; j++) {
 			const struct tg_section *taken = taken_by(config, listener, i, j);
 			struct tg_place place = tg_config_place(config, sni, TG_OPT_NAMES, names->items[j].line);

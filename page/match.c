@@ -125,3 +125,20 @@ bool tg_host_normalise(const unsigned char *data, size_t size, char *ret, size_t
 	ret[size] = '\0';
 	return true;
 }
+
+int tg_mode_strictness(enum tg_mode mode)
+{
+	switch (mode) {
+	case TG_MODE_MUTUAL:
+		return 4;
+	case TG_MODE_OPTIONAL:
+		return 3;
+	case TG_MODE_OBSERVE:
+		return 2;
+	case TG_MODE_SERVER:
+		return 1;
+	case TG_MODE_OFF:
+		break;
+	}
+	return 0;
+}

@@ -25,6 +25,9 @@ int tg_name_matches(const struct tg_name *name, const char *host);
  */
 bool tg_host_normalise(const unsigned char *data, size_t size, char *ret, size_t capacity);
 
+/* How much a mode demands of clients, to compare: off 0 … mutual 4. */
+int tg_mode_strictness(enum tg_mode mode);
+
 /* RFC 3629, with surrogates, overlong forms and NUL refused. */
 bool tg_utf8_valid(const unsigned char *data, size_t size);
 

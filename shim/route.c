@@ -25,6 +25,10 @@ bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret
 	} else {
 		return false;
 	}
+	/* A wildcard says nothing of where the client came in: an unconnected datagram socket has no better answer. */
+	static const unsigned char unspecified[16];
+	if (memcmp(address.bytes, unspecified, sizeof(unspecified)) == 0)
+		return false;
 	*ret = address;
 	return true;
 }
@@ -80,23 +84,6 @@ static const struct tg_policy *policy_of(const struct tg_document *document, con
 	return &document->policies[index];
 }
 
-static int strictness(enum tg_mode mode)
-{
-	switch (mode) {
-	case TG_MODE_MUTUAL:
-		return 4;
-	case TG_MODE_OPTIONAL:
-		return 3;
-	case TG_MODE_OBSERVE:
-		return 2;
-	case TG_MODE_SERVER:
-		return 1;
-	case TG_MODE_OFF:
-		break;
-	}
-	return 0;
-}
-
 static enum tg_route_result strictest(const struct tg_document *document, const char *host, const struct tg_policy **ret)
 {
 	const struct tg_policy *best = NULL;
@@ -104,7 +91,7 @@ static enum tg_route_result strictest(const struct tg_document *document, const 
 
 	for (size_t i = 0; i < document->route_count; i++) {
 		const struct tg_policy *policy = policy_of(document, &document->routes[i], host);
-		int difference = best == NULL ? 1 : strictness(policy->mode) - strictness(best->mode);
+		int difference = best == NULL ? 1 : tg_mode_strictness(policy->mode) - tg_mode_strictness(best->mode);
 		if (difference > 0) {
 			best = policy;
 			ambiguous = false;

@@ -261,6 +261,8 @@ GOOD_ROWS = [
         [at(6, "[server] ca", "gone.pem: CN=Gone CA: expired on 2021-01-01: left out")], status=1),
     Row("expires soon", ini({}, "[tlsgraft]", "warn_days = 3650"),
         [at(3, "[server] cert", "server.pem: expires in 36")], status=1),
+    Row("a weaker name on a mutual port", ini({}, "[sni b]", "names = b.example", "mode = server"),
+        [at(8, "[sni b] mode", "demands less of clients than other names of the same port")], status=1),
     Row("crl_check without crl", ini({}, "crl_check = chain"), [at(6, "[server] crl_check", "has no effect without crl")],
         status=1),
     Row("passphrase for nothing", ini({}, "key_passphrase_file = pass.txt"),
