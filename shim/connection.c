@@ -47,6 +47,32 @@ struct tg_connection *tg_connection_get(const SSL *ssl)
 	return tg_table_get(&connections, ssl);
 }
 
+void tg_connection_forget(const SSL *ssl)
+{
+	struct tg_connection *connection = tg_table_take(&connections, ssl);
+
+	if (connection == NULL)
+		return;
+	tg_generation_unref(connection->generation);
+	free(connection);
+}
+
+void tg_connection_copy(const SSL *from, const SSL *to)
+{
+	const struct tg_connection *source = tg_connection_find(from);
+	struct tg_connection *copy = source == NULL ? NULL : tg_connection_get(to);
+
+	if (copy == NULL)
+		return;
+	copy->touched = source->touched;
+	copy->verified_before = source->verified_before;
+	copy->has_own_certificate = source->has_own_certificate;
+	copy->own_certificate = source->own_certificate;
+	copy->own_certificate_arg = source->own_certificate_arg;
+	copy->has_own_session_context = source->has_own_session_context;
+	copy->own_session_context = source->own_session_context;
+}
+
 void tg_connection_reset(struct tg_connection *connection)
 {
 	count_end(connection);

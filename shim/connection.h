@@ -23,12 +23,14 @@ struct tg_connection {
 	const struct tg_policy *policy;   /* in the generation; NULL: nothing governs */
 	const struct tg_anchors *anchors; /* NULL where the policy verifies nobody */
 	struct tg_section_slot *counters; /* may be NULL */
-	bool has_address;                 /* asked once for each connection: `address` is its local one */
+	bool has_address;                 /* `address` is the local one, asked for in this handshake call */
 	struct tg_address address;
 	bool verified; /* our own verdict on the client's chain in this handshake */
 	bool has_reason;
 	enum tg_refusal reason;
 	bool counted;
+	bool touched;             /* an earlier handshake on this SSL left our certificate and session context on it */
+	bool verified_before;     /* that one verified clients, so our verification settings are on it too */
 	bool has_own_certificate; /* SSL_set_cert_cb was called: `own_certificate`, maybe NULL, goes before the context's */
 	int (*own_certificate)(SSL *, void *);
 	void *own_certificate_arg;
@@ -38,6 +40,12 @@ struct tg_connection {
 
 struct tg_connection *tg_connection_find(const SSL *ssl);
 struct tg_connection *tg_connection_get(const SSL *ssl); /* makes it; NULL where memory ran out */
+
+/* A new SSL lies where an old one lay that went without its free callback: forgets what is left of that one. */
+void tg_connection_forget(const SSL *ssl);
+
+/* SSL_dup: the copy has the server's own callback and session context too. */
+void tg_connection_copy(const SSL *from, const SSL *to);
 
 /* SSL_clear: as new, the server's own callbacks kept. Counts a handshake that ended without a verdict. */
 void tg_connection_reset(struct tg_connection *connection);

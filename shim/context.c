@@ -49,11 +49,14 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 			tg_say("%s: no TLS context is made", o->unsupported_why);
 		return false;
 	}
-	if (!can_serve(o, ssl_ctx) || tg_context_find(ssl_ctx) != NULL)
+	if (!can_serve(o, ssl_ctx))
 		return true;
 	pthread_once(&freed_once, ask_for_frees);
-	if (tg_table_get(&contexts, ssl_ctx) == NULL)
+	struct tg_context *context = tg_table_get(&contexts, ssl_ctx);
+	if (context == NULL)
 		return false;
+	/* What is there may be of an older context that went without its free callback: this one is new. */
+	*context = (struct tg_context){.entry = context->entry};
 	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
 	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
 	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);

@@ -62,14 +62,31 @@ bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 	       o->SSL_set_session_id_context(ssl, digest, size) == 1;
 }
 
+/*
+ * A server that uses one SSL for several connections (SSL_clear) leaves our settings on it. Another policy of ours replaces
+ * them; one under which the server's own settings count would find ours instead, so it may not have this SSL.
+ */
+static bool may_be_reused(const struct tg_connection *connection)
+{
+	const struct tg_policy *policy = connection->policy;
+
+	if (policy == NULL || policy->mode == TG_MODE_OFF)
+		return !connection->touched;
+	return policy->mode != TG_MODE_SERVER || policy->override || !connection->verified_before;
+}
+
 /* What must stand before the session is looked up and the version chosen. */
 static bool apply_hello(struct tg_connection *connection, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 	const struct tg_policy *policy = connection->policy;
 
+	if (!may_be_reused(connection))
+		return false;
 	if (policy == NULL || policy->mode == TG_MODE_OFF)
 		return true;
+	connection->touched = true;
+	connection->verified_before = connection->verified_before || verifies(policy);
 	if (!tg_floor_apply(policy, ssl))
 		return false;
 	if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))
@@ -112,7 +129,11 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (connection == NULL)
 		return SSL_CLIENT_HELLO_ERROR;
-	if (!is_retry(connection)) {
+	if (is_retry(connection)) {
+		*alert = SSL_AD_ILLEGAL_PARAMETER;
+		if (!tg_pin_holds(connection, ssl))
+			return SSL_CLIENT_HELLO_ERROR;
+	} else {
 		/* A renegotiation is pinned anew; it is no further handshake in the counters. */
 		bool counted = connection->counted;
 		if (connection->phase != TG_PHASE_NEW)
@@ -198,7 +219,7 @@ int tg_enforce_certificate(SSL *ssl, void *arg)
 	} else if (context != NULL && context->certificate != NULL) {
 		result = context->certificate(ssl, context->certificate_arg);
 	}
-	if (result != 1 || !o->SSL_is_server(ssl))
+	if (result <= 0 || !o->SSL_is_server(ssl)) /* libssl takes any positive answer for a yes */
 		return result;
 	if (tg_shim_state() == TG_STATE_CLOSED)
 		return 0;
@@ -234,6 +255,9 @@ struct tg_connection *tg_enforce_begin(SSL *ssl)
 	if (tg_shim_state() == TG_STATE_INERT || !tg_openssl()->SSL_is_server(ssl))
 		return NULL;
 	struct tg_connection *connection = tg_connection_get(ssl);
+	/* The socket under an SSL may be another one by now. */
+	if (connection != NULL && connection->phase == TG_PHASE_NEW)
+		connection->has_address = false;
 	if (connection != NULL && connection->counters == NULL && connection->phase == TG_PHASE_NEW &&
 	    tg_shim_state() == TG_STATE_GOVERNED)
 		tg_pin_counters(connection, ssl);

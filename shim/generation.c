@@ -9,11 +9,15 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+
+#define RETRY_SECONDS 5 /* before a generation that could not be built, say for want of memory, is tried again */
 
 static struct tg_generation *current;
 static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER; /* pointer and reference together */
 static pthread_mutex_t build_lock = PTHREAD_MUTEX_INITIALIZER;   /* one builder; taken before current_lock */
-static uint64_t failed_number;                                   /* under build_lock: not tried again */
+static uint64_t failed_number;                                   /* under build_lock: not tried again before failed_until */
+static time_t failed_until;
 
 typedef void (*free_function)(void *);
 
@@ -211,6 +215,15 @@ static void swap_current(struct tg_generation *generation)
 	tg_generation_unref(old);
 }
 
+/* No system call: the kernel keeps this clock in the vDSO (clock_gettime(2)). */
+static time_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
 /* Called without locks. True where `current` is the newest or nothing newer can be had. */
 static void refresh(void)
 {
@@ -218,13 +231,14 @@ static void refresh(void)
 
 	pthread_mutex_lock(&build_lock);
 	uint64_t newest = tg_policy_generation(tg_shim.policy);
-	if ((current == NULL || current->number != newest) && newest != failed_number) {
+	if ((current == NULL || current->number != newest) && (newest != failed_number || seconds() >= failed_until)) {
 		struct tg_generation *generation = build_newest(&newest);
 		if (generation != NULL) {
 			swap_current(generation);
 			tg_process_report(generation->number);
 		} else if (newest != 0) {
 			failed_number = newest;
+			failed_until = seconds() + RETRY_SECONDS;
 			tg_say("generation %llu cannot be used with this libssl", (unsigned long long)newest);
 		}
 	}

@@ -10,8 +10,8 @@
 
 /*
  * The switch to another context (SNI) replaces certificate, verification and certificate callback on the SSL. Before our
- * certificate callback it may: that puts ours back. After it (say, from the ALPN callback) it is held: libssl has chosen its
- * certificate by then, in TLS 1.2 as a pointer into what the switch would free.
+ * certificate callback it may: that puts ours back. After it (say, from the ALPN callback) it is held: libssl has chosen
+ * its certificate by then, in TLS 1.2 as a pointer into what the switch would free.
  */
 TG_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *ssl_ctx)
 {
@@ -23,6 +23,24 @@ TG_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *ssl_ctx)
 	if (connection != NULL && result != NULL)
 		connection->has_own_certificate = false; /* gone with the rest, as without the shim */
 	return result;
+}
+
+TG_EXPORT SSL *SSL_new(SSL_CTX *ssl_ctx)
+{
+	SSL *ssl = tg_openssl()->SSL_new(ssl_ctx);
+
+	if (ssl != NULL && tg_shim_state() != TG_STATE_INERT)
+		tg_connection_forget(ssl);
+	return ssl;
+}
+
+TG_EXPORT SSL *SSL_dup(SSL *ssl)
+{
+	SSL *copy = tg_openssl()->SSL_dup(ssl);
+
+	if (copy != NULL && copy != ssl && tg_shim_state() != TG_STATE_INERT)
+		tg_connection_copy(ssl, copy);
+	return copy;
 }
 
 TG_EXPORT void SSL_set_cert_cb(SSL *ssl, int (*callback)(SSL *, void *), void *arg)
@@ -50,7 +68,8 @@ TG_EXPORT int SSL_set_session_id_context(SSL *ssl, const unsigned char *bytes, u
 	if (connection == NULL || length > SSL_MAX_SID_CTX_LENGTH)
 		return o->SSL_set_session_id_context(ssl, bytes, length);
 	connection->has_own_session_context = true;
-	memcpy(connection->own_session_context.bytes, bytes, length);
+	if (length > 0)
+		memcpy(connection->own_session_context.bytes, bytes, length);
 	connection->own_session_context.length = length;
 	if (tg_enforce_session_context_is_ours(connection))
 		return tg_enforce_session_context(connection, ssl) ? 1 : 0;
@@ -133,7 +152,7 @@ TG_EXPORT int SSL_use_cert_and_key(SSL *ssl, X509 *leaf, EVP_PKEY *key, STACK_OF
 	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_cert_and_key(ssl, leaf, key, chain, override);
 }
 
-/* A held chain is handed over by its caller: it is released as libssl would have done in its time. */
+/* A held chain or store is handed over by its caller: it is released as libssl would have done in its time. */
 TG_EXPORT long SSL_ctrl(SSL *ssl, int command, long number, void *pointer)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -144,6 +163,8 @@ TG_EXPORT long SSL_ctrl(SSL *ssl, int command, long number, void *pointer)
 		o->OPENSSL_sk_pop_free(pointer, (OPENSSL_sk_freefunc)(void *)o->X509_free);
 	else if (command == SSL_CTRL_CHAIN_CERT && number == 0)
 		o->X509_free(pointer);
+	else if ((command == SSL_CTRL_SET_VERIFY_CERT_STORE || command == SSL_CTRL_SET_CHAIN_CERT_STORE) && number == 0)
+		o->X509_STORE_free(pointer);
 	return 1;
 }
 

@@ -29,6 +29,16 @@ TG_EXPORT SSL_CTX *SSL_CTX_new_ex(OSSL_LIB_CTX *library, const char *properties,
 	return adopted(o, o->SSL_CTX_new_ex(library, properties, method));
 }
 
+/* A client's context may become a server's. */
+TG_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *ssl_ctx, const SSL_METHOD *method)
+{
+	int result = tg_openssl()->SSL_CTX_set_ssl_version(ssl_ctx, method);
+
+	if (result != 1 || tg_shim_state() == TG_STATE_INERT || tg_context_find(ssl_ctx) != NULL)
+		return result;
+	return tg_context_adopt(ssl_ctx) ? result : 0;
+}
+
 TG_EXPORT void SSL_CTX_set_client_hello_cb(SSL_CTX *ssl_ctx, SSL_client_hello_cb_fn callback, void *arg)
 {
 	struct tg_context *context = tg_context_find(ssl_ctx);
@@ -71,7 +81,8 @@ TG_EXPORT int SSL_CTX_set_session_id_context(SSL_CTX *ssl_ctx, const unsigned ch
 	struct tg_context *context = tg_context_find(ssl_ctx);
 
 	if (result == 1 && context != NULL) {
-		memcpy(context->session_context.bytes, bytes, length);
+		if (length > 0)
+			memcpy(context->session_context.bytes, bytes, length);
 		context->session_context.length = length;
 	}
 	return result;

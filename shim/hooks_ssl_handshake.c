@@ -3,88 +3,62 @@
  * carry data finish the handshake first, by itself, and go on only after the verdict.
  */
 #include "shim/enforce.h"
+#include "shim/ready.h"
 #include "shim/state.h"
-
-static int handshake(SSL *ssl, int (*step)(SSL *))
-{
-	struct tg_connection *connection = tg_enforce_begin(ssl);
-
-	if (connection == NULL)
-		return step(ssl);
-	/* A refused connection does not go on, whatever its server tries. */
-	if (connection->phase == TG_PHASE_REFUSED)
-		return tg_enforce_settle(connection, ssl, -1);
-	return tg_enforce_settle(connection, ssl, step(ssl));
-}
-
-/* 1: data may cross. Else what the call must return (0 or less), the handshake being unfinished or refused. */
-static int ready(const struct tg_openssl *o, SSL *ssl)
-{
-	if (tg_shim_state() == TG_STATE_INERT || !o->SSL_is_server(ssl))
-		return 1;
-	if (!o->SSL_is_init_finished(ssl))
-		return handshake(ssl, o->SSL_do_handshake);
-	if (!tg_enforce_refused_any())
-		return 1;
-	struct tg_connection *connection = tg_connection_find(ssl);
-	if (connection == NULL || connection->phase != TG_PHASE_REFUSED)
-		return 1;
-	return tg_enforce_settle(connection, ssl, -1);
-}
 
 TG_EXPORT int SSL_accept(SSL *ssl)
 {
-	return handshake(ssl, tg_openssl()->SSL_accept);
+	return tg_ready_handshake(ssl, tg_openssl()->SSL_accept);
 }
 
 TG_EXPORT int SSL_do_handshake(SSL *ssl)
 {
-	return handshake(ssl, tg_openssl()->SSL_do_handshake);
+	return tg_ready_handshake(ssl, tg_openssl()->SSL_do_handshake);
 }
 
 TG_EXPORT int SSL_read(SSL *ssl, void *data, int size)
 {
 	const struct tg_openssl *o = tg_openssl();
-	int go = ready(o, ssl);
+	int go = tg_ready(o, ssl);
 	return go == 1 ? o->SSL_read(ssl, data, size) : go;
 }
 
 TG_EXPORT int SSL_read_ex(SSL *ssl, void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	return ready(o, ssl) == 1 ? o->SSL_read_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? o->SSL_read_ex(ssl, data, size, done) : 0;
 }
 
 TG_EXPORT int SSL_peek(SSL *ssl, void *data, int size)
 {
 	const struct tg_openssl *o = tg_openssl();
-	int go = ready(o, ssl);
+	int go = tg_ready(o, ssl);
 	return go == 1 ? o->SSL_peek(ssl, data, size) : go;
 }
 
 TG_EXPORT int SSL_peek_ex(SSL *ssl, void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	return ready(o, ssl) == 1 ? o->SSL_peek_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? o->SSL_peek_ex(ssl, data, size, done) : 0;
 }
 
 TG_EXPORT int SSL_write(SSL *ssl, const void *data, int size)
 {
 	const struct tg_openssl *o = tg_openssl();
-	int go = ready(o, ssl);
+	int go = tg_ready(o, ssl);
 	return go == 1 ? o->SSL_write(ssl, data, size) : go;
 }
 
 TG_EXPORT int SSL_write_ex(SSL *ssl, const void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	return ready(o, ssl) == 1 ? o->SSL_write_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? o->SSL_write_ex(ssl, data, size, done) : 0;
 }
 
 TG_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t size, int flags)
 {
 	const struct tg_openssl *o = tg_openssl();
-	int go = ready(o, ssl);
+	int go = tg_ready(o, ssl);
 	return go == 1 ? o->SSL_sendfile(ssl, fd, offset, size, flags) : go;
 }
 
@@ -115,7 +89,7 @@ TG_EXPORT int SSL_write_early_data(SSL *ssl, const void *data, size_t size, size
 
 	if (connection == NULL || tg_enforce_early_data(connection))
 		return o->SSL_write_early_data(ssl, data, size, done);
-	return ready(o, ssl) == 1 ? o->SSL_write_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? o->SSL_write_ex(ssl, data, size, done) : 0;
 }
 
 /* An SSL that is used again begins anew. libssl calls this itself when a handshake starts: nothing to forget then. */

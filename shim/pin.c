@@ -93,6 +93,17 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 	return result != TG_ROUTE_AMBIGUOUS;
 }
 
+bool tg_pin_holds(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const struct tg_policy *policy = NULL;
+	char host[HOST_SIZE];
+	bool named = asked_host(o, ssl, host);
+
+	find(o, connection, connection->generation->document, ssl, named ? host : NULL, &policy);
+	return policy == connection->policy;
+}
+
 void tg_pin_counters(struct tg_connection *connection, SSL *ssl)
 {
 	struct tg_generation *generation = tg_generation_acquire();

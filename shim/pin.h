@@ -12,6 +12,12 @@
  */
 bool tg_pin(struct tg_connection *connection, SSL *ssl);
 
+/*
+ * At the second ClientHello after a HelloRetryRequest: the same generation must give the same policy. A client that names
+ * another host now (RFC 8446 section 4.1.2 forbids it) would be served under the policy of the first.
+ */
+bool tg_pin_holds(struct tg_connection *connection, SSL *ssl);
+
 /* Before the ClientHello: under which section a client that never says hello is counted. */
 void tg_pin_counters(struct tg_connection *connection, SSL *ssl);
 

@@ -18,7 +18,7 @@ enum tg_route_result {
 	TG_ROUTE_AMBIGUOUS, /* the address is not known and two candidates verify differently: nothing may be served */
 };
 
-/* v4-mapped IPv6 becomes IPv4. False for other families. */
+/* v4-mapped IPv6 becomes IPv4. False for other families and for a wildcard address. */
 bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret);
 
 /*

@@ -7,10 +7,18 @@
 
 #include <stdatomic.h>
 
-/* A session that our own context admitted: libssl compared it, so did we once more where it could be rewritten. */
+/* A session that our own context admitted: libssl compared the two when it looked the session up. */
 static bool resumed_under_policy(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl, const X509 *peer)
 {
 	return o->SSL_session_reused(ssl) && peer != NULL && tg_verify_dates(connection, peer);
+}
+
+/* In a full handshake libssl has refused by then; a session without a certificate may be older than the demand. */
+static bool demanded(const struct tg_openssl *o, const struct tg_policy *policy, const SSL *ssl)
+{
+	const int both = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+
+	return !policy->override && (o->SSL_get_verify_mode(ssl) & both) == both;
 }
 
 static bool verdict(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
@@ -31,7 +39,7 @@ static bool verdict(const struct tg_openssl *o, struct tg_connection *connection
 	}
 	if (policy->mode == TG_MODE_SERVER)
 		return true;
-	if (peer == NULL && policy->mode == TG_MODE_OPTIONAL)
+	if (peer == NULL && policy->mode == TG_MODE_OPTIONAL && !demanded(o, policy, ssl))
 		return true;
 	if (peer != NULL && (connection->verified || resumed_under_policy(o, connection, ssl, peer)))
 		return true;

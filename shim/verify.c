@@ -55,6 +55,8 @@ int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *
 	int error = X509_V_ERR_UNSPECIFIED;
 
 	connection->verified = false;
+	/* What a good chain leaves in the error queue would look to the server like a failure of its next call. */
+	o->ERR_set_mark();
 	if (own != NULL && set_up(o, connection->anchors, ssl, from, own) == 1) {
 		bool good = o->X509_verify_cert(own) == 1;
 		error = o->X509_STORE_CTX_get_error(own);
@@ -68,6 +70,10 @@ int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *
 		tg_connection_refuse(connection, TG_REFUSED_NOT_ALLOWED);
 	}
 	o->X509_STORE_CTX_set_error(from, error);
+	if (error == X509_V_OK)
+		o->ERR_pop_to_mark();
+	else
+		o->ERR_clear_last_mark();
 	if (error != X509_V_OK) {
 		tg_connection_refuse(connection, reason_of(error));
 		return 0;

@@ -15,6 +15,10 @@ class Case(unittest.TestCase):
         self.site = Site(BUILD)
         self.addCleanup(self.site.close)
 
+    def sanitized(self):
+        """True where the build's programs carry AddressSanitizer, whose runtime keeps freed memory for a while."""
+        return b"__asan_init" in (BUILD / "bin" / "tlsgraft").read_bytes()
+
     def gone(self, *pids, seconds=3.0):
         began = time.monotonic()
         for pid in pids:

@@ -28,9 +28,9 @@ class Hostile(ServerCase):
         shutil.copyfile(self.pki.wrong_ca.cert, home / "wrong-ca.pem")
         return home
 
-    def start(self, name, *words, mode="mutual"):
+    def start(self, name, *words, mode="mutual", sections=None):
         """A program of tests/shim under `tlsgraft run`."""
-        ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode)})
+        ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode), **(sections or {})})
         command = [*self.graft.run(ini), self.graft.build / "tests" / name, self.folder(), *words]
         return subprocess.Popen(
             [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -49,6 +49,20 @@ class Hostile(ServerCase):
 
     def test_nothing_undoes_the_certificate(self):
         self.hostile("server", 60)
+
+    def reuse(self, what, sections, *ports):
+        program = self.start("reuse", what, *ports, sections=sections)
+        output = program.communicate(timeout=60)[0]
+        self.assertEqual(program.returncode, 0, output)
+        self.assertNotIn("FAIL", output)
+        self.assertGreaterEqual(output.count("ok  "), 3, output)
+
+    def test_another_name_after_a_retry(self):
+        self.reuse("retry", {"sni public": {"names": "one.example", "mode": "server"}}, 0, 0)
+
+    def test_one_ssl_for_several_listeners(self):
+        off, mutual = procs.free_port(), procs.free_port()
+        self.reuse("pool", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
 
     def test_threads_while_generations_change(self):
         program = self.start("threads", 8, 60)

@@ -10,11 +10,12 @@
 #define SECRET "the server's data"
 
 /* How the server goes about its handshake: by an explicit call, or hidden in its first read or write. */
-enum server_style { STYLE_ACCEPT, STYLE_READ, STYLE_READ_EX, STYLE_EARLY, STYLE_WRITE };
+enum server_style { STYLE_ACCEPT, STYLE_READ, STYLE_READ_EX, STYLE_EARLY, STYLE_WRITE, STYLE_BIO };
 
 struct pair {
 	SSL *client;
 	SSL *server;
+	bool renegotiate; /* the client asks for it at the end; refused, its session is worth nothing any more */
 };
 
 struct outcome {
@@ -33,7 +34,7 @@ struct outcome {
 struct pair pair_new(SSL_CTX *client, SSL_CTX *server);
 void pair_free(struct pair *pair);
 
-/* Runs both sides until neither moves: each writes, and reads what came; then the client asks to renegotiate. */
+/* Runs both sides until neither moves: each writes, and reads what came. */
 void pair_run(struct pair *pair, enum server_style style, struct outcome *ret);
 
 #endif

@@ -88,8 +88,10 @@ int main(int argc, char **argv)
 	server = SSL_CTX_new(TLS_server_method());
 	right = client(argv[1], "client");
 	without = client(argv[1], NULL);
-	if (threads == NULL || server == NULL)
+	if (threads == NULL || server == NULL) {
+		free(threads);
 		return 70;
+	}
 	/* Threads that fork are for builds without TSan, which does not follow a fork of a threaded process. */
 	bool may_fork = getenv("THREADS_NO_FORK") == NULL;
 	for (int i = 0; i < count; i++)

@@ -1,0 +1,18 @@
+/*
+ * The guard of every call that carries data.
+ */
+#ifndef TG_SHIM_READY_H
+#define TG_SHIM_READY_H
+
+#include "shim/openssl.h"
+
+/*
+ * Finishes the handshake of a server-side SSL first, by itself. 1: data may cross. Else what the call must return (0 or
+ * less): the handshake is not finished, or refused.
+ */
+int tg_ready(const struct tg_openssl *o, SSL *ssl);
+
+/* One step of the handshake, judged when it is finished. */
+int tg_ready_handshake(SSL *ssl, int (*step)(SSL *));
+
+#endif

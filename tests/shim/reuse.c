@@ -1,0 +1,154 @@
+/*
+ * Policies that differ on one server: `reuse FOLDER retry|pool PORT_OFF PORT_MUTUAL`.
+ *
+ *   retry  [server] mutual, [sni public] of one.example in mode server: a client names one.example in its first hello and
+ *          two.example in the second, after a HelloRetryRequest
+ *   pool   one SSL for several connections: first on the port that is off, then on the mutual one
+ *
+ * Prints a line for each client; the status is the number of wrong ones.
+ */
+#include "tests/shim/pair.h"
+
+#include <arpa/inet.h>
+#include <openssl/err.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static const char *folder;
+static int failures;
+
+static void expect(bool good, const char *what)
+{
+	printf("%s %s\n", good ? "ok  " : "FAIL", what);
+	failures += !good;
+}
+
+static void use(SSL_CTX *ctx, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s.pem", folder, name);
+	SSL_CTX_use_certificate_chain_file(ctx, path);
+	snprintf(path, sizeof(path), "%s/%s.key", folder, name);
+	SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM);
+}
+
+static bool served_by_names(SSL_CTX *server, char *first, char *second)
+{
+	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+	struct outcome out;
+	char groups[] = "X25519:P-521";
+
+	memset(&out, 0, sizeof(out));
+	SSL_CTX_set1_groups_list(client, groups); /* the server takes the second: a retry */
+	SSL_CTX_set_min_proto_version(client, TLS1_3_VERSION);
+	struct pair pair = pair_new(client, server);
+	SSL_set_tlsext_host_name(pair.client, first);
+	SSL_do_handshake(pair.client);
+	SSL_accept(pair.server);
+	SSL_set_tlsext_host_name(pair.client, second);
+	pair_run(&pair, STYLE_ACCEPT, &out);
+	pair_free(&pair);
+	SSL_SESSION_free(out.session);
+	SSL_CTX_free(client);
+	ERR_clear_error();
+	return out.served;
+}
+
+static void retry(SSL_CTX *server)
+{
+	char one[] = "one.example";
+	char two[] = "two.example";
+	char groups[] = "P-521";
+
+	SSL_CTX_set1_groups_list(server, groups);
+	expect(served_by_names(server, one, one), "the public name is served to anyone");
+	expect(!served_by_names(server, two, two), "the other name is not");
+	expect(!served_by_names(server, one, two), "nor by naming the public one first");
+}
+
+/* Two ends of a TCP connection to `port` of this process. */
+static void connected(int port, int *ret_client, int *ret_server)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int one = 1;
+
+	inet_pton(AF_INET, "127.0.0.1", &in.sin_addr);
+	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	*ret_client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (bind(listener, (struct sockaddr *)&in, sizeof(in)) != 0 || listen(listener, 1) != 0 ||
+	    connect(*ret_client, (struct sockaddr *)&in, sizeof(in)) != 0) {
+		perror("reuse: connection");
+		exit(70);
+	}
+	*ret_server = accept(listener, NULL, NULL);
+	close(listener);
+}
+
+/* One connection without a client certificate; the client is in memory of its own: both ends never block for long. */
+static bool served_on(SSL *server, int port, bool says_hello)
+{
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	SSL *client = SSL_new(ctx);
+	char data[64];
+	bool served = false;
+	int client_fd;
+	int server_fd;
+	struct timeval limit = {.tv_usec = 50000};
+
+	connected(port, &client_fd, &server_fd);
+	setsockopt(client_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	setsockopt(server_fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	SSL_set_fd(client, client_fd);
+	SSL_set_fd(server, server_fd);
+	SSL_set_accept_state(server);
+	for (int i = 0; i < 8 && !served; i++) {
+		if (says_hello)
+			SSL_connect(client);
+		if (SSL_accept(server) == 1)
+			SSL_write(server, SECRET, sizeof(SECRET));
+		served = says_hello && SSL_read(client, data, sizeof(data)) > 0;
+		ERR_clear_error();
+	}
+	SSL_free(client);
+	SSL_CTX_free(ctx);
+	close(client_fd);
+	close(server_fd);
+	return served;
+}
+
+static void pool(SSL_CTX *ctx, int off_port, int mutual_port)
+{
+	SSL *reused = SSL_new(ctx);
+	SSL *fresh = SSL_new(ctx);
+
+	expect(!served_on(reused, off_port, false), "a client that says nothing gets nothing");
+	SSL_clear(reused);
+	expect(!served_on(reused, mutual_port, true), "the mutual port refuses on a reused SSL");
+	expect(served_on(fresh, off_port, true), "the port that is off serves anyone");
+	SSL_clear(fresh);
+	expect(!served_on(fresh, mutual_port, true), "the mutual port refuses after it");
+	SSL_clear(fresh);
+	expect(!served_on(fresh, off_port, true), "an SSL that carries our settings is not used where the server's count");
+	SSL_free(reused);
+	SSL_free(fresh);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 5)
+		return 64;
+	folder = argv[1];
+	SSL_CTX *server = SSL_CTX_new(TLS_server_method());
+	use(server, "own");
+	if (strcmp(argv[2], "retry") == 0)
+		retry(server);
+	else
+		pool(server, atoi(argv[3]), atoi(argv[4]));
+	SSL_CTX_free(server);
+	return failures;
+}
