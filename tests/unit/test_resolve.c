@@ -211,7 +211,9 @@ static void digests_follow_who_is_let_in(void **state)
 	} rows[] = {
 	    {"[server]\nmode = mutual\ncert = second.pem\nca = ca.pem\n", true},
 	    {SERVER "ca = copy.pem\n", true},
-	    {SERVER "override = yes\nmin_protocol = TLSv1.3\n", true},
+	    {SERVER "min_protocol = TLSv1.3\n", true},
+	    {SERVER "override = yes\n", false},
+	    {SERVER "security_level = 3\n", false},
 	    {SERVER "ca = other.pem\n", false},
 	    {SERVER "verify_depth = 7\n", false},
 	    {SERVER "allow = CN:a\n", false},
