@@ -62,18 +62,18 @@ int main(int argc, char **argv)
 	times[0] = calloc((size_t)runs, sizeof(double));
 	times[1] = calloc((size_t)runs, sizeof(double));
 	differences = calloc((size_t)runs, sizeof(double));
-	if (!times[0] || !times[1] || !differences)
-		return 71;
-	for (int i = 0; i < runs; i++) {
+	int status = !times[0] || !times[1] || !differences ? 71 : 0;
+	for (int i = 0; status == 0 && i < runs; i++) {
 		int first = i % 2;
 
 		times[first][i] = run(argv + 4, argv[2 + first]);
 		times[!first][i] = run(argv + 4, argv[2 + !first]);
 		differences[i] = times[1][i] - times[0][i];
 	}
-	printf("%.0f %.0f %.0f\n", median(times[0], runs), median(times[1], runs), median(differences, runs));
+	if (status == 0)
+		printf("%.0f %.0f %.0f\n", median(times[0], runs), median(times[1], runs), median(differences, runs));
 	free(times[0]);
 	free(times[1]);
 	free(differences);
-	return 0;
+	return status;
 }
