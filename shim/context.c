@@ -30,13 +30,20 @@ struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx)
 	return tg_table_find(&contexts, ssl_ctx);
 }
 
-static bool can_serve(const struct tg_openssl *o, const SSL_CTX *ssl_ctx)
+/* A libssl that is not supported may lack some: what is not known to be a client can serve. */
+bool tg_context_can_serve(const SSL_CTX *ssl_ctx)
 {
-	const SSL_METHOD *method = o->SSL_CTX_get_ssl_method(ssl_ctx);
+	const struct tg_openssl *o = tg_openssl();
+	const SSL_METHOD *(*const clients[])(void) = {
+	    o->TLS_client_method,   o->TLSv1_2_client_method, o->TLSv1_1_client_method,
+	    o->TLSv1_client_method, o->DTLS_client_method,    o->DTLSv1_2_client_method,
+	};
+	const SSL_METHOD *method = o->SSL_CTX_get_ssl_method == NULL ? NULL : o->SSL_CTX_get_ssl_method(ssl_ctx);
 
-	return method != o->TLS_client_method() && method != o->TLSv1_2_client_method() &&
-	       method != o->TLSv1_1_client_method() && method != o->TLSv1_client_method() &&
-	       method != o->DTLS_client_method() && method != o->DTLSv1_2_client_method();
+	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
+		if (clients[i] != NULL && clients[i]() == method)
+			return false;
+	return true;
 }
 
 bool tg_context_adopt(SSL_CTX *ssl_ctx)
@@ -49,7 +56,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 			tg_say("%s: no TLS context is made", o->unsupported_why);
 		return false;
 	}
-	if (!can_serve(o, ssl_ctx))
+	if (!tg_context_can_serve(ssl_ctx))
 		return true;
 	pthread_once(&freed_once, ask_for_frees);
 	struct tg_context *context = tg_table_get(&contexts, ssl_ctx);
@@ -60,7 +67,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
 	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
 	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);
-	tg_fork_start();
+	tg_fork_serve();
 	if (tg_shim_state() == TG_STATE_GOVERNED) {
 		tg_signals_serve();
 		tg_generation_prepare();

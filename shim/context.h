@@ -29,6 +29,9 @@ struct tg_context {
 /* NULL: not ours. */
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);
 
+/* False for a context of a client's method. Binds libssl. */
+bool tg_context_can_serve(const SSL_CTX *ssl_ctx);
+
 /*
  * Takes a context that was just created: installs the three trampolines where it can serve. Idempotent (SSL_CTX_new calls
  * SSL_CTX_new_ex through us). Returns false where the process must not serve with it: the caller frees it.

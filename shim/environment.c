@@ -73,25 +73,28 @@ static int copy_variable(const char *prefix, const char *name, char **ret)
 
 int tg_environment_read(void)
 {
-	struct tg_environment found = {0};
+	char *config = NULL, *keeper = NULL, *run = NULL, *preload = NULL;
 	Dl_info object;
-	int r = copy_variable(CONFIG, "TLSGRAFT_CONFIG", &found.config);
+	int r = copy_variable(CONFIG, "TLSGRAFT_CONFIG", &config);
 
-	if (r == 0 && !found.config)
+	if (r == 0 && !config)
 		return -ENOENT;
 	if (r == 0)
-		r = copy_variable(KEEPER, "TLSGRAFT_KEEPER", &found.keeper);
+		r = copy_variable(KEEPER, "TLSGRAFT_KEEPER", &keeper);
 	if (r == 0)
-		r = copy_variable(RUN, "TLSGRAFT_RUN", &found.run);
+		r = copy_variable(RUN, "TLSGRAFT_RUN", &run);
 	if (r == 0 && dladdr(&tg_environment, &object) != 0 && object.dli_fname)
-		found.preload = join_absolute(PRELOAD, object.dli_fname);
-	if (found.preload) {
-		tg_environment = found;
+		preload = join_absolute(PRELOAD, object.dli_fname);
+	if (preload) {
+		tg_environment.preload = preload;
+		tg_environment.keeper = keeper;
+		tg_environment.run = run;
+		tg_environment.config = config;
 		return 0;
 	}
-	free(found.config);
-	free(found.keeper);
-	free(found.run);
+	free(config);
+	free(keeper);
+	free(run);
 	return -ENOMEM;
 }
 
@@ -130,17 +133,17 @@ int tg_environment_settle_config(void)
 	return 0;
 }
 
-int tg_environment_set_keeper(const char *tree)
+/* The old entry is not freed: another thread may be executing a program with it. */
+int tg_environment_set_keeper(const char *tree, bool before_main)
 {
 	char *entry = join(KEEPER, tree, "");
 
 	if (!entry)
 		return -ENOMEM;
-	if (setenv("TLSGRAFT_KEEPER", tree, 1) != 0) {
+	if (before_main && setenv("TLSGRAFT_KEEPER", tree, 1) != 0) {
 		free(entry);
 		return -ENOMEM;
 	}
-	free(tg_environment.keeper);
 	tg_environment.keeper = entry;
 	return 0;
 }

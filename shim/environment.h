@@ -7,8 +7,8 @@
  *   TLSGRAFT_KEEPER  the tree's name, once there is one
  *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
  *
- * The constructor writes, everything else reads. tg_environment_room and _fill are async-signal-safe, allocate nothing
- * and write to the given room only, so they may be used after vfork(2).
+ * The decision of the shim's state writes (late for keeper and drop), everything else reads. tg_environment_room and _fill
+ * are async-signal-safe, allocate nothing and write to the given room only, so they may be used after vfork(2).
  */
 #ifndef TG_SHIM_ENVIRONMENT_H
 #define TG_SHIM_ENVIRONMENT_H
@@ -20,9 +20,9 @@
 struct tg_environment {
 	char *preload; /* the shim alone, by absolute path */
 	char *config;  /* NULL: nothing is to be carried on */
-	char *keeper;
+	_Atomic(char *) keeper;
 	char *run;
-	bool drop; /* children = drop: take ours out instead */
+	_Atomic bool drop; /* children = drop: take ours out instead */
 };
 
 extern struct tg_environment tg_environment;
@@ -39,9 +39,12 @@ const char *tg_environment_value(const char *entry);
 /* Directory part of this object's path, "" or with its "/"; valid for good. */
 const char *tg_environment_home(size_t *ret_length);
 
-/* Make `config` absolute, take up a new tree's name, also in `environ`. 0 or a negative errno. */
+/*
+ * Make `config` absolute, before main; take up a new tree's name. Both also in `environ`, but for a name that comes later:
+ * setenv(3) must not be called while other threads may read it. 0 or a negative errno.
+ */
 int tg_environment_settle_config(void);
-int tg_environment_set_keeper(const char *tree);
+int tg_environment_set_keeper(const char *tree, bool before_main);
 
 /*
  * Bytes that tg_environment_fill needs to give `envp` (NULL: empty) what it lacks; 0: it lacks nothing and is to be used

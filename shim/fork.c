@@ -7,11 +7,15 @@
 #include "shim/state.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
+
+static atomic_bool serving;
 
 static void before(void)
 {
-	if (tg_shim_state() == TG_STATE_GOVERNED)
+	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
 		tg_generation_prepare();
+	tg_shim_decision_begin();
 	tg_generation_lock();
 	tg_context_lock();
 	tg_connection_lock();
@@ -22,24 +26,23 @@ static void after(void)
 	tg_connection_unlock();
 	tg_context_unlock();
 	tg_generation_unlock();
+	tg_shim_decision_end();
 }
 
 /* A worker is listed from its birth on, not from its first handshake. */
 static void after_in_child(void)
 {
 	after();
-	if (tg_shim_state() == TG_STATE_GOVERNED)
+	if (tg_shim_is(TG_STATE_GOVERNED))
 		tg_process_report(tg_generation_number());
-}
-
-static void register_handlers(void)
-{
-	pthread_atfork(before, after, after_in_child);
 }
 
 void tg_fork_start(void)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	pthread_atfork(before, after, after_in_child);
+}
 
-	pthread_once(&once, register_handlers);
+void tg_fork_serve(void)
+{
+	atomic_store_explicit(&serving, true, memory_order_release);
 }

@@ -7,9 +7,23 @@
 
 #include <string.h>
 
+/* Takes what is to be governed. False: the process must not serve with it. */
+static bool may_have(SSL_CTX *ssl_ctx)
+{
+	if (tg_shim_is(TG_STATE_LATENT)) {
+		if (!tg_context_can_serve(ssl_ctx))
+			return true;
+		tg_shim_serve();
+		/* Only a context that is made from inside the decision, by an allocator say, still finds it open. */
+		if (tg_shim_is(TG_STATE_LATENT))
+			return false;
+	}
+	return tg_shim_is(TG_STATE_INERT) || tg_context_adopt(ssl_ctx);
+}
+
 static SSL_CTX *adopted(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
 {
-	if (ssl_ctx == NULL || tg_shim_state() == TG_STATE_INERT || tg_context_adopt(ssl_ctx))
+	if (ssl_ctx == NULL || may_have(ssl_ctx))
 		return ssl_ctx;
 	o->SSL_CTX_free(ssl_ctx);
 	return NULL;
@@ -34,9 +48,9 @@ TG_EXPORT int SSL_CTX_set_ssl_version(SSL_CTX *ssl_ctx, const SSL_METHOD *method
 {
 	int result = tg_openssl()->SSL_CTX_set_ssl_version(ssl_ctx, method);
 
-	if (result != 1 || tg_shim_state() == TG_STATE_INERT || tg_context_find(ssl_ctx) != NULL)
+	if (result != 1 || tg_context_find(ssl_ctx) != NULL)
 		return result;
-	return tg_context_adopt(ssl_ctx) ? result : 0;
+	return may_have(ssl_ctx) ? result : 0;
 }
 
 TG_EXPORT void SSL_CTX_set_client_hello_cb(SSL_CTX *ssl_ctx, SSL_client_hello_cb_fn callback, void *arg)

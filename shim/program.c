@@ -1,9 +1,12 @@
 #include "shim/program.h"
 
 #include <elf.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -146,23 +149,91 @@ bool tg_program_can_serve(void)
 	return can_serve;
 }
 
-bool tg_program_is_one_of(char *const *paths, size_t count)
+/* Zero in both: no such file. */
+struct file {
+	dev_t device;
+	ino_t inode;
+};
+
+/* What tg_program_start found. */
+static struct {
+	bool done;
+	char path[PATH_MAX]; /* of the executable; "": not known */
+	struct file executable, script, argument;
+} running;
+
+static struct file look_at_path(const char *path)
+{
+	struct stat found;
+
+	if (stat(path, &found) != 0)
+		return (struct file){0};
+	return (struct file){.device = found.st_dev, .inode = found.st_ino};
+}
+
+static bool is_file(const struct file *file, const struct stat *other)
+{
+	return file->inode != 0 && file->inode == other->st_ino && file->device == other->st_dev;
+}
+
+static bool is_same(const struct file *one, const struct file *other)
+{
+	return one->inode != 0 && one->inode == other->inode && one->device == other->device;
+}
+
+/* The first argument that is no option, as far as it lies in the first 4 KiB of the command line (proc(5)). */
+static struct file look_at_argument(void)
+{
+	char line[PATH_MAX];
+	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+	ssize_t length = fd >= 0 ? read(fd, line, sizeof(line) - 1) : 0;
+	size_t at;
+
+	if (fd >= 0)
+		close(fd);
+	if (length <= 0)
+		return (struct file){0};
+	line[length] = '\0';
+	for (at = strlen(line) + 1; at < (size_t)length; at += strlen(line + at) + 1)
+		if (line[at] != '-')
+			return look_at_path(line + at);
+	return (struct file){0};
+}
+
+void tg_program_start(void)
 {
 	static const char self[] = "/proc/self/exe";
-	char target[PATH_MAX];
-	struct stat running, named;
-	ssize_t length = readlink(self, target, sizeof(target) - 1);
+	/* What execve(2) was given: of a script its own path, where /proc says the interpreter's (getauxval(3)). */
+	const char *executed = (const char *)getauxval(AT_EXECFN);
+	int saved_errno = errno;
+	ssize_t length = readlink(self, running.path, sizeof(running.path) - 1);
 
-	if (length > 0) {
-		target[length] = '\0';
-		for (size_t i = 0; i < count; i++)
-			if (strcmp(paths[i], target) == 0)
-				return true;
-	}
-	if (stat(self, &running) != 0)
-		return false;
-	for (size_t i = 0; i < count; i++)
-		if (stat(paths[i], &named) == 0 && named.st_dev == running.st_dev && named.st_ino == running.st_ino)
+	running.path[length > 0 ? length : 0] = '\0';
+	running.executable = look_at_path(self);
+	if (executed)
+		running.script = look_at_path(executed);
+	if (is_same(&running.script, &running.executable))
+		running.argument = look_at_argument();
+	running.done = true;
+	errno = saved_errno;
+}
+
+bool tg_program_is_one_of(char *const *paths, size_t count)
+{
+	if (!running.done)
+		tg_program_start();
+	for (size_t i = 0; i < count; i++) {
+		struct stat named;
+
+		if (running.path[0] == '\0' || running.executable.inode == 0 || strcmp(paths[i], running.path) == 0)
 			return true;
+		if (stat(paths[i], &named) == 0) {
+			if (is_file(&running.executable, &named) || is_file(&running.script, &named) ||
+			    is_file(&running.argument, &named))
+				return true;
+		} else if (errno != ENOENT && errno != ENOTDIR) {
+			return true;
+		}
+	}
 	return false;
 }

@@ -1,6 +1,7 @@
 /*
- * What kind of program this process runs: read from the objects that the dynamic loader mapped at the start, no file is
- * opened. Tens of microseconds; takes the loader's lock (dl_iterate_phdr(3)), so for the constructor only.
+ * What kind of program this process runs. Whether it can serve is read from the objects that the dynamic loader mapped at
+ * the start, no file is opened: tens of microseconds; takes the loader's lock (dl_iterate_phdr(3)), so for the constructor
+ * only.
  */
 #ifndef TG_SHIM_PROGRAM_H
 #define TG_SHIM_PROGRAM_H
@@ -18,7 +19,14 @@ bool tg_program_can_serve(void);
 /* True where the object's dynamic symbol table has `symbol` undefined (System V gABI, "Symbol Table"). */
 bool tg_program_object_imports(const struct dl_phdr_info *object, const char *symbol);
 
-/* True where the running executable is the file that one of `paths` names. */
+/*
+ * Remembers which files this process runs, while what they are named by still holds (working folder, root, arguments that
+ * the program may overwrite): its executable; the `#!` script that it was started as; the script that an interpreter was
+ * given as its first argument. Some microseconds; to be called before main, else tg_program_is_one_of does it.
+ */
+void tg_program_start(void);
+
+/* True where `paths` names one of these files, and where that cannot be told. Not for two threads at once. */
 bool tg_program_is_one_of(char *const *paths, size_t count);
 
 #endif

@@ -17,7 +17,7 @@
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 static char **named;
-static size_t named_count;
+static _Atomic size_t named_count; /* set after `named`: other threads may be starting programs */
 
 int tg_refuse_start(char *const *paths, size_t count)
 {

@@ -35,7 +35,7 @@ static struct view_slot views[VIEW_COUNT];
 static _Atomic unsigned issued;  /* tickets; ticket t uses views[t % VIEW_COUNT] */
 static _Atomic unsigned current; /* the published ticket */
 
-static int covered; /* the reload signal; 0: none */
+static _Atomic int covered; /* the reload signal; 0: none. Set after all else here: threads may be running */
 static struct tg_report_page *marks;
 static _Atomic bool serving;
 

@@ -217,13 +217,16 @@ static int run_keeper(const char *config, struct tg_start_result *ret)
 	return r;
 }
 
-int tg_start_keeper(const char *config, char ret_tree[TG_TREE_LENGTH + 1])
+int tg_start_keeper(const char *config, bool at_start, char ret_tree[TG_TREE_LENGTH + 1])
 {
 	static const struct timespec no_wait;
 	struct tg_start_result result = {0};
 	sigset_t child_signal, before, pending;
 	int r;
 
+	/* Relative to a folder that nobody remembers: it would be another file. */
+	if (config[0] != '/')
+		return -ENOENT;
 	tg_libc_bind();
 	sigemptyset(&child_signal);
 	sigaddset(&child_signal, SIGCHLD);
@@ -232,7 +235,7 @@ int tg_start_keeper(const char *config, char ret_tree[TG_TREE_LENGTH + 1])
 	sigpending(&pending);
 	r = run_keeper(config, &result);
 	/* Our child's end is none of the program's business, also where it is started with SIGCHLD blocked. */
-	if (!sigismember(&pending, SIGCHLD))
+	if (at_start && !sigismember(&pending, SIGCHLD))
 		tg_libc.sigtimedwait(&child_signal, NULL, &no_wait);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (r != 0)

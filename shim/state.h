@@ -1,5 +1,6 @@
 /*
- * What the shim is in this process: decided once before main, read-only after.
+ * What the shim is in this process. Decided before main; a process that is latent then is decided again, once, when it
+ * makes its first TLS context that can serve.
  */
 #ifndef TG_SHIM_STATE_H
 #define TG_SHIM_STATE_H
@@ -14,6 +15,7 @@
 
 enum tg_state {
 	TG_STATE_INERT,    /* every hook passes through; exec keeps the variables */
+	TG_STATE_LATENT,   /* configured, and cannot serve yet: as inert, but no library is bound deeply (dlopen(3)) */
 	TG_STATE_GOVERNED, /* the policy is mapped: sections apply */
 	TG_STATE_CLOSED,   /* should have a policy and has none: server handshakes fail, all else passes through */
 };
@@ -31,10 +33,20 @@ extern struct tg_shim tg_shim;
 
 /*
  * Decides the state. Our constructor calls it; a hook that another library's constructor may reach before ours calls it
- * first: one atomic load once the state is decided. In a process that is still being decided (the decision itself calls
- * hooked functions) it returns at once.
+ * first: one atomic load once the state is decided. A thread that comes while another one decides waits for it; the
+ * deciding thread itself (the decision calls hooked functions) returns at once.
  */
 void tg_shim_start(void);
+
+/*
+ * This process has a TLS context that can serve: where it is latent, it becomes governed, inert or closed now. Other
+ * threads wait as above. Never ends the process. errno is kept; no cancellation point; signals are held up meanwhile.
+ */
+void tg_shim_serve(void);
+
+/* The decision's lock. False, and not taken, where this thread holds it already. */
+bool tg_shim_decision_begin(void);
+void tg_shim_decision_end(void);
 
 static inline enum tg_state tg_shim_state(void)
 {

@@ -231,8 +231,8 @@ stage_tsan() {
     build tsan || return
     check "tsan: instrumented" instrumented build-tsan __tsan_
     unit_tests tsan
-    # libssl is not instrumented: how its threads synchronise is not seen. Nor can the runtime fork a threaded process.
-    counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 THREADS_NO_FORK=1 \
+    # libssl is not instrumented: how its threads synchronise is not seen.
+    counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
         "$python" tests/servers/run.py build-tsan -k test_threads_while
 }
 

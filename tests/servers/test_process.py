@@ -9,12 +9,19 @@ from pathlib import Path
 from support import procs
 from support.build import compiled
 from support.case import ServerCase
+from support.client import VERSIONS
+from support.server import HttpServer
 
 FUNCTIONS = ("execve", "execve-nothing", "execvpe", "execle", "fexecve", "execveat", "posix_spawn", "posix_spawnp", "vfork",
              "execv", "execvp", "execl", "execlp")
 PYTHON = "/usr/bin/python3"
 HAS_POLICY = "print('tlsgraft-policy' in open('/proc/self/maps').read())"
 NOBODY = 65534
+
+
+def source(name):
+    """The text of a program, to be compiled once more as something else."""
+    return (Path(__file__).resolve().parent.parent / "support" / "shim" / name).read_text()
 
 
 def variables(text):
@@ -116,6 +123,151 @@ class Start(ProcessCase):
         done = self.start([PYTHON, "-c", inner], self.home / "missing.ini", extra=gone)
         self.assertEqual((done.returncode, done.stdout.strip()), (0, "0123456789abcdef False"), done.stderr)
         self.assertIn("TLS server handshakes of python3 fail", done.stderr)
+
+
+    def test_exe_may_name_a_script(self):
+        """Started as a program, or given to its interpreter."""
+        script, other = self.home / "served.py", self.home / "other.py"
+        for path in (script, other):
+            path.write_text(f"#!{PYTHON} -I\n{HAS_POLICY}\n")
+            path.chmod(0o755)
+        link = self.home / "link.py"
+        link.symlink_to(script)
+        for command, concerned in (
+            ([script], "True"), ([link], "True"), (["./served.py"], "True"), ([PYTHON, script], "True"),
+            ([PYTHON, "-B", "-s", "served.py", "argument"], "True"), ([other], "False"), ([PYTHON, other, script], "False"),
+            ([other, script], "False"), ([PYTHON, "-c", HAS_POLICY], "False"),
+        ):
+            with self.subTest(command=command):
+                done = self.start(command, self.site(exe=script), cwd=self.home)
+                self.assertEqual((done.returncode, done.stdout.strip(), done.stderr), (0, concerned, ""))
+
+
+class PluginHost(HttpServer):
+    """A program that neither maps libssl nor imports listen until it opens its plugin."""
+
+    name = "plugin"
+    hosts = 1
+    inside = False  # goes into a root of its own and becomes nobody before it makes a context
+
+    @property
+    def executable(self):
+        return compiled("shim/plugin.c")
+
+    @staticmethod
+    def plugin():
+        return compiled(source("plugin.c"), "-DPLUGIN", "-shared", "-fPIC", "-lssl", "-lcrypto", name="libplugin.so")
+
+    def configure(self):
+        (self.home / "own0.key").chmod(0o644)
+        self.home.chmod(0o755)
+
+    def command(self):
+        root = [self.home] if self.inside else []
+        return [self.executable, self.plugin(), "serve", self.port, "own0.pem", "own0.key", *root]
+
+
+class InsideHost(PluginHost):
+    inside = True
+
+
+class Latent(ProcessCase):
+    """Programs that turn out to serve only after their start."""
+
+    def grafts(self, ini):
+        yield "run", {"wrap": self.graft.run(ini), "environment": self.graft.environment()}
+        yield "by hand", {"environment": self.graft.preload(ini)}
+
+    def assert_governed(self, server, injected):
+        for version in VERSIONS:
+            self.assert_refused(self.probe(server, version), injected)
+            self.assert_refused(self.probe(server, version, self.pki.clients["wrong CA"]), injected)
+            self.assert_served(server, self.probe(server, version, self.pki.clients["good"]), injected)
+
+    def test_a_server_that_is_opened_late(self):
+        for how, options in self.grafts(self.site()):
+            with self.subTest(how=how):
+                server = self.make(PluginHost)
+                server.start(**options)
+                self.assert_governed(server, self.pki.server("rsa"))
+                self.assertEqual([one["pid"] for one in self.graft.status(server.pid)["processes"]], [server.pid])
+                server.stop()
+
+    def test_the_same_without_the_shim(self):
+        server = self.make(PluginHost)
+        server.start()
+        for version in VERSIONS:
+            self.assert_served(server, self.probe(server, version), server.own[0])
+
+    def test_after_a_change_of_root_and_user(self):
+        """What `run` started has its policy by then; by hand there is no way to one any more."""
+        for how, options in self.grafts(self.site()):
+            with self.subTest(how=how):
+                server = self.make(InsideHost)
+                server.start(**options)
+                self.assertEqual(set(procs.user_ids(server.pid)), {NOBODY})
+                if how == "run":
+                    self.assert_governed(server, self.pki.server("rsa"))
+                else:
+                    self.assert_refused(self.probe(server, who=self.pki.clients["good"]))
+                    self.assertIn("TLS server handshakes of plugin fail", server.logs())
+                server.stop()
+
+    def test_a_bad_file_closes_it(self):
+        """No exit once main runs: handshakes fail, and the reason is said."""
+        server = self.make(PluginHost)
+        server.start(environment=self.graft.preload(self.ini({"server": {"mode": "mutual", "wrong": "key"}})))
+        for version in VERSIONS:
+            self.assert_refused(self.probe(server, version, self.pki.clients["good"]))
+        self.assertIn("wrong", server.logs())
+        self.assertIn("no policy (the file is bad): TLS server handshakes of plugin fail", server.logs())
+
+    def contexts(self, role, count, ini):
+        done = self.start([compiled("shim/plugin.c"), PluginHost.plugin(), "contexts", role, count], ini)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return done.stdout
+
+    def test_a_client_starts_no_keeper(self):
+        nothing = "masks 0 descriptors 0 children 0\n"
+        self.assertEqual(self.contexts("client", 4, self.site()), f"made 4 policy 0 {nothing}")
+        self.assertFalse((self.home / "log").exists())
+        self.assertEqual(self.contexts("client", 1, self.home / "missing.ini"), f"made 1 policy 0 {nothing}")
+        self.assertEqual(self.contexts("server", 1, self.site()), f"made 1 policy 1 {nothing}")
+        self.assertTrue((self.home / "log").exists())
+
+    def test_threads_decide_once(self):
+        ini = self.site()
+        for _ in range(5):
+            (self.home / "log").unlink(missing_ok=True)
+            made = self.contexts("server", 16, ini)
+            self.assertEqual(made, "made 16 policy 1 masks 0 descriptors 0 children 0\n")
+            self.assertEqual((self.home / "log").read_text().count("generation 1"), 1)
+
+    def test_threads_that_come_before_the_constructor_wait(self):
+        library = compiled(source("early.c"), "-DEARLY", "-shared", "-fPIC", "-lssl", "-lcrypto", name="libearly.so")
+        program = compiled("shim/early.c", library, f"-Wl,-rpath,{library.parent}")
+        for _ in range(20):
+            done = self.start([program], self.site())
+            self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "1\n", ""))
+
+    def test_exe_decides(self):
+        host = os.path.realpath(compiled("shim/plugin.c"))
+        for exe, policies in ((host, 1), ("/bin/sh", 0)):
+            with self.subTest(exe=exe):
+                self.assertIn(f"made 2 policy {policies} ", self.contexts("server", 2, self.site(exe=exe)))
+
+
+class Forks(ProcessCase):
+    def test_handlers_of_the_server_may_free_connections(self):
+        program = compiled("shim/forks.c", "-lssl", "-lcrypto")
+        done = self.start([program], self.site())
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "done\n", ""))
+
+    def test_a_fork_before_libssl_is_there(self):
+        code = "import os\nchild = os.fork()\nimport ssl\nssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)\n" \
+               "if child: print(os.waitpid(child, 0)[1])\n"
+        done = self.start([PYTHON, "-c", code], self.site())
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "0\n", ""))
 
 
 class Children(ProcessCase):

@@ -188,7 +188,7 @@ static void the_start_reads_settles_and_names_the_tree(void **state)
 	snprintf(wanted, sizeof(wanted), "%s/site.ini", directory);
 	assert_string_equal(tg_environment_value(tg_environment.config), wanted);
 	assert_string_equal(getenv("TLSGRAFT_CONFIG"), wanted);
-	assert_int_equal(tg_environment_set_keeper("0123456789abcdef"), 0);
+	assert_int_equal(tg_environment_set_keeper("0123456789abcdef", true), 0);
 	assert_string_equal(tg_environment.keeper, keeper);
 	assert_string_equal(getenv("TLSGRAFT_KEEPER"), "0123456789abcdef");
 

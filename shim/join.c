@@ -1,0 +1,132 @@
+#include "shim/join.h"
+
+#include "page/channel.h"
+#include "page/policy.h"
+#include "page/read.h"
+#include "page/report.h"
+#include "page/tree.h"
+#include "shim/environment.h"
+#include "shim/program.h"
+#include "shim/refuse.h"
+#include "shim/say.h"
+#include "shim/start.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define HELLO_TIMEOUT_MS 5000
+#define EXIT_CONFIG 78 /* EX_CONFIG of sysexits.h: what every bad start ends with */
+
+struct descriptors {
+	int policy, report;
+};
+
+static int say_hello(const char *tree, struct descriptors *ret)
+{
+	return tg_channel_hello(tree, HELLO_TIMEOUT_MS, &ret->policy, &ret->report);
+}
+
+/*
+ * A new tree: for a program started by hand, which must not start without its policy, and for a child of a tree whose
+ * keeper is gone or of another layout, which then fails its handshakes instead.
+ */
+static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	int r = at_start ? tg_environment_settle_config() : 0;
+
+	if (r == 0)
+		r = tg_start_keeper(tg_environment_value(tg_environment.config), at_start, tree);
+	if (r == 0)
+		r = tg_environment_set_keeper(tree, at_start);
+	if (r == 0)
+		r = say_hello(tree, ret);
+	if (r != 0 && at_start && by_hand) {
+		if (r < 0)
+			tg_say("without its policy %s is not started: %s", program_invocation_short_name, strerror(-r));
+		_exit(EXIT_CONFIG);
+	}
+	return r;
+}
+
+/* What the shim itself needs of the first generation. */
+static int learn(const struct tg_policy_header *policy, size_t policy_size, bool *ret_concerned)
+{
+	struct tg_document *document = NULL;
+	unsigned char *bytes = NULL;
+	uint64_t generation;
+	size_t size = 0;
+	int r = tg_policy_copy(policy, policy_size, &bytes, &size, &generation);
+
+	if (r == 0)
+		r = tg_document_decode(bytes, size, &document);
+	if (r == 0)
+		r = tg_refuse_start(document->exes, document->exe_count);
+	if (r == 0) {
+		tg_shim.reload_signal = document->reload_signal;
+		tg_shim.children_keep = document->children_keep;
+		*ret_concerned = document->exe_count == 0 || tg_program_is_one_of(document->exes, document->exe_count);
+	}
+	tg_document_free(document);
+	tg_cleanse_free(bytes, size);
+	return r;
+}
+
+static int map_policy(const struct descriptors *from, bool *ret_concerned)
+{
+	struct tg_report_page *report = NULL;
+	const struct tg_policy_header *policy;
+	size_t policy_size;
+	int r = tg_policy_map(from->policy, &policy, &policy_size);
+
+	if (r != 0)
+		return r;
+	madvise((void *)(uintptr_t)policy, policy_size, MADV_DONTDUMP);
+	r = tg_report_map(from->report, true, &report);
+	if (r == 0)
+		r = learn(policy, policy_size, ret_concerned);
+	if (r == 0 && *ret_concerned) {
+		tg_shim.policy = policy;
+		tg_shim.policy_size = policy_size;
+		tg_shim.report = report;
+		return 0;
+	}
+	if (report)
+		tg_report_unmap(report);
+	tg_policy_unmap(policy, policy_size);
+	return r;
+}
+
+static int take_policy(const struct descriptors *from, bool *ret_concerned)
+{
+	int r = map_policy(from, ret_concerned);
+
+	close(from->policy);
+	close(from->report);
+	return r;
+}
+
+int tg_join(bool at_start, bool *ret_concerned)
+{
+	const char *tree = tg_environment_value(tg_environment.keeper);
+	bool by_hand = !tg_tree_valid(tree);
+	struct descriptors taken;
+	int r = by_hand ? -ENOENT : say_hello(tree, &taken);
+
+	if (r == -ENOENT || r == -ECONNREFUSED || r == -EPROTO)
+		r = start_tree(at_start, by_hand, &taken);
+	return r == 0 ? take_policy(&taken, ret_concerned) : r;
+}
+
+int tg_join_existing(bool *ret_concerned)
+{
+	const char *tree = tg_environment_value(tg_environment.keeper);
+	struct descriptors taken;
+	int r = tg_tree_valid(tree) ? say_hello(tree, &taken) : -ENOENT;
+
+	return r == 0 ? take_policy(&taken, ret_concerned) : r;
+}
