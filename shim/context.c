@@ -31,19 +31,19 @@ struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx)
 }
 
 /* A libssl that is not supported may lack some: what is not known to be a client can serve. */
+static bool is_of(const SSL_METHOD *method, const SSL_METHOD *(*client)(void))
+{
+	return client != NULL && client() == method;
+}
+
 bool tg_context_can_serve(const SSL_CTX *ssl_ctx)
 {
 	const struct tg_openssl *o = tg_openssl();
-	const SSL_METHOD *(*const clients[])(void) = {
-	    o->TLS_client_method,   o->TLSv1_2_client_method, o->TLSv1_1_client_method,
-	    o->TLSv1_client_method, o->DTLS_client_method,    o->DTLSv1_2_client_method,
-	};
 	const SSL_METHOD *method = o->SSL_CTX_get_ssl_method == NULL ? NULL : o->SSL_CTX_get_ssl_method(ssl_ctx);
 
-	for (size_t i = 0; i < sizeof(clients) / sizeof(clients[0]); i++)
-		if (clients[i] != NULL && clients[i]() == method)
-			return false;
-	return true;
+	return !is_of(method, o->TLS_client_method) && !is_of(method, o->TLSv1_2_client_method) &&
+	       !is_of(method, o->TLSv1_1_client_method) && !is_of(method, o->TLSv1_client_method) &&
+	       !is_of(method, o->DTLS_client_method) && !is_of(method, o->DTLSv1_2_client_method);
 }
 
 bool tg_context_adopt(SSL_CTX *ssl_ctx)
