@@ -3,21 +3,21 @@
 import time
 import unittest
 
-from site_folder import Site, alive, kill, wait_until
+from support.case import Context
 
-BUILD = None
+from site_folder import Site, alive, kill, wait_until
 
 
 class Case(unittest.TestCase):
     maxDiff = None
 
     def setUp(self):
-        self.site = Site(BUILD)
+        self.site = Site(Context.graft.build)
         self.addCleanup(self.site.close)
 
     def sanitized(self):
         """True where the build's programs carry AddressSanitizer, whose runtime keeps freed memory for a while."""
-        return b"__asan_init" in (BUILD / "bin" / "tlsgraft").read_bytes()
+        return b"__asan_init" in (Context.graft.build / "bin" / "tlsgraft").read_bytes()
 
     def gone(self, *pids, seconds=3.0):
         began = time.monotonic()
