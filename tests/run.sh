@@ -329,6 +329,7 @@ for stage; do
 done
 
 tg_install_missing tests || exit 1
+tg_unpack build-unpacked || exit 1
 for stage; do
     echo "== $stage"
     began=$SECONDS

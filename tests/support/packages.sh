@@ -2,6 +2,7 @@
 # Debian packages by purpose, and their installation; sourced by examples/quickstart.sh and tests/run.sh.
 #
 #     tg_install_missing build|quickstart|tests ...
+#     tg_unpack FOLDER
 
 # tg_packages PURPOSE: the names.
 tg_packages() {
@@ -11,7 +12,12 @@ tg_packages() {
     tests)
         tg_packages quickstart &&
             echo libcmocka-dev clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind strace python3 binutils \
-                libcap2-bin apache2 haproxy mosquitto mosquitto-clients redis-server groff-base
+                libcap2-bin groff-base gnutls-bin faketime python3-scapy python3-cryptography libpython3.11-testsuite \
+                apache2 haproxy mosquitto mosquitto-clients redis-server redis-tools lighttpd lighttpd-mod-openssl postgresql \
+                stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
+                unbound bind9 freeradius freeradius-utils coturn mariadb-server mariadb-client socat ncat openbsd-inetd \
+                libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
+                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0
         ;;
     *)
         echo "tg_packages: '$1': build, quickstart or tests" >&2
@@ -52,4 +58,30 @@ tg_install_missing() {
     if [ "$tg_status" -ne 0 ]; then tail -n 20 "$tg_log" >&2; fi
     rm -f "$tg_log" ${tg_policy:+"$tg_policy"}
     return "$tg_status"
+}
+
+# tg_unpacked: packages that cannot be installed beside others, or beside another vendor's: name=versions.
+tg_unpacked() { echo vsftpd nodejs=18.* libnode108; }
+
+# tg_unpack FOLDER: their files below FOLDER/NAME, from Debian's own packages, once.
+tg_unpack() {
+    for tg_package in $(tg_unpacked); do
+        tg_name=${tg_package%%=*}
+        if [ -e "$1/$tg_name/usr" ]; then continue; fi
+        echo "unpacking: $tg_package"
+        tg_status=0
+        tg_folder=$(mktemp -d)
+        (
+            cd "$tg_folder" || exit 1
+            chmod 755 . # apt-get gives up its rights while it downloads
+            apt-get -q update && apt-get -q download "$tg_package" && dpkg -x ./*.deb unpacked
+        ) >"$tg_folder.log" 2>&1 </dev/null || tg_status=$?
+        if [ "$tg_status" -eq 0 ]; then
+            mkdir -p "$1" && mv "$tg_folder/unpacked" "$1/$tg_name" || tg_status=$?
+        else
+            tail -n 20 "$tg_folder.log" >&2
+        fi
+        rm -rf "$tg_folder" "$tg_folder.log"
+        if [ "$tg_status" -ne 0 ]; then return "$tg_status"; fi
+    done
 }
