@@ -17,7 +17,8 @@ tg_packages() {
                 stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
                 unbound bind9 freeradius freeradius-utils coturn mariadb-server mariadb-client socat ncat openbsd-inetd \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
-                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0
+                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 \
+                node-acorn node-cjs-module-lexer node-undici
         ;;
     *)
         echo "tg_packages: '$1': build, quickstart or tests" >&2
