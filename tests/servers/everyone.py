@@ -8,3 +8,4 @@ from servers.python_ssl import PythonSsl
 from servers.redis import Redis
 
 SERVERS = (Nginx, Apache, Haproxy, Mosquitto, Redis, PythonSsl)
+NO_HARM = SERVERS

@@ -34,6 +34,7 @@ class Result:
         self.alerts = []  # names of the alerts that the server sent
         self.server_hello = False
         self.finished = False  # the server's Finished came
+        self.received = [(kind, len(body)) for direction, _, kind, body in messages if direction == "<<<"]
         for direction, version, kind, body in messages:
             if direction != "<<<":
                 continue
