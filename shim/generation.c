@@ -117,6 +117,11 @@ static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors
 	X509 *certificate = decode_certificate(o, der);
 	if (certificate == NULL)
 		return false;
+	/*
+	 * The first date that is compared makes the C library read the time zone's file (tzset(3)). It does so here: by the
+	 * first handshake the server may have forbidden itself to open files.
+	 */
+	o->X509_cmp_current_time(o->X509_get0_notAfter(certificate));
 	bool done = o->X509_STORE_add_cert(anchors->store, certificate) == 1;
 	X509_NAME *name = done ? o->X509_NAME_dup(o->X509_get_subject_name(certificate)) : NULL;
 	done = name != NULL && o->OPENSSL_sk_push((OPENSSL_STACK *)anchors->names, name) > 0;
