@@ -1,8 +1,9 @@
 /*
- * A number of full mutual handshakes, one after the other, without a request: what they cost is the server's handshake.
+ * A number of mutual handshakes, one after the other, without a request: what they cost is the server's handshake.
  *
- *     handshakes PORT CERT KEY 1.2|1.3 COUNT
+ *     handshakes PORT CERT KEY 1.2|1.3 COUNT full|resumed
  *
+ * Resumed ones are all of the newest session that the server gave; the first, which makes it, is not counted.
  * After each one the client says goodbye and waits for the server's end; a refusal, which in TLS 1.3 comes only then, ends
  * the program with status 1. Tries to connect for up to 60 s first, since a server under valgrind starts slowly.
  */
@@ -19,6 +20,15 @@
 #include <unistd.h>
 
 static struct sockaddr_in server;
+static SSL_SESSION *newest; /* NULL: full handshakes are wanted, or there is none yet */
+
+static int keep_session(SSL *ssl, SSL_SESSION *session)
+{
+	(void)ssl;
+	SSL_SESSION_free(newest);
+	newest = session;
+	return 1;
+}
 
 static int connected(void)
 {
@@ -39,14 +49,21 @@ static int connected(void)
 static int handshake(SSL_CTX *context)
 {
 	char rest[64];
-	int result = -1;
+	int result = -1, resumes = 0;
 	int fd = connected();
 	SSL *ssl = SSL_new(context);
 
 	if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1)
 		goto out;
-	if (SSL_connect(ssl) != 1 || SSL_session_reused(ssl))
+	if (newest && SSL_set_session(ssl, newest) != 1)
 		goto out;
+	resumes = newest != NULL; /* the callback may put a newer one there meanwhile */
+	if (SSL_connect(ssl) != 1)
+		goto out;
+	if (SSL_session_reused(ssl) != resumes) {
+		fprintf(stderr, "the server %s\n", resumes ? "did not resume the session" : "resumed without being asked");
+		goto out;
+	}
 	SSL_shutdown(ssl);
 	ERR_clear_error();
 	while (SSL_read(ssl, rest, sizeof(rest)) > 0)
@@ -70,8 +87,8 @@ int main(int argc, char **argv)
 	int version;
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 
-	if (argc != 6) {
-		fputs("handshakes PORT CERT KEY 1.2|1.3 COUNT\n", stderr);
+	if (argc != 7) {
+		fputs("handshakes PORT CERT KEY 1.2|1.3 COUNT full|resumed\n", stderr);
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);
@@ -81,9 +98,17 @@ int main(int argc, char **argv)
 	    SSL_CTX_set_min_proto_version(context, version) != 1 || SSL_CTX_set_max_proto_version(context, version) != 1)
 		return 66;
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+	if (strcmp(argv[6], "resumed") == 0) {
+		SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(context, keep_session);
+	}
 	server.sin_family = AF_INET;
 	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (strcmp(argv[6], "resumed") == 0 && (handshake(context) != 0 || !newest)) {
+		fputs("the server gave no session\n", stderr);
+		return 1;
+	}
 	for (int i = 0; i < atoi(argv[5]); i++)
 		if (handshake(context) != 0)
 			return 1;
