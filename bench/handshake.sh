@@ -46,6 +46,7 @@ instructions() {
     server=$!
     ./handshakes "$port" "$3/client.pem" "$3/client.key" "$4" "$6" "$5" || {
         cat callgrind.log server.log >&2
+        kill "$server"
         return 1
     }
     # Again and again: a signal that comes just before a server waits for events is not looked at before the next one.
