@@ -3,10 +3,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* Inode of the first process id namespace, PROC_PID_INIT_INO of the kernel's proc_ns.h. */
+#define FIRST_PID_NAMESPACE 0xeffffffcu
 
 int tg_family_standard_descriptors(void)
 {
@@ -80,33 +88,79 @@ static int fork_away(int wait)
 	_exit(0);
 }
 
-int tg_family_leave(void)
+static void point_at_null(int first, int last)
+{
+	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		return;
+	for (int fd = first; fd <= last; fd++)
+		dup2(null, fd);
+	if (null > last)
+		close(null);
+}
+
+/* True where process 1 need not be made to live with orphans. Without /proc nobody can tell. */
+static bool in_a_container(void)
+{
+	struct stat namespace;
+
+	return stat("/proc/self/ns/pid", &namespace) < 0 || namespace.st_ino != FIRST_PID_NAMESPACE;
+}
+
+/*
+ * Stands between the server and the guardian, so that whatever becomes of the guardian and its workers, the server sees an
+ * orphan that ends well. Never returns.
+ */
+static _Noreturn void stand_between(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	point_at_null(STDIN_FILENO, STDERR_FILENO);
+	tg_family_close_others(NULL, 0);
+	while (waitpid(-1, NULL, 0) >= 0 || errno == EINTR)
+		continue;
+	_exit(0);
+}
+
+/* Waits until the process of `pidfd` has ended, and its children have another parent. */
+static void outlive(int pidfd)
+{
+	struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+
+	while (poll(&ended, 1, -1) < 0 && errno == EINTR)
+		continue;
+}
+
+int tg_family_leave(pid_t started)
 {
 	int result;
-	int null;
+	int between;
+	pid_t adopter;
 
 	/* waiting for the one between: a server that is process 1 must not see an orphan die */
 	result = fork_away(1);
 	if (result < 0)
 		return result;
 	setsid();
-	if (fork_away(0) < 0)
+	between = pidfd_open(getpid(), 0);
+	if (between < 0 || fork_away(0) < 0)
 		_exit(0);
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null >= 0) {
-		dup2(null, STDIN_FILENO);
-		dup2(null, STDOUT_FILENO);
-		close(null);
+	outlive(between);
+	close(between);
+	adopter = getppid();
+	if (adopter == started || (adopter == 1 && in_a_container())) {
+		const pid_t guardian = fork();
+
+		if (guardian < 0)
+			return -errno;
+		if (guardian > 0)
+			stand_between();
 	}
+	point_at_null(STDIN_FILENO, STDOUT_FILENO);
 	return chdir("/") < 0 ? -errno : 0;
 }
 
 void tg_family_drop_stderr(void)
 {
-	const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null >= 0) {
-		dup2(null, STDERR_FILENO);
-		close(null);
-	}
+	point_at_null(STDERR_FILENO, STDERR_FILENO);
 }

@@ -146,7 +146,7 @@ static int prepare(struct tg_keeper *keeper)
 	keeper->memo = tg_memo_new();
 	if (keeper->memo == NULL)
 		return -ENOMEM;
-	return tg_family_leave();
+	return tg_family_leave(keeper->started_pid);
 }
 
 int main(int argc, char **argv)

@@ -55,7 +55,11 @@ class Graft:
 
     def status(self, pid):
         """The tree's object of `status --json`, or None where there is no such tree."""
-        done = self.command("status", "--json", pid)
+        return self.tree_of(self.command("status", "--json", pid))
+
+    @staticmethod
+    def tree_of(done):
+        """The first tree of a `status --json` that has run; what it printed is JSON or nothing."""
         trees = json.loads(done.stdout) if done.stdout.strip() else []
         return trees[0] if trees else None
 
