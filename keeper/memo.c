@@ -1,6 +1,10 @@
 #include "keeper/memo.h"
 
+#include "keeper/clock.h"
+#include "keeper/escape.h"
+
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,6 +14,23 @@ struct tg_memo *tg_memo_new(void)
 	void *memo = mmap(NULL, sizeof(struct tg_memo), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
 	return memo == MAP_FAILED ? NULL : memo;
+}
+
+const struct tg_verdict *tg_memo_verdict(const struct tg_memo *memo)
+{
+	return &memo->verdicts[atomic_load_explicit(&memo->last, memory_order_acquire) & 1];
+}
+
+void tg_memo_note(struct tg_memo *memo, enum tg_verdict_kind kind, double took_ms, const char *reason)
+{
+	const uint32_t next = (atomic_load_explicit(&memo->last, memory_order_relaxed) + 1) & 1;
+	struct tg_verdict *verdict = &memo->verdicts[next];
+
+	verdict->kind = kind;
+	verdict->at = tg_wall_seconds();
+	verdict->took_ms = took_ms;
+	tg_escape(reason == NULL ? "out of memory" : reason, verdict->reason, sizeof(verdict->reason));
+	atomic_store_explicit(&memo->last, next, memory_order_release);
 }
 
 const char *tg_memo_first(const char *texts)

@@ -14,8 +14,10 @@
 
 struct tg_memo {
 	uint64_t marks_answered;
+	unsigned int begun;    /* workers that began to read for a verdict that is not out yet */
+	_Atomic uint32_t last; /* which of the verdicts is the newest: a worker may die while it writes the other */
+	struct tg_verdict verdicts[2];
 	int64_t serving_since; /* monotonic, milliseconds: when the newest generation was published */
-	struct tg_verdict verdict;
 	/* in effect: what a reload may change */
 	enum tg_log_target log_target;
 	enum tg_log_level log_level;
@@ -33,6 +35,12 @@ struct tg_memo {
 
 /* NULL where memory ran out. */
 struct tg_memo *tg_memo_new(void);
+
+/* The newest verdict; valid until the next but one. */
+const struct tg_verdict *tg_memo_verdict(const struct tg_memo *memo);
+
+/* Takes over `verdict` in one step, now; `reason` is escaped, NULL: memory ran out. */
+void tg_memo_note(struct tg_memo *memo, enum tg_verdict_kind kind, double took_ms, const char *reason);
 
 /* 0, or -E2BIG where the programs or users named do not fit. */
 int tg_memo_store_start(struct tg_memo *memo, const struct tg_settings *settings);

@@ -16,6 +16,7 @@
 #define SETTLE_MAX_MS 500 /* however long they go on */
 #define RETRY_MS 200      /* while a key is waited for */
 #define PATIENCE_MS 3000
+#define BEGUN_MAX 3 /* workers that die over a request before it is given up */
 
 void tg_reload_open_log(const struct tg_keeper *keeper)
 {
@@ -64,36 +65,6 @@ static void catch_up(struct tg_reload *reload)
 		return;
 	reload->asked = tg_monotonic_ms();
 	reload->catching_up = true;
-}
-
-int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const struct tg_report_page *report,
-		    tlsgraft_identity *serving, uint64_t generation)
-{
-	struct tg_settings start;
-	const int result = tg_memo_start_settings(keeper->memo, &start);
-
-	if (result < 0)
-		return result;
-	*reload = (struct tg_reload){.keeper = keeper,
-				     .report = report,
-				     .serving = serving,
-				     .generation = generation,
-				     .start = start,
-				     .refused = keeper->memo->verdict.kind == TG_VERDICT_REFUSED,
-				     .marks = keeper->memo->marks_answered,
-				     .asked = -1,
-				     .settled = -1,
-				     .changed = -1,
-				     .patience = -1,
-				     .began = -1};
-	tg_watch_init(&reload->watch);
-	follow_files(reload);
-	if (keeper->memo->watch)
-		catch_up(reload);
-	/* the worker before this one died over a request */
-	if (keeper->memo->verdict.kind == TG_VERDICT_PENDING)
-		tg_reload_request(reload);
-	return 0;
 }
 
 void tg_reload_end(struct tg_reload *reload)
@@ -164,24 +135,15 @@ static void log_warnings(const tlsgraft_messages *messages)
 			tg_log(TG_LOG_WARN, "%s", tlsgraft_messages_text(messages, i));
 }
 
-static void note_verdict(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
-{
-	struct tg_verdict *verdict = &reload->keeper->memo->verdict;
-
-	verdict->kind = kind;
-	verdict->at = tg_wall_seconds();
-	verdict->took_ms = tg_monotonic_fine_ms() - reload->began;
-	tg_escape(reason == NULL ? "out of memory" : reason, verdict->reason, sizeof(verdict->reason));
-}
-
 /* The verdict is out: what was waited for is over. */
 static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
 {
 	struct tg_memo *memo = reload->keeper->memo;
 
-	note_verdict(reload, kind, reason);
+	tg_memo_note(memo, kind, tg_monotonic_fine_ms() - reload->began, reason);
 	reload->refused = kind == TG_VERDICT_REFUSED;
 	memo->marks_answered = reload->marks;
+	memo->begun = 0;
 	reload->patience = -1;
 	reload->began = -1;
 	tg_reload_open_log(reload->keeper);
@@ -189,13 +151,59 @@ static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const ch
 
 static void refuse(struct tg_reload *reload, const char *reason)
 {
-	const struct tg_memo *memo = reload->keeper->memo;
+	const struct tg_verdict *verdict;
 
 	settle(reload, TG_VERDICT_REFUSED, reason);
-	tg_log(TG_LOG_ERROR, "reload refused: %s; generation %" PRIu64 " goes on; took %.1f ms", memo->verdict.reason,
-	       reload->generation, memo->verdict.took_ms);
+	verdict = tg_memo_verdict(reload->keeper->memo);
+	tg_log(TG_LOG_ERROR, "reload refused: %s; generation %" PRIu64 " goes on; took %.1f ms", verdict->reason,
+	       reload->generation, verdict->took_ms);
 	/* after a refusal more counts as a change than before the reading */
 	follow_files(reload);
+}
+
+/*
+ * Every worker that read for this request died, of what the files hold or for want of memory: one more would not fare
+ * better, and while they die nobody answers.
+ */
+static void give_up(struct tg_reload *reload)
+{
+	char reason[128];
+
+	snprintf(reason, sizeof(reason), "the process that reads the files died over them %d times", BEGUN_MAX);
+	reload->began = tg_monotonic_fine_ms();
+	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
+	refuse(reload, reason);
+}
+
+int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const struct tg_report_page *report,
+		    tlsgraft_identity *serving, uint64_t generation)
+{
+	struct tg_settings start;
+	const int result = tg_memo_start_settings(keeper->memo, &start);
+
+	if (result < 0)
+		return result;
+	*reload = (struct tg_reload){.keeper = keeper,
+				     .report = report,
+				     .serving = serving,
+				     .generation = generation,
+				     .start = start,
+				     .refused = tg_memo_verdict(keeper->memo)->kind == TG_VERDICT_REFUSED,
+				     .marks = keeper->memo->marks_answered,
+				     .asked = -1,
+				     .settled = -1,
+				     .changed = -1,
+				     .patience = -1,
+				     .began = -1};
+	tg_watch_init(&reload->watch);
+	follow_files(reload);
+	if (keeper->memo->begun >= BEGUN_MAX)
+		give_up(reload);
+	else if (keeper->memo->begun > 0)
+		tg_reload_request(reload);
+	else if (keeper->memo->watch)
+		catch_up(reload);
+	return 0;
 }
 
 /* Publishes `loaded` where it differs. 0, or a negative errno where it does not fit. */
@@ -235,7 +243,8 @@ static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
 /* False where nobody asked and nothing changed: that is no verdict. Takes over `loaded`. */
 static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, tlsgraft_messages *messages, bool asked)
 {
-	const struct tg_memo *memo = reload->keeper->memo;
+	struct tg_memo *memo = reload->keeper->memo;
+	const struct tg_verdict *noted;
 	const bool same = tlsgraft_identity_equal(reload->serving, loaded);
 	char *text = same ? strdup("nothing changed") : tlsgraft_identity_difference(reload->serving, loaded);
 	bool verdict = true;
@@ -260,13 +269,15 @@ static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, t
 	adopt(reload, loaded);
 	if (same && !asked) {
 		reload->began = -1;
+		memo->begun = 0;
 		verdict = false;
 		goto out;
 	}
 	settle(reload, TG_VERDICT_ACCEPTED, text);
+	noted = tg_memo_verdict(memo);
 	log_warnings(messages);
-	tg_log(TG_LOG_INFO, "reload accepted: generation %" PRIu64 ": %s; took %.1f ms", reload->generation,
-	       memo->verdict.reason, memo->verdict.took_ms);
+	tg_log(TG_LOG_INFO, "reload accepted: generation %" PRIu64 ": %s; took %.1f ms", reload->generation, noted->reason,
+	       noted->took_ms);
 out:
 	free(text);
 	return verdict;
@@ -285,7 +296,7 @@ static bool wait_for_key(struct tg_reload *reload, const char *reason)
 	} else if (now >= reload->patience) {
 		return true;
 	}
-	note_verdict(reload, TG_VERDICT_PENDING, reason);
+	tg_memo_note(reload->keeper->memo, TG_VERDICT_PENDING, tg_monotonic_fine_ms() - reload->began, reason);
 	reload->asked = now + RETRY_MS < reload->patience ? now + RETRY_MS : reload->patience;
 	return false;
 }
@@ -303,8 +314,10 @@ bool tg_reload_run(struct tg_reload *reload)
 
 	if (when < 0 || tg_monotonic_ms() < when)
 		return false;
-	if (reload->began < 0)
+	if (reload->began < 0) {
 		reload->began = tg_monotonic_fine_ms();
+		keeper->memo->begun++;
+	}
 	/* armed before the files are read, and requests forgotten: what comes from here on asks for another reading */
 	follow_files(reload);
 	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);

@@ -49,8 +49,8 @@ void tg_reload_look(struct tg_reload *reload, bool watch_ready);
 int tg_reload_wait_ms(const struct tg_reload *reload);
 
 /*
- * Reads if it is time. True where that gave a verdict, in keeper->memo->verdict: it answers every request made before the
- * call.
+ * Reads if it is time. True where that gave a verdict, in tg_memo_verdict(keeper->memo): it answers every request made
+ * before the call.
  */
 bool tg_reload_run(struct tg_reload *reload);
 

@@ -124,14 +124,13 @@ static int resolve_users(const struct tg_keeper *keeper, const struct tg_setting
 static void note_start(struct tg_keeper *keeper, const tlsgraft_identity *serving, const tlsgraft_messages *messages,
 		       double began)
 {
-	struct tg_verdict *verdict = &keeper->memo->verdict;
+	const struct tg_verdict *verdict;
 	char *difference = tlsgraft_identity_difference(NULL, serving);
 
-	verdict->kind = TG_VERDICT_ACCEPTED;
-	verdict->at = tg_wall_seconds();
-	verdict->took_ms = tg_monotonic_fine_ms() - began;
-	tg_escape(difference == NULL ? "" : difference, verdict->reason, sizeof(verdict->reason));
+	tg_memo_note(keeper->memo, TG_VERDICT_ACCEPTED, tg_monotonic_fine_ms() - began,
+		     difference == NULL ? "" : difference);
 	free(difference);
+	verdict = tg_memo_verdict(keeper->memo);
 	/* the starter prints the warnings; they go to the log only where that is not the same stderr */
 	for (size_t i = 0; !tg_log_is_stderr() && i < tlsgraft_messages_count(messages); i++)
 		tg_log(TG_LOG_WARN, "%s", tlsgraft_messages_text(messages, i));

@@ -98,7 +98,7 @@ static char *status_text(struct worker *worker)
 				   .keeper_alive = true,
 				   .generation = worker->reload.generation,
 				   .warn_days = worker->keeper->memo->warn_days,
-				   .verdict = &worker->keeper->memo->verdict,
+				   .verdict = tg_memo_verdict(worker->keeper->memo),
 				   .tree = worker->keeper->tree,
 				   .document = document,
 				   .report = worker->report,
@@ -118,7 +118,7 @@ static char *status_text(struct worker *worker)
 /* {"keeper", "config", "generation", "verdict", "reason", "at", "took_ms"} */
 static void answer_reload(struct worker *worker)
 {
-	cJSON *object = tg_verdict_json(&worker->keeper->memo->verdict);
+	cJSON *object = tg_verdict_json(tg_memo_verdict(worker->keeper->memo));
 	char *text;
 
 	cJSON_AddNumberToObject(object, "keeper", worker->keeper->guardian_pid);

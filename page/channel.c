@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,7 @@
 
 #define BACKLOG 128
 #define MOST_DESCRIPTORS 2
+#define AGAIN_MS 5
 
 /* Room for more descriptors than anybody sends here: what a peer sends too many of is received and closed. */
 union control {
@@ -265,17 +267,34 @@ static int ask(int fd, int timeout_ms, int ret_fds[MOST_DESCRIPTORS])
 	return error;
 }
 
+/*
+ * Hung up on: the keeper died with this connection in its queue, or more asked at once than it keeps connections for. The
+ * next try tells.
+ */
+static bool hung_up(int error)
+{
+	return error == -ECONNRESET || error == -EPIPE;
+}
+
 int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd)
 {
+	const int64_t deadline = now_ms() + timeout_ms;
 	const int saved_errno = errno;
 	int fds[MOST_DESCRIPTORS] = {-1, -1};
-	const int fd = tg_channel_connect(tree, timeout_ms);
-	int error = fd;
+	int error;
 
-	if (fd >= 0) {
-		error = ask(fd, timeout_ms, fds);
-		close(fd);
-	}
+	do {
+		const int64_t left = deadline - now_ms();
+		const int fd = left > 0 ? tg_channel_connect(tree, (int)left) : -ETIMEDOUT;
+
+		error = fd;
+		if (fd >= 0) {
+			error = ask(fd, (int)left, fds);
+			close(fd);
+		}
+		if (hung_up(error))
+			poll(NULL, 0, AGAIN_MS);
+	} while (hung_up(error));
 	if (error == 0) {
 		*ret_policy_fd = fds[0];
 		*ret_report_fd = fds[1];

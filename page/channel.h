@@ -53,7 +53,8 @@ int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);
 
 /*
  * A guest's whole conversation: connects, checks that the keeper runs as root or as this process's effective user
- * (-EPERM otherwise), asks, and returns both descriptors. -EACCES: not allowed; -EPROTO: other layout;
+ * (-EPERM otherwise), asks, again where it is hung up on, and returns both descriptors. -EACCES: not allowed; -EPROTO:
+ * other layout;
  * -ECONNREFUSED or -ENOENT: no such keeper. Leaves errno and all other descriptors alone.
  */
 int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd);

@@ -117,7 +117,8 @@ int tg_join(bool at_start, bool *ret_concerned)
 	struct descriptors taken;
 	int r = by_hand ? -ENOENT : say_hello(tree, &taken);
 
-	if (r == -ENOENT || r == -ECONNREFUSED || r == -EPROTO)
+	/* -EPERM: the keeper is gone, and somebody else has taken its name, which anybody may */
+	if (r == -ENOENT || r == -ECONNREFUSED || r == -EPROTO || r == -EPERM)
 		r = start_tree(at_start, by_hand, &taken);
 	return r == 0 ? take_policy(&taken, ret_concerned) : r;
 }

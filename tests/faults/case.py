@@ -27,10 +27,7 @@ class FaultCase(ServerCase):
         return [pid for pid in self.all_keepers() if f"tlsgraft-policy:{tree}" in procs.maps(pid)]
 
     def all_keepers(self):
-        return [
-            int(entry) for entry in os.listdir("/proc")
-            if entry.isdigit() and procs.alive(entry) and procs.executable(entry) == str(self.graft.keeper)
-        ]
+        return [pid for pid in procs.all_processes() if procs.executable(pid) == str(self.graft.keeper)]
 
     @staticmethod
     def tree_name(pid):

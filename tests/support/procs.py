@@ -55,6 +55,12 @@ def alive(pid):
     return stat is not None and stat[0] not in "ZX"
 
 
+def state(pid):
+    """One letter, as ps(1) has them; "" where there is no such process."""
+    stat = _stat(pid)
+    return stat[0] if stat else ""
+
+
 def start_time(pid):
     stat = _stat(pid)
     return stat[19] if stat else None
@@ -65,12 +71,15 @@ def parent(pid):
     return int(stat[1]) if stat else 0
 
 
+def all_processes():
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and alive(entry)]
+
+
 def descendants(pid):
     """All living processes below `pid`, without itself."""
     parents = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and alive(entry):
-            parents.setdefault(parent(entry), []).append(int(entry))
+    for found in all_processes():
+        parents.setdefault(parent(found), []).append(found)
     found, queue = [], [pid]
     while queue:
         for child in parents.get(queue.pop(), []):
