@@ -19,6 +19,8 @@ static struct {
 	enum tg_log_level level;
 	int fd; /* of the file; -1 otherwise */
 	bool stderr_gone;
+	bool cut;           /* the newest line went out in part */
+	unsigned long lost; /* lines since one went out */
 	pid_t pid;
 	char ident[32]; /* openlog(3) keeps the pointer */
 } sink = {.target = TG_LOG_STDERR, .level = TG_LOG_INFO, .fd = -1};
@@ -63,6 +65,10 @@ int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level l
 		target = TG_LOG_SYSLOG;
 	snprintf(sink.ident, sizeof(sink.ident), "tlsgraft[%d]", (int)shown_pid);
 	sink.pid = shown_pid;
+	if (sink.target != target) {
+		sink.cut = false;
+		sink.lost = 0;
+	}
 	sink.target = target;
 	sink.level = level;
 	return result;
@@ -80,13 +86,36 @@ bool tg_log_is_stderr(void)
 	return sink.target == TG_LOG_STDERR;
 }
 
-static void write_line(int fd, const char *line, size_t size)
+/* False where it did not go out as a whole: a full disk takes a part. */
+static bool write_line(int fd, const char *line, size_t size)
 {
 	struct pollfd ready = {.fd = fd, .events = POLLOUT};
+	ssize_t written;
 
 	/* poll(2) calls a pipe writable when PIPE_BUF bytes fit: a reader who stalls must not stall the keeper */
-	if (poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) != 0 && write(fd, line, size) < 0)
-		return;
+	if (poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0)
+		return false;
+	written = write(fd, line, size);
+	if (written > 0)
+		sink.cut = written < (ssize_t)size;
+	return written == (ssize_t)size;
+}
+
+/* A reader of the log shall know that lines are missing. False where not even that can be written. */
+static bool say_what_was_lost(int fd)
+{
+	char line[128];
+	int size;
+
+	if (sink.lost == 0)
+		return true;
+	size =
+	    snprintf(line, sizeof(line), "%stlsgraft[%d]: warn: %lu lines of this log were lost: it could not be written\n",
+		     sink.cut ? "\n" : "", (int)sink.pid, sink.lost);
+	if (!write_line(fd, line, (size_t)size))
+		return false;
+	sink.lost = 0;
+	return true;
 }
 
 void tg_log(enum tg_log_level level, const char *format, ...)
@@ -114,11 +143,14 @@ void tg_log(enum tg_log_level level, const char *format, ...)
 		syslog(priorities[level], "%s: %s", names[level], line);
 		closelog();
 	} else {
+		const int fd = sink.target == TG_LOG_FILE ? sink.fd : STDERR_FILENO;
+
 		head = snprintf(line, sizeof(line), "tlsgraft[%d]: %s: ", (int)sink.pid, names[level]);
 		const size_t body = tg_escape(text, line + head, sizeof(line) - (size_t)head - 1);
 
 		line[(size_t)head + body] = '\n';
-		write_line(sink.target == TG_LOG_FILE ? sink.fd : STDERR_FILENO, line, (size_t)head + body + 1);
+		if (!say_what_was_lost(fd) || !write_line(fd, line, (size_t)head + body + 1))
+			sink.lost++;
 	}
 	free(text);
 }

@@ -2,7 +2,8 @@
  * The keeper's log: one line for each event, "tlsgraft[PID]: level: text", on stderr, in a file, or in syslog(3).
  *
  * One log for each process, not thread-safe (the keeper has no threads). A line is written with one write(2) of less than
- * PIPE_BUF bytes and never waits for a reader who has stopped reading: such a line is lost.
+ * PIPE_BUF bytes and never waits for a reader who has stopped reading. Such a line is lost, and so is one that a full disk
+ * does not take; how many were is said as soon as one can be written.
  */
 #ifndef TG_KEEPER_LOG_H
 #define TG_KEEPER_LOG_H

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -158,6 +160,29 @@ static void test_stderr_that_nobody_reads(void **state)
 	close(ends[1]);
 }
 
+/* As on a full disk: part of a line, then nothing. */
+static void test_lines_that_do_not_fit(void **state)
+{
+	struct rlimit before, small;
+
+	(void)state;
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	tg_log(TG_LOG_INFO, "one");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	small = before;
+	small.rlim_cur = strlen(content(file)) + 10;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	tg_log(TG_LOG_INFO, "lost");
+	tg_log(TG_LOG_INFO, "lost too");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	tg_log(TG_LOG_INFO, "two");
+	tg_log(TG_LOG_INFO, "three");
+	assert_string_equal(content(file), "tlsgraft[1]: info: one\ntlsgraft[1\n"
+					   "tlsgraft[1]: warn: 2 lines of this log were lost: it could not be written\n"
+					   "tlsgraft[1]: info: two\ntlsgraft[1]: info: three\n");
+}
+
 static void test_stderr_gone(void **state)
 {
 	(void)state;
@@ -183,6 +208,7 @@ int main(void)
 	    cmocka_unit_test_teardown(test_rotation, remove_files),
 	    cmocka_unit_test_teardown(test_file_that_cannot_be_opened, remove_files),
 	    cmocka_unit_test_teardown(test_stderr_that_nobody_reads, remove_files),
+	    cmocka_unit_test_teardown(test_lines_that_do_not_fit, remove_files),
 	    cmocka_unit_test_teardown(test_stderr_gone, remove_files),
 	};
 
