@@ -24,6 +24,8 @@ class FaultCase(ServerCase):
     def keepers(self, server):
         """Every living process of the keeper of this server's tree, by what it maps; asks no keeper."""
         tree = self.tree_name(server.pid)
+        if tree is None:
+            return []
         return [pid for pid in self.all_keepers() if f"tlsgraft-policy:{tree}" in procs.maps(pid)]
 
     def all_keepers(self):
@@ -34,7 +36,7 @@ class FaultCase(ServerCase):
         for line in procs.maps(pid).splitlines():
             if "tlsgraft-report:" in line:
                 return line.split("tlsgraft-report:")[1].split()[0]
-        raise AssertionError(f"process {pid} maps no report memory")
+        return None  # at this moment: it may just execute another program
 
     def family(self, server, seconds=2):
         """(guardian, worker) of a server's tree, as soon as both live."""

@@ -1,12 +1,12 @@
 """Kills processes of the keeper at one of their system calls, by number: tests/support/killer.c."""
 
-import shutil
 import subprocess
 
 from support import procs
 from support.build import compiled
-from support.graft import Graft
 from support.procs import wait_until
+
+from faults.product import with_keeper_started_by
 
 
 class Killer:
@@ -28,14 +28,7 @@ class Killer:
 
 def doomed(graft, folder, call):
     """The product with a keeper each of whose processes dies at its event number `call`, until freed()."""
-    copy = folder / f"doomed{call}"
-    for part in ("bin", "lib"):
-        shutil.copytree(graft.build / part, copy / part, symlinks=True)
-    wrapper = copy / "libexec" / "tlsgraft" / "tlsgraft-keeper"
-    wrapper.parent.mkdir(parents=True)
-    wrapper.write_text(f'#!/bin/sh\nexec {compiled("killer.c")} {call} -- {graft.keeper} "$@"\n')
-    wrapper.chmod(0o755)
-    return Graft(copy)
+    return with_keeper_started_by(graft, folder / f"doomed{call}", f"{compiled('killer.c')} {call} --")
 
 
 def freed():
