@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define SLOT_READY 2u
+#define LOOK_MS 1500 /* for all processes of a tree */
 
 const char *tg_mode_name(enum tg_mode mode)
 {
@@ -81,27 +82,50 @@ static void add_counters(cJSON *object, const struct tg_section_slot *slot)
 		cJSON_AddNumberToObject(refused, tg_refusal_name((enum tg_refusal)i), load(&slot->refused_by[i]));
 }
 
+struct claimed {
+	uint32_t pid;
+	uint64_t generation;
+};
+
+static int compare_claimed(const void *a, const void *b)
+{
+	const uint32_t left = ((const struct claimed *)a)->pid;
+	const uint32_t right = ((const struct claimed *)b)->pid;
+
+	return left < right ? -1 : left > right;
+}
+
 size_t tg_status_processes(const struct tg_report_page *report, const char *tree, struct tg_process_slot *ret,
 			   size_t capacity)
 {
+	const int64_t deadline = tg_monotonic_ms() + LOOK_MS;
+	struct claimed *claimed = calloc(TG_PROCESS_SLOTS, sizeof(*claimed));
 	size_t count = 0;
 
+	if (claimed == NULL)
+		return 0;
+	for (size_t i = 0; i < TG_PROCESS_SLOTS; i++)
+		claimed[i] = (struct claimed){
+		    atomic_load_explicit(&report->processes[i].pid, memory_order_relaxed),
+		    atomic_load_explicit(&report->processes[i].generation, memory_order_relaxed),
+		};
+	qsort(claimed, TG_PROCESS_SLOTS, sizeof(*claimed), compare_claimed);
+	/* each process once, and not for ever: a guest may have named thousands that are slow to look at */
 	for (size_t i = 0; i < TG_PROCESS_SLOTS && count < capacity; i++) {
-		const uint32_t pid = atomic_load_explicit(&report->processes[i].pid, memory_order_relaxed);
-		const uint64_t generation = atomic_load_explicit(&report->processes[i].generation, memory_order_relaxed);
-		bool seen = false;
+		const uint32_t pid = claimed[i].pid;
 
-		if (pid == 0 || pid > INT_MAX)
+		if (pid == 0 || pid > INT_MAX || (i > 0 && claimed[i - 1].pid == pid))
 			continue;
-		for (size_t k = 0; k < count; k++)
-			seen = seen || ret[k].pid == pid;
-		if (seen || !tg_process_in_tree((pid_t)pid, tree))
+		if (tg_monotonic_ms() >= deadline)
+			break;
+		if (!tg_process_in_tree((pid_t)pid, tree))
 			continue;
 		atomic_init(&ret[count].pid, pid);
 		atomic_init(&ret[count].reserved, 0);
-		atomic_init(&ret[count].generation, generation);
+		atomic_init(&ret[count].generation, claimed[i].generation);
 		count++;
 	}
+	free(claimed);
 	return count;
 }
 
