@@ -268,6 +268,9 @@ static void hear_caller(struct guardian *guardian, const struct caller *caller)
 		return;
 	if (request.kind == TG_REQUEST_HELLO) {
 		answer_hello(guardian, caller, &request);
+	} else if (request.kind == TG_REQUEST_LEAVE) {
+		if (caller->pid > 0) /* by the kernel's word its own id: it speaks for no other */
+			tg_tree_remove(&guardian->tree, caller->pid);
 	} else if ((request.kind == TG_REQUEST_STATUS || request.kind == TG_REQUEST_RELOAD) &&
 		   (caller->uid == 0 || caller->uid == geteuid()) && guardian->link >= 0) {
 		const struct tg_link_message message = {.kind = TG_LINK_CONNECTION, .value = (int32_t)request.kind};

@@ -36,6 +36,21 @@ bool tg_tree_has(const struct tg_tree *tree, pid_t pid)
 	return false;
 }
 
+void tg_tree_remove(struct tg_tree *tree, pid_t pid)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < tree->count; i++) {
+		if (tree->members[i].pid == pid)
+			close(tree->members[i].pidfd);
+		else
+			tree->members[kept++] = tree->members[i];
+	}
+	if (kept == 0 && tree->count > 0)
+		tree->empty_since = tg_monotonic_ms();
+	tree->count = kept;
+}
+
 void tg_tree_fill(const struct tg_tree *tree, struct pollfd *polls)
 {
 	for (size_t i = 0; i < tree->count; i++)

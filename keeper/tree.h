@@ -32,6 +32,9 @@ struct tg_tree {
 void tg_tree_add(struct tg_tree *tree, pid_t pid, int pidfd);
 bool tg_tree_has(const struct tg_tree *tree, pid_t pid);
 
+/* The process goes on, but not as one of this tree. */
+void tg_tree_remove(struct tg_tree *tree, pid_t pid);
+
 /* Fills `polls` (room for tree->count) for poll(2); afterwards forgets who has ended. */
 void tg_tree_fill(const struct tg_tree *tree, struct pollfd *polls);
 void tg_tree_reap(struct tg_tree *tree, const struct pollfd *polls, size_t count);

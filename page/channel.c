@@ -236,15 +236,17 @@ static int judge_reply(const struct tg_hello_reply *reply, ssize_t size, const i
 		return fds[0] >= 0 && fds[1] >= 0 ? 0 : -EPROTO;
 	case TG_HELLO_NOT_ALLOWED:
 		return -EACCES;
+	case TG_HELLO_LAYOUT:
+		return -EPROTONOSUPPORT;
 	default:
 		return -EPROTO;
 	}
 }
 
 /* Asks on a connected socket; on success both descriptors are open. */
-static int ask(int fd, int timeout_ms, int ret_fds[MOST_DESCRIPTORS])
+static int ask(int fd, uint32_t layout, int timeout_ms, int ret_fds[MOST_DESCRIPTORS])
 {
-	const struct tg_request request = {.magic = TG_CHANNEL_MAGIC, .layout = TG_LAYOUT, .kind = TG_REQUEST_HELLO};
+	const struct tg_request request = {.magic = TG_CHANNEL_MAGIC, .layout = layout, .kind = TG_REQUEST_HELLO};
 	struct tg_hello_reply reply;
 	ssize_t size;
 	int error;
@@ -276,11 +278,8 @@ static bool hung_up(int error)
 	return error == -ECONNRESET || error == -EPIPE;
 }
 
-int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd)
+static int converse(const char *tree, uint32_t layout, int64_t deadline, int ret_fds[MOST_DESCRIPTORS])
 {
-	const int64_t deadline = now_ms() + timeout_ms;
-	const int saved_errno = errno;
-	int fds[MOST_DESCRIPTORS] = {-1, -1};
 	int error;
 
 	do {
@@ -289,16 +288,42 @@ int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *
 
 		error = fd;
 		if (fd >= 0) {
-			error = ask(fd, (int)left, fds);
+			error = ask(fd, layout, (int)left, ret_fds);
 			close(fd);
 		}
 		if (hung_up(error))
 			poll(NULL, 0, AGAIN_MS);
 	} while (hung_up(error));
+	return error;
+}
+
+int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd)
+{
+	const int64_t deadline = now_ms() + timeout_ms;
+	const int saved_errno = errno;
+	int fds[MOST_DESCRIPTORS] = {-1, -1};
+	int error = converse(tree, TG_LAYOUT, deadline, fds);
+
+	/* A keeper knows its own layout alone: an older one cannot say that this reader knows that, too. */
+	if (error == -EPROTONOSUPPORT)
+		error = converse(tree, TG_LAYOUT - 1, deadline, fds);
 	if (error == 0) {
 		*ret_policy_fd = fds[0];
 		*ret_report_fd = fds[1];
 	}
 	errno = saved_errno;
 	return error;
+}
+
+void tg_channel_leave(const char *tree, int timeout_ms)
+{
+	const struct tg_request request = {.magic = TG_CHANNEL_MAGIC, .layout = TG_LAYOUT, .kind = TG_REQUEST_LEAVE};
+	const int saved_errno = errno;
+	const int fd = tg_channel_connect(tree, timeout_ms);
+
+	if (fd >= 0) {
+		tg_channel_send(fd, &request, sizeof request, NULL, 0);
+		close(fd);
+	}
+	errno = saved_errno;
 }

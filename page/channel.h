@@ -4,6 +4,7 @@
  *
  * One request for each connection. Both sides check the kernel's peer credentials.
  *   HELLO    a guest's constructor: answered by the guardian with a tg_hello_reply and two descriptors, policy then report.
+ *   LEAVE    a guest that cannot read this keeper's layout and has a tree of its own now: not answered.
  *   STATUS, RELOAD
  *            the command line: handed to the worker, answered with one JSON text in packets of at most
  *            TG_CHANNEL_PACKET bytes, then the end of the stream.
@@ -19,7 +20,7 @@
 #define TG_CHANNEL_MAGIC 0x68637467u /* "gtch" */
 #define TG_CHANNEL_PACKET 32768
 
-enum tg_request_kind { TG_REQUEST_HELLO = 1, TG_REQUEST_STATUS = 2, TG_REQUEST_RELOAD = 3 };
+enum tg_request_kind { TG_REQUEST_HELLO = 1, TG_REQUEST_STATUS = 2, TG_REQUEST_RELOAD = 3, TG_REQUEST_LEAVE = 4 };
 
 struct tg_request {
 	uint32_t magic;
@@ -53,11 +54,18 @@ int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);
 
 /*
  * A guest's whole conversation: connects, checks that the keeper runs as root or as this process's effective user
- * (-EPERM otherwise), asks, again where it is hung up on, and returns both descriptors. -EACCES: not allowed; -EPROTO:
- * other layout;
- * -ECONNREFUSED or -ENOENT: no such keeper. Leaves errno and all other descriptors alone.
+ * (-EPERM otherwise), asks, again where it is hung up on, and returns both descriptors. A keeper that speaks another layout
+ * is asked once more, for the layout before this one, which readers know too (layout.h). -EACCES: not allowed;
+ * -EPROTONOSUPPORT: neither layout; -EPROTO: no sense in the answer; -ECONNREFUSED or -ENOENT: no such keeper. Leaves errno
+ * and all other descriptors alone.
  */
 int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd);
+
+/*
+ * Tells the keeper that this process, whose id it may know from before an exec, is no more one of its tree: it shall not
+ * wait for its end. Without an answer; errno is kept.
+ */
+void tg_channel_leave(const char *tree, int timeout_ms);
 
 /* Sends `data` with up to two descriptors; receives likewise (missing ones are -1). */
 ssize_t tg_channel_send(int fd, const void *data, size_t size, const int *fds, int fd_count);

@@ -8,7 +8,13 @@
  *   report   written by guests, sealed SHRINK | GROW; read-only in the keeper, which takes it as untrusted input.
  *            See report.h.
  *
- * Same machine, same byte order, so plain integers. A change of meaning raises the layout number.
+ * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
+ * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
+ *
+ *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
+ *   1   the first
+ *
+ * The report page has been the same in all of them.
  */
 #ifndef TG_PAGE_LAYOUT_H
 #define TG_PAGE_LAYOUT_H
@@ -16,7 +22,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define TG_LAYOUT 1u
+/* A build may name another number: so the tests get a "newer version" to upgrade to. */
+#ifndef TG_LAYOUT
+#define TG_LAYOUT 2u
+#endif
 #define TG_POLICY_MAGIC 0x6c6f7067u /* "gpol" */
 #define TG_REPORT_MAGIC 0x70657267u /* "grep" */
 
@@ -41,6 +50,7 @@ struct tg_policy_header {
 	uint64_t slot_size;        /* bytes, a multiple of TG_PAGE_SIZE */
 	_Atomic uint64_t sequence; /* the generation being served; 0: none yet */
 	struct tg_policy_slot slots[2];
+	_Atomic uint64_t recheck; /* the newest generation by which live connections are judged again; 0: none */
 };
 
 enum tg_refusal {

@@ -122,6 +122,14 @@ int64_t tg_policy_publish(struct tg_policy_page *page, const unsigned char *byte
 	return (int64_t)next;
 }
 
+void tg_policy_recheck(struct tg_policy_page *page)
+{
+	struct tg_policy_header *const header = page->header;
+	const uint64_t serving = atomic_load_explicit(&header->sequence, memory_order_relaxed);
+
+	atomic_store_explicit(&header->recheck, serving, memory_order_release);
+}
+
 size_t tg_policy_capacity(const struct tg_policy_page *page)
 {
 	return page->header->slot_size;

@@ -31,6 +31,9 @@ int tg_policy_seal(int fd);
  */
 int64_t tg_policy_publish(struct tg_policy_page *page, const unsigned char *bytes, size_t size);
 
+/* The generation that is served: live connections are judged by it. After tg_policy_publish; again does no harm. */
+void tg_policy_recheck(struct tg_policy_page *page);
+
 /* Largest document that fits, bytes. */
 size_t tg_policy_capacity(const struct tg_policy_page *page);
 

@@ -46,6 +46,11 @@ uint64_t tg_policy_generation(const struct tg_policy_header *header)
 	return atomic_load_explicit(&header->sequence, memory_order_acquire);
 }
 
+uint64_t tg_policy_recheck_generation(const struct tg_policy_header *header)
+{
+	return atomic_load_explicit(&header->recheck, memory_order_acquire);
+}
+
 static void copy_words(unsigned char *target, const _Atomic uint64_t *words, size_t size)
 {
 	for (size_t done = 0; done < size; done += sizeof *words) {

@@ -18,6 +18,9 @@ void tg_policy_unmap(const struct tg_policy_header *header, size_t size);
 /* The generation being served; one atomic load. */
 uint64_t tg_policy_generation(const struct tg_policy_header *header);
 
+/* The newest generation by which live connections are to be judged again, 0: none; one atomic load. */
+uint64_t tg_policy_recheck_generation(const struct tg_policy_header *header);
+
 /*
  * Copies the newest generation to private memory (malloc'ed; the caller cleanses and frees it). `map_size` is that of the
  * mapping: a slot length beyond it is -EPROTO. A copy that the writer overtook is made again, a bounded number of times,

@@ -15,12 +15,17 @@
 #include <stddef.h>
 #include <string.h>
 
+static inline bool tg_slot_layout_known(uint32_t layout)
+{
+	return layout == TG_LAYOUT || layout == TG_LAYOUT - 1;
+}
+
 /* True where the header describes exactly `map_size` bytes. */
 static inline bool tg_slot_sane(const struct tg_policy_header *header, size_t map_size)
 {
 	const uint64_t slot_size = header->slot_size;
 
-	return header->magic == TG_POLICY_MAGIC && header->layout == TG_LAYOUT && slot_size > 0 &&
+	return header->magic == TG_POLICY_MAGIC && tg_slot_layout_known(header->layout) && slot_size > 0 &&
 	       slot_size % TG_PAGE_SIZE == 0 && slot_size <= (SIZE_MAX - TG_PAGE_SIZE) / 2 &&
 	       map_size == TG_PAGE_SIZE + 2 * slot_size;
 }

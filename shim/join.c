@@ -114,12 +114,18 @@ int tg_join(bool at_start, bool *ret_concerned)
 {
 	const char *tree = tg_environment_value(tg_environment.keeper);
 	bool by_hand = !tg_tree_valid(tree);
+	char left[TG_TREE_LENGTH + 1] = "";
 	struct descriptors taken;
 	int r = by_hand ? -ENOENT : say_hello(tree, &taken);
+	bool other_layout = r == -EPROTONOSUPPORT;
 
+	if (other_layout)
+		memcpy(left, tree, TG_TREE_LENGTH);
 	/* -EPERM: the keeper is gone, and somebody else has taken its name, which anybody may */
-	if (r == -ENOENT || r == -ECONNREFUSED || r == -EPROTO || r == -EPERM)
+	if (r == -ENOENT || r == -ECONNREFUSED || r == -EPROTO || r == -EPERM || other_layout)
 		r = start_tree(at_start, by_hand, &taken);
+	if (r == 0 && other_layout)
+		tg_channel_leave(left, HELLO_TIMEOUT_MS);
 	return r == 0 ? take_policy(&taken, ret_concerned) : r;
 }
 

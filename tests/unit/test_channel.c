@@ -36,6 +36,7 @@ enum answer {
 	ANSWER_OK,
 	ANSWER_REFUSE,
 	ANSWER_LAYOUT,
+	ANSWER_OLDER,
 	ANSWER_NO_DESCRIPTORS,
 	ANSWER_WRONG_MAGIC,
 	ANSWER_SHORT,
@@ -43,7 +44,7 @@ enum answer {
 };
 
 /* The keeper's side of one conversation, in a child; its exit status is 0 where the guest spoke as it should. */
-static int keep(int listener, enum answer answer)
+static int keep(int listener, uint32_t layout, enum answer answer)
 {
 	struct tg_hello_reply reply = {.magic = TG_CHANNEL_MAGIC, .status = TG_HELLO_OK};
 	struct tg_request request;
@@ -58,10 +59,11 @@ static int keep(int listener, enum answer answer)
 		return 1;
 	if (tg_channel_receive(connection, &request, sizeof request, NULL, 0) != (ssize_t)sizeof request)
 		return 2;
-	if (request.magic != TG_CHANNEL_MAGIC || request.layout != TG_LAYOUT || request.kind != TG_REQUEST_HELLO)
+	if (request.magic != TG_CHANNEL_MAGIC || request.layout != layout || request.kind != TG_REQUEST_HELLO)
 		return 3;
 	switch (answer) {
 	case ANSWER_OK:
+	case ANSWER_OLDER:
 		break;
 	case ANSWER_REFUSE:
 		reply.status = TG_HELLO_NOT_ALLOWED;
@@ -85,6 +87,14 @@ static int keep(int listener, enum answer answer)
 	return tg_channel_send(connection, &reply, size, fds, fd_count) == (ssize_t)size ? 0 : 4;
 }
 
+/* One that speaks a layout of its own: told of another, it says so and is asked again. */
+static int keep_older(int listener, enum answer answer)
+{
+	const int first = keep(listener, TG_LAYOUT, ANSWER_LAYOUT);
+
+	return first == 0 ? keep(listener, TG_LAYOUT - 1, answer) : first + 10;
+}
+
 static pid_t start_keeper(int *ret_listener, enum answer answer)
 {
 	pid_t child;
@@ -94,7 +104,9 @@ static pid_t start_keeper(int *ret_listener, enum answer answer)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0)
-		_exit(keep(*ret_listener, answer));
+		_exit(answer == ANSWER_OLDER    ? keep_older(*ret_listener, ANSWER_OK)
+		      : answer == ANSWER_LAYOUT ? keep_older(*ret_listener, ANSWER_LAYOUT)
+						: keep(*ret_listener, TG_LAYOUT, answer));
 	return child;
 }
 
@@ -146,13 +158,56 @@ static void hello_gets_both_descriptors(void **state)
 	end_keeper(child, listener);
 }
 
+static void a_keeper_of_the_layout_before_is_asked_in_it(void **state)
+{
+	int listener, policy = -1, report = -1, before;
+	pid_t child;
+
+	(void)state;
+	child = start_keeper(&listener, ANSWER_OLDER);
+	before = open_descriptors();
+	errno = 4711;
+	assert_int_equal(tg_channel_hello(tree, WAIT_MS, &policy, &report), 0);
+	assert_int_equal(errno, 4711);
+	assert_int_equal(open_descriptors(), before + 2);
+	close(policy);
+	close(report);
+	end_keeper(child, listener);
+}
+
+static void leaving_is_said_and_not_answered(void **state)
+{
+	const int listener = tg_channel_listen(tree);
+	struct tg_request request;
+	int connection;
+	pid_t pid = 0;
+
+	(void)state;
+	assert_true(listener >= 0);
+	errno = 4711;
+	tg_channel_leave(tree, WAIT_MS);
+	connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_true(connection >= 0);
+	assert_int_equal(tg_channel_peer(connection, NULL, &pid), 0);
+	assert_int_equal(pid, getpid());
+	assert_int_equal(tg_channel_receive(connection, &request, sizeof request, NULL, 0), sizeof request);
+	assert_int_equal(request.magic, TG_CHANNEL_MAGIC);
+	assert_int_equal(request.kind, TG_REQUEST_LEAVE);
+	close(connection);
+	close(listener);
+	errno = 4711;
+	tg_channel_leave(tree, WAIT_MS);
+	tg_channel_leave("no tree", WAIT_MS);
+	assert_int_equal(errno, 4711);
+}
+
 static void other_answers_give_none(void **state)
 {
 	static const struct {
 		enum answer answer;
 		int error;
 	} cases[] = {
-	    {ANSWER_REFUSE, -EACCES},      {ANSWER_LAYOUT, -EPROTO}, {ANSWER_NO_DESCRIPTORS, -EPROTO},
+	    {ANSWER_REFUSE, -EACCES},      {ANSWER_LAYOUT, -EPROTONOSUPPORT}, {ANSWER_NO_DESCRIPTORS, -EPROTO},
 	    {ANSWER_WRONG_MAGIC, -EPROTO}, {ANSWER_SHORT, -EPROTO},
 	};
 
@@ -359,6 +414,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(hello_gets_both_descriptors),
+	    cmocka_unit_test(a_keeper_of_the_layout_before_is_asked_in_it),
+	    cmocka_unit_test(leaving_is_said_and_not_answered),
 	    cmocka_unit_test(other_answers_give_none),
 	    cmocka_unit_test(who_is_hung_up_on_asks_again),
 	    cmocka_unit_test(nobody_there_is_said_at_once),

@@ -215,6 +215,55 @@ static void every_mapping_stays_out_of_core_dumps(void **state)
 	memory_close(&memory);
 }
 
+/* A keeper of the version before: its header ends before `recheck`, in a page that is zero from there on. */
+static void the_layout_before_is_read(void **state)
+{
+	const struct tg_policy_header *header = NULL;
+	struct tg_policy_page page;
+	unsigned char *bytes = NULL;
+	uint64_t generation = 0;
+	size_t map_size = 0, size = 0;
+	int fd;
+
+	(void)state;
+	assert_int_equal(tg_policy_create(TREE, 1, &fd, &page), 0);
+	page.header->layout = TG_LAYOUT - 1;
+	assert_int_equal(tg_policy_publish(&page, (const unsigned char *)"old", 3), 1);
+	assert_int_equal(tg_policy_map(fd, &header, &map_size), 0);
+	assert_int_equal(tg_policy_copy(header, map_size, &bytes, &size, &generation), 0);
+	assert_int_equal(generation, 1);
+	assert_int_equal(size, 3);
+	assert_memory_equal(bytes, "old", 3);
+	assert_int_equal(tg_policy_recheck_generation(header), 0);
+	tg_cleanse_free(bytes, size);
+	tg_policy_unmap(header, map_size);
+	munmap(page.header, page.size);
+	close(fd);
+}
+
+static void a_recheck_is_asked_for_by_generation(void **state)
+{
+	const struct tg_policy_header *header = NULL;
+	struct tg_policy_page page;
+	size_t map_size = 0;
+	int fd;
+
+	(void)state;
+	assert_int_equal(tg_policy_create(TREE, 1, &fd, &page), 0);
+	assert_int_equal(tg_policy_map(fd, &header, &map_size), 0);
+	assert_int_equal(tg_policy_publish(&page, (const unsigned char *)"x", 1), 1);
+	assert_int_equal(tg_policy_recheck_generation(header), 0);
+	assert_int_equal(tg_policy_publish(&page, (const unsigned char *)"y", 1), 2);
+	tg_policy_recheck(&page);
+	tg_policy_recheck(&page);
+	assert_int_equal(tg_policy_recheck_generation(header), 2);
+	assert_int_equal(tg_policy_publish(&page, (const unsigned char *)"z", 1), 3);
+	assert_int_equal(tg_policy_recheck_generation(header), 2);
+	tg_policy_unmap(header, map_size);
+	munmap(page.header, page.size);
+	close(fd);
+}
+
 static void wrong_headers_are_refused(void **state)
 {
 	const struct tg_policy_header *header = NULL;
@@ -234,9 +283,11 @@ static void wrong_headers_are_refused(void **state)
 	assert_int_equal(tg_policy_map(fd, &header, &size), -EPROTO);
 	assert_int_equal(tg_policy_attach(fd, &page), -EPROTO);
 	raw->magic ^= 1;
-	raw->layout++;
+	raw->layout = TG_LAYOUT + 1;
 	assert_int_equal(tg_policy_map(fd, &header, &size), -EPROTO);
-	raw->layout--;
+	raw->layout = TG_LAYOUT - 2;
+	assert_int_equal(tg_policy_map(fd, &header, &size), -EPROTO);
+	raw->layout = TG_LAYOUT;
 	static const uint64_t sizes[] = {0, 1, TG_PAGE_SIZE + 1, 2 * TG_PAGE_SIZE, UINT64_C(1) << 63, UINT64_MAX};
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		raw->slot_size = sizes[i];
@@ -358,6 +409,8 @@ int main(void)
 	    cmocka_unit_test(sealed_memory_cannot_be_changed),
 	    cmocka_unit_test(attached_and_inherited_mappings_publish),
 	    cmocka_unit_test(every_mapping_stays_out_of_core_dumps),
+	    cmocka_unit_test(the_layout_before_is_read),
+	    cmocka_unit_test(a_recheck_is_asked_for_by_generation),
 	    cmocka_unit_test(wrong_headers_are_refused),
 	    cmocka_unit_test(wrong_tree_names_are_refused),
 	    cmocka_unit_test(a_copy_is_never_torn),
