@@ -97,6 +97,11 @@ static void print_section(const cJSON *section)
 		printf(", %.0f allow rules", tg_text_number(section, "allow"));
 	if (tg_text_number(section, "cas") > 0)
 		putchar('\n');
+	if (tg_text_number(section, "max_session_age") > 0)
+		printf("  sessions resume for %.0f s after their full handshake\n",
+		       tg_text_number(section, "max_session_age"));
+	if (strcmp(tg_text_string(section, "recheck"), "no") != 0)
+		printf("  live connections are judged again by each %s\n", tg_text_string(section, "recheck"));
 	for (entry = tg_json_first(cJSON_GetObjectItemCaseSensitive(section, "crls")); entry != NULL; entry = entry->next) {
 		printf("  CRL of %s: %.0f days old, next %s\n", tg_text_string(entry, "issuer"),
 		       tg_text_number(entry, "age_days"), tg_text_string(entry, "next_update"));

@@ -5,6 +5,7 @@
 #include "keeper/listeners.h"
 #include "keeper/status.h"
 #include "loader/identity.h"
+#include "loader/options.h"
 
 #include <openssl/x509.h>
 #include <stdio.h>
@@ -111,6 +112,9 @@ static cJSON *policy_json(const struct tg_document *document, const struct tg_ro
 		for (size_t i = 0; i < document->trusts[policy->trust].crl_count; i++)
 			add_crl(crls, document->trusts[policy->trust].crls[i]);
 	cJSON_AddNumberToObject(object, "allow", (double)policy->rule_count);
+	if (policy->max_session_age > 0)
+		cJSON_AddNumberToObject(object, "max_session_age", policy->max_session_age);
+	cJSON_AddStringToObject(object, "recheck", tg_option_word(TG_OPT_RECHECK, policy->recheck));
 	return object;
 }
 

@@ -206,6 +206,18 @@ int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const st
 	return 0;
 }
 
+void tg_reload_ask_recheck(struct tg_keeper *keeper, const tlsgraft_identity *serving)
+{
+	const struct tg_document *document = tg_identity_document(serving);
+
+	for (size_t i = 0; i < document->policy_count; i++) {
+		if (document->policies[i].recheck) {
+			tg_policy_recheck(&keeper->policy);
+			return;
+		}
+	}
+}
+
 /* Publishes `loaded` where it differs. 0, or a negative errno where it does not fit. */
 static int publish(struct tg_reload *reload, const tlsgraft_identity *loaded)
 {
@@ -215,6 +227,7 @@ static int publish(struct tg_reload *reload, const tlsgraft_identity *loaded)
 
 	if (generation < 0)
 		return (int)generation;
+	tg_reload_ask_recheck(reload->keeper, loaded);
 	reload->generation = (uint64_t)generation;
 	reload->keeper->memo->serving_since = tg_monotonic_ms();
 	return 0;

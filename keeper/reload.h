@@ -54,6 +54,9 @@ int tg_reload_wait_ms(const struct tg_reload *reload);
  */
 bool tg_reload_run(struct tg_reload *reload);
 
+/* `serving` has just been published: where a policy of it says so, live connections are judged by it. */
+void tg_reload_ask_recheck(struct tg_keeper *keeper, const tlsgraft_identity *serving);
+
 /* Lets the log follow the settings in effect; a file is opened anew. */
 void tg_reload_open_log(const struct tg_keeper *keeper);
 

@@ -163,6 +163,7 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 	if (result == 0)
 		result = tg_policy_publish(&keeper->policy, bytes, size);
 	if (result >= 0) {
+		tg_reload_ask_recheck(keeper, identity);
 		/* from here on a log that cannot be opened is the operator's to see, not a reason to refuse the start */
 		tg_reload_open_log(keeper);
 		note_start(keeper, identity, messages, began);
@@ -245,6 +246,8 @@ int tg_start_again(struct tg_keeper *keeper, tlsgraft_identity **ret_serving, ui
 		tlsgraft_identity_unref(serving);
 		return result;
 	}
+	/* the worker before may have died between the publication and this */
+	tg_reload_ask_recheck(keeper, serving);
 	close(keeper->report_fd);
 	keeper->report_fd = -1;
 	*ret_serving = serving;

@@ -8,6 +8,7 @@
 
 #include <openssl/err.h>
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,15 @@ static void compare_policies(struct writer *writer, const struct tg_document *ol
 	compare_trust(writer, section, trust_of(old_document, old), trust_of(new_document, new));
 	write_rules(writer, section, "added", new, old);
 	write_rules(writer, section, "removed", old, new);
+	if (old->max_session_age != new->max_session_age) {
+		item(writer, section);
+		fprintf(writer->stream, "max_session_age %" PRIu32 " -> %" PRIu32, old->max_session_age,
+			new->max_session_age);
+	}
+	if (old->recheck != new->recheck) {
+		item(writer, section);
+		fprintf(writer->stream, "recheck %s", tg_option_word(TG_OPT_RECHECK, new->recheck));
+	}
 	if (old->min_protocol != new->min_protocol || old->max_protocol != new->max_protocol ||
 	    old->security_level != new->security_level || old->override != new->override ||
 	    !same_text(old->ciphers, new->ciphers) || !same_text(old->ciphersuites, new->ciphersuites) ||

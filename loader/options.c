@@ -36,6 +36,7 @@ static const struct tg_choice protocols[] = {
     {"TLSv1.3", 0x0304, false}, {NULL, 0, false},
 };
 
+static const struct tg_choice rechecks[] = {{"no", 0, false}, {"new-generation", 1, false}, {NULL, 0, false}};
 static const struct tg_choice speaks[] = {{"tls", 0, false}, {"plaintext", 1, true}, {NULL, 0, false}};
 static const struct tg_choice engines[] = {{"auto", 0, false}, {"direct", 1, false}, {"relay", 2, false}, {NULL, 0, false}};
 static const struct tg_choice proxies[] = {{"off", 0, false}, {"v2", 1, false}, {NULL, 0, false}};
@@ -218,6 +219,23 @@ static const struct tg_option options[] = {
      .choices = yes_no,
      .example = "no",
      .help = "yes: the mode and the floor may also weaken what the server itself demands"},
+    {.id = TG_OPT_MAX_SESSION_AGE,
+     .key = "max_session_age",
+     .sections = TG_SECTIONS_POLICY,
+     .type = TG_TYPE_NUMBER,
+     .minimum = 1,
+     .maximum = 604800, /* seven days: a TLS 1.3 ticket lives no longer (RFC 8446 section 4.6.1) */
+     .example = "3600",
+     .help = "seconds after its full handshake in which a client may resume, itself renewed or not; absent: the server's "
+	     "own rule"},
+    {.id = TG_OPT_RECHECK,
+     .key = "recheck",
+     .sections = TG_SECTIONS_POLICY,
+     .type = TG_TYPE_CHOICE,
+     .standard = "no",
+     .choices = rechecks,
+     .example = "no",
+     .help = "new-generation: a reload also ends the live connections of clients that it would refuse now"},
     {.id = TG_OPT_LISTEN,
      .key = "listen",
      .sections = TG_SECTION_LISTENER,

@@ -200,7 +200,8 @@ static bool policy_equal(const struct tg_policy *a, const struct tg_policy *b)
 	       a->trust == b->trust && memcmp(a->digest, b->digest, sizeof(a->digest)) == 0 &&
 	       a->min_protocol == b->min_protocol && a->max_protocol == b->max_protocol &&
 	       a->security_level == b->security_level && text_equal(a->ciphers, b->ciphers) &&
-	       text_equal(a->ciphersuites, b->ciphersuites) && text_equal(a->groups, b->groups);
+	       text_equal(a->ciphersuites, b->ciphersuites) && text_equal(a->groups, b->groups) &&
+	       a->max_session_age == b->max_session_age && a->recheck == b->recheck;
 }
 
 static uint32_t intern_policy(struct resolving *resolving, const struct tg_policy *policy)
@@ -245,6 +246,7 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	const struct tg_value *minimum = tg_effective_value(effective, TG_OPT_MIN_PROTOCOL);
 	const struct tg_value *maximum = tg_effective_value(effective, TG_OPT_MAX_PROTOCOL);
 	const struct tg_value *level = tg_effective_value(effective, TG_OPT_SECURITY_LEVEL);
+	const struct tg_value *age = tg_effective_value(effective, TG_OPT_MAX_SESSION_AGE);
 	const struct tg_section *certs = effective->from[TG_OPT_CERT];
 	struct tg_policy policy = {
 	    .section = tg_arena_text(load->arena, section->title),
@@ -257,6 +259,8 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	    .ciphers = effective_text(resolving, effective, TG_OPT_CIPHERS),
 	    .ciphersuites = effective_text(resolving, effective, TG_OPT_CIPHERSUITES),
 	    .groups = effective_text(resolving, effective, TG_OPT_GROUPS),
+	    .max_session_age = age ? (uint32_t)age->number : 0,
+	    .recheck = effective_number(effective, TG_OPT_RECHECK) != 0,
 	};
 	int security_level = tg_protocol_check(load, effective);
 	const struct tg_trust *trust = NULL;

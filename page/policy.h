@@ -85,6 +85,8 @@ struct tg_policy {
 	char *ciphers;
 	char *ciphersuites;
 	char *groups;
+	uint32_t max_session_age;             /* seconds; 0: not given */
+	bool recheck;                         /* live connections are judged again by each new generation */
 	unsigned char digest[TG_DIGEST_SIZE]; /* over mode, CAs, CRLs, depth and rules, never the served certificate */
 };
 

@@ -18,6 +18,7 @@ struct decoder {
 	const unsigned char *at;
 	size_t left;
 	struct block **blocks;
+	uint32_t version;
 	int error;
 };
 
@@ -278,6 +279,10 @@ static void take_policy(struct decoder *decoder, const struct tg_document *docum
 	ret->ciphers = take_text(decoder);
 	ret->ciphersuites = take_text(decoder);
 	ret->groups = take_text(decoder);
+	if (decoder->version > TG_FORMAT_OLDEST) {
+		ret->max_session_age = (uint32_t)take_int(decoder, 0, INT32_MAX);
+		ret->recheck = take_bool(decoder);
+	}
 	take_into(decoder, ret->digest, sizeof ret->digest);
 	if (!decoder->error && !policy_is_whole(document, ret))
 		refuse(decoder);
@@ -319,7 +324,10 @@ static void take_route(struct decoder *decoder, const struct tg_document *docume
 
 static void take_document(struct decoder *decoder, struct tg_document *ret)
 {
-	if (take_u32(decoder) != TG_FORMAT_MAGIC || take_u32(decoder) != TG_FORMAT_VERSION)
+	const uint32_t magic = take_u32(decoder);
+
+	decoder->version = take_u32(decoder);
+	if (magic != TG_FORMAT_MAGIC || decoder->version < TG_FORMAT_OLDEST || decoder->version > TG_FORMAT_VERSION)
 		refuse(decoder);
 	ret->reload_signal = take_int(decoder, 0, _NSIG - 1);
 	ret->children_keep = take_bool(decoder);

@@ -119,6 +119,8 @@ static void put_policy(struct encoder *encoder, const struct tg_policy *policy)
 	put_text(encoder, policy->ciphers);
 	put_text(encoder, policy->ciphersuites);
 	put_text(encoder, policy->groups);
+	put_u32(encoder, policy->max_session_age);
+	put_u8(encoder, policy->recheck);
 	put_bytes(encoder, policy->digest, sizeof policy->digest);
 }
 

@@ -57,6 +57,8 @@ static struct tg_policy policies[] = {
 	.security_level = 2,
 	.ciphers = ciphers,
 	.groups = groups,
+	.max_session_age = 604800,
+	.recheck = true,
 	.digest = {9, 8, 7},
     },
     {.section = api_section, .mode = TG_MODE_OFF, .credentials = TG_NONE, .trust = TG_NONE, .security_level = -1},
@@ -141,6 +143,8 @@ static void assert_policy(const struct tg_policy *is, const struct tg_policy *wa
 	assert_text(is->ciphers, wanted->ciphers);
 	assert_text(is->ciphersuites, wanted->ciphersuites);
 	assert_text(is->groups, wanted->groups);
+	assert_int_equal(is->max_session_age, wanted->max_session_age);
+	assert_int_equal(is->recheck, wanted->recheck);
 	assert_memory_equal(is->digest, wanted->digest, TG_DIGEST_SIZE);
 }
 
@@ -201,6 +205,43 @@ static void round_trip_keeps_everything(void **state)
 		assert_route(&decoded->routes[i], &routes[i]);
 	tg_document_free(decoded);
 	tg_cleanse_free(encoded.bytes, encoded.size);
+}
+
+/* As a keeper of the version before wrote it: without the two keys that each policy has got since. */
+static void the_format_before_is_read(void **state)
+{
+	static const unsigned char after_section[] = {'s', 'e', 'r', 'v', 'e', 'r', 0, TG_MODE_OFF};
+	struct tg_policy policy = {
+	    .section = server_section, .credentials = TG_NONE, .trust = TG_NONE, .security_level = -1};
+	struct tg_route route = {.is_server = true};
+	const struct tg_document document = {.policies = &policy, .policy_count = 1, .routes = &route, .route_count = 1};
+	const struct encoded encoded = encode(&document);
+	struct tg_document *decoded = NULL;
+	const size_t added = sizeof(uint32_t) + 1;
+	/* credentials, trust, rules, protocols, level, three texts: what lies between the mode and the keys that were added
+	 */
+	const size_t between = 1 + 4 + 4 + 4 + 2 + 2 + 4 + 4 + 4 + 4;
+	uint32_t version = 1;
+	unsigned char *at;
+
+	(void)state;
+	at = memmem(encoded.bytes, encoded.size, after_section, sizeof after_section);
+	assert_non_null(at);
+	at += sizeof after_section + between;
+	memmove(at, at + added, encoded.size - added - (size_t)(at - encoded.bytes));
+	/* cut short, it is no document of this version */
+	assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - added, &decoded), -EBADMSG);
+	memcpy(encoded.bytes + sizeof(uint32_t), &version, sizeof version);
+	assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - added, &decoded), 0);
+	assert_policy(&decoded->policies[0], &policy);
+	assert_route(&decoded->routes[0], &route);
+	tg_document_free(decoded);
+	decoded = NULL;
+	for (version = 0; version <= 3; version += 3) {
+		memcpy(encoded.bytes + sizeof(uint32_t), &version, sizeof version);
+		assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - added, &decoded), -EBADMSG);
+	}
+	free(encoded.bytes);
 }
 
 static void empty_document_is_one(void **state)
@@ -447,11 +488,17 @@ static void texts_end_in_their_only_nul(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(round_trip_keeps_everything),      cmocka_unit_test(empty_document_is_one),
-	    cmocka_unit_test(equal_content_gives_equal_bytes),  cmocka_unit_test(every_truncation_is_refused),
-	    cmocka_unit_test(trailing_bytes_are_refused),       cmocka_unit_test(every_changed_byte_is_survived),
-	    cmocka_unit_test(indices_out_of_range_are_refused), cmocka_unit_test(modes_without_what_they_need_are_refused),
-	    cmocka_unit_test(values_out_of_range_are_refused),  cmocka_unit_test(texts_end_in_their_only_nul),
+	    cmocka_unit_test(round_trip_keeps_everything),
+	    cmocka_unit_test(empty_document_is_one),
+	    cmocka_unit_test(the_format_before_is_read),
+	    cmocka_unit_test(equal_content_gives_equal_bytes),
+	    cmocka_unit_test(every_truncation_is_refused),
+	    cmocka_unit_test(trailing_bytes_are_refused),
+	    cmocka_unit_test(every_changed_byte_is_survived),
+	    cmocka_unit_test(indices_out_of_range_are_refused),
+	    cmocka_unit_test(modes_without_what_they_need_are_refused),
+	    cmocka_unit_test(values_out_of_range_are_refused),
+	    cmocka_unit_test(texts_end_in_their_only_nul),
 	};
 
 	return cmocka_run_group_tests_name("policy", tests, NULL, NULL);

@@ -200,6 +200,27 @@ static void equal_policies_and_files_are_kept_once(void **state)
 	assert_int_equal(document->policy_count, 3);
 }
 
+static void session_age_and_recheck_are_inherited_and_replaced(void **state)
+{
+	(void)state;
+	use(SERVER "max_session_age = 600\nrecheck = new-generation\n"
+		   "[listener x]\nlisten = *:1\n"
+		   "[listener y]\nlisten = *:2\nmax_session_age = 60\nrecheck = no\n"
+		   "[sni z]\nnames = z.example\nmax_session_age = 1\n");
+	assert_int_equal(base(0)->max_session_age, 600);
+	assert_true(base(0)->recheck);
+	assert_int_equal(base(1)->max_session_age, 600);
+	assert_true(base(1)->recheck);
+	assert_int_equal(base(2)->max_session_age, 60);
+	assert_false(base(2)->recheck);
+	assert_int_equal(named(0, "z.example")->max_session_age, 1);
+	assert_true(named(0, "z.example")->recheck);
+	assert_false(named(2, "z.example")->recheck);
+	use(SERVER);
+	assert_int_equal(base(0)->max_session_age, 0);
+	assert_false(base(0)->recheck);
+}
+
 static void digests_follow_who_is_let_in(void **state)
 {
 	unsigned char first[TG_DIGEST_SIZE];
@@ -212,6 +233,8 @@ static void digests_follow_who_is_let_in(void **state)
 	    {"[server]\nmode = mutual\ncert = second.pem\nca = ca.pem\n", true},
 	    {SERVER "ca = copy.pem\n", true},
 	    {SERVER "min_protocol = TLSv1.3\n", true},
+	    {SERVER "max_session_age = 60\n", true},
+	    {SERVER "recheck = new-generation\n", true},
 	    {SERVER "override = yes\n", false},
 	    {SERVER "security_level = 3\n", false},
 	    {SERVER "ca = other.pem\n", false},
@@ -307,6 +330,7 @@ int main(void)
 	    cmocka_unit_test_teardown(off_has_neither_credentials_nor_trust, done),
 	    cmocka_unit_test_teardown(several_key_types_stand_side_by_side, done),
 	    cmocka_unit_test_teardown(equal_policies_and_files_are_kept_once, done),
+	    cmocka_unit_test_teardown(session_age_and_recheck_are_inherited_and_replaced, done),
 	    cmocka_unit_test_teardown(digests_follow_who_is_let_in, done),
 	    cmocka_unit_test_teardown(relative_paths_begin_at_the_ini, done),
 	    cmocka_unit_test_teardown(settings, done),
