@@ -226,7 +226,7 @@ static const struct tg_option options[] = {
      .minimum = 1,
      .maximum = 604800, /* seven days: a TLS 1.3 ticket lives no longer (RFC 8446 section 4.6.1) */
      .example = "3600",
-     .help = "seconds after its full handshake in which a client may resume, itself renewed or not; absent: the server's "
+     .help = "seconds after a full handshake in which its sessions and tickets resume, renewed ones too; absent: the server's "
 	     "own rule"},
     {.id = TG_OPT_RECHECK,
      .key = "recheck",

@@ -1,6 +1,7 @@
 #include "shim/connection.h"
 
 #include "page/report.h"
+#include "shim/recheck.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,6 +21,14 @@ static void count_end(struct tg_connection *connection)
 	connection->counted = true;
 }
 
+static void connection_free(struct tg_connection *connection)
+{
+	tg_generation_unref(connection->generation);
+	tg_recheck_free(connection->live);
+	free(connection->host);
+	free(connection);
+}
+
 static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
 {
 	(void)value, (void)data, (void)index, (void)argl, (void)argp;
@@ -27,8 +36,7 @@ static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, in
 	if (connection == NULL)
 		return;
 	count_end(connection);
-	tg_generation_unref(connection->generation);
-	free(connection);
+	connection_free(connection);
 }
 
 static void ask_for_frees(void)
@@ -51,10 +59,8 @@ void tg_connection_forget(const SSL *ssl)
 {
 	struct tg_connection *connection = tg_table_take(&connections, ssl);
 
-	if (connection == NULL)
-		return;
-	tg_generation_unref(connection->generation);
-	free(connection);
+	if (connection != NULL)
+		connection_free(connection);
 }
 
 void tg_connection_copy(const SSL *from, const SSL *to)
@@ -73,9 +79,44 @@ void tg_connection_copy(const SSL *from, const SSL *to)
 	copy->own_session_context = source->own_session_context;
 }
 
+struct visitor {
+	void (*visit)(struct tg_connection *, void *);
+	void *arg;
+};
+
+static void visit_entry(struct tg_entry *entry, void *arg)
+{
+	const struct visitor *visitor = arg;
+
+	visitor->visit((struct tg_connection *)entry, visitor->arg);
+}
+
+void tg_connection_with(const SSL *ssl, void (*visit)(struct tg_connection *, void *), void *arg)
+{
+	tg_table_with(&connections, ssl, visit_entry, &(struct visitor){visit, arg});
+}
+
+void tg_connection_each(void (*visit)(struct tg_connection *, void *), void *arg)
+{
+	tg_table_each(&connections, visit_entry, &(struct visitor){visit, arg});
+}
+
+static void take_live(struct tg_connection *connection, void *arg)
+{
+	*(struct tg_live **)arg = connection->live;
+	connection->live = NULL;
+}
+
 void tg_connection_reset(struct tg_connection *connection)
 {
+	struct tg_live *live = NULL;
+
 	count_end(connection);
+	if (connection->live != NULL)
+		tg_connection_with(connection->entry.key, take_live, &live);
+	tg_recheck_free(live);
+	free(connection->host);
+	connection->host = NULL;
 	tg_generation_unref(connection->generation);
 	connection->phase = TG_PHASE_NEW;
 	connection->generation = NULL;

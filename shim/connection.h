@@ -16,6 +16,8 @@ enum tg_phase {
 	TG_PHASE_REFUSED,  /* finished and judged bad, or failed: no data crosses it */
 };
 
+struct tg_live;
+
 struct tg_connection {
 	struct tg_entry entry;
 	enum tg_phase phase;
@@ -34,6 +36,9 @@ struct tg_connection {
 	bool has_own_certificate; /* SSL_set_cert_cb was called: `own_certificate`, maybe NULL, goes before the context's */
 	int (*own_certificate)(SSL *, void *);
 	void *own_certificate_arg;
+	int64_t session_epoch; /* in which the ClientHello came; 0: sessions have no age */
+	char *host;            /* that the client asked for, normalised; NULL: none */
+	struct tg_live *live;  /* what newer generations judge it by (recheck.h); NULL: nobody has asked for that */
 	bool has_own_session_context;
 	struct tg_session_context own_session_context;
 };
@@ -49,6 +54,13 @@ void tg_connection_copy(const SSL *from, const SSL *to);
 
 /* SSL_clear: as new, the server's own callbacks kept. Counts a handshake that ended without a verdict. */
 void tg_connection_reset(struct tg_connection *connection);
+
+/*
+ * Calls `visit` for the connection of `ssl`, or for every one, in the lock of the table, so that none ends meanwhile.
+ * `visit` must neither call the server nor come back to these functions.
+ */
+void tg_connection_with(const SSL *ssl, void (*visit)(struct tg_connection *, void *), void *arg);
+void tg_connection_each(void (*visit)(struct tg_connection *, void *), void *arg);
 
 /* The first reason counts: later ones are consequences. */
 void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason);

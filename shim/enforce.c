@@ -7,6 +7,7 @@
 #include "shim/verify.h"
 
 #include <string.h>
+#include <time.h>
 
 #define NO_STATUS_TYPE (-1L) /* what libssl holds where the client asked for no staple; its name is not public */
 
@@ -18,7 +19,8 @@ static bool verifies(const struct tg_policy *policy)
 
 static bool own_session_context_stays(const struct tg_policy *policy)
 {
-	return policy->mode == TG_MODE_OFF || (policy->mode == TG_MODE_SERVER && !policy->override);
+	return policy->mode == TG_MODE_OFF ||
+	       (policy->mode == TG_MODE_SERVER && !policy->override && policy->max_session_age == 0);
 }
 
 bool tg_enforce_session_context_is_ours(const struct tg_connection *connection)
@@ -45,20 +47,40 @@ static struct tg_session_context server_session_context(const struct tg_openssl 
 	return context == NULL ? none : context->session_context;
 }
 
+/*
+ * Sessions of one epoch resume in it and in no other. Epochs are as long as a session may get old, so none outlives its
+ * age, whatever libssl writes into a session when it renews it: in TLS 1.3 each resumption brings a ticket that is as new
+ * as that (docs/design.md). Each policy has its own phase: one second is not the full handshake of all.
+ */
+static int64_t session_epoch(const struct tg_policy *policy)
+{
+	uint32_t phase;
+
+	if (policy == NULL || policy->max_session_age == 0)
+		return 0;
+	memcpy(&phase, policy->digest, sizeof(phase));
+	return ((int64_t)time(NULL) + phase % policy->max_session_age) / policy->max_session_age;
+}
+
 bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 	struct tg_session_context own = server_session_context(o, connection, ssl);
-	unsigned char input[TG_DIGEST_SIZE + 2 + SSL_MAX_SID_CTX_LENGTH];
+	const int64_t judged_by[] = {
+	    connection->anchors == NULL ? 0 : tg_verify_ended(connection->anchors),
+	    connection->policy->max_session_age,
+	    connection->session_epoch,
+	};
+	unsigned char input[TG_DIGEST_SIZE + sizeof(judged_by) + 1 + SSL_MAX_SID_CTX_LENGTH];
 	unsigned char digest[TG_DIGEST_SIZE];
 	unsigned size = 0;
 
-	/* A stale CRL gives a context of its own: nothing resumes, every client is judged anew. */
-	memcpy(input, connection->policy->digest, TG_DIGEST_SIZE);
-	input[TG_DIGEST_SIZE] = connection->anchors != NULL && tg_verify_crl_stale(connection->anchors);
-	input[TG_DIGEST_SIZE + 1] = (unsigned char)own.length;
-	memcpy(input + TG_DIGEST_SIZE + 2, own.bytes, own.length);
-	return o->EVP_Digest(input, TG_DIGEST_SIZE + 2 + own.length, digest, &size, o->EVP_sha256(), NULL) == 1 &&
+	/* A CRL or a CA whose time is over gives a context of its own: nothing resumes, every client is judged anew. */
+	unsigned char *at = mempcpy(input, connection->policy->digest, TG_DIGEST_SIZE);
+	at = mempcpy(at, judged_by, sizeof(judged_by));
+	*at++ = (unsigned char)own.length;
+	at = mempcpy(at, own.bytes, own.length);
+	return o->EVP_Digest(input, (size_t)(at - input), digest, &size, o->EVP_sha256(), NULL) == 1 &&
 	       o->SSL_set_session_id_context(ssl, digest, size) == 1;
 }
 
@@ -142,6 +164,7 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 		connection->phase = TG_PHASE_HELLO;
 		if (!tg_pin(connection, ssl))
 			return SSL_CLIENT_HELLO_ERROR;
+		connection->session_epoch = session_epoch(connection->policy);
 	}
 	return apply_hello(connection, ssl) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }

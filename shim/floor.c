@@ -40,8 +40,11 @@ bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl)
 
 bool tg_floor_holds(const struct tg_policy *policy, const SSL *ssl)
 {
-	int version = tg_openssl()->SSL_version(ssl);
+	return tg_floor_admits(policy, tg_openssl()->SSL_version(ssl));
+}
 
+bool tg_floor_admits(const struct tg_policy *policy, int version)
+{
 	if (policy->mode == TG_MODE_OFF || version >> 8 != SSL3_VERSION_MAJOR)
 		return true; /* DTLS counts downwards; its bounds are the server's own */
 	return !below(version, policy->min_protocol) && (policy->max_protocol == 0 || version <= policy->max_protocol);

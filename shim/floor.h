@@ -13,4 +13,7 @@ bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl);
 /* Once it is chosen: libssl's setters report success where they did nothing (methods of one fixed version). */
 bool tg_floor_holds(const struct tg_policy *policy, const SSL *ssl);
 
+/* The same for a version that was chosen under another policy. */
+bool tg_floor_admits(const struct tg_policy *policy, int version);
+
 #endif

@@ -41,6 +41,7 @@ static void generation_free(struct tg_generation *generation)
 	}
 	for (size_t i = 0; generation->anchors != NULL && i < generation->document->trust_count; i++) {
 		o->X509_STORE_free(generation->anchors[i].store);
+		free(generation->anchors[i].ends);
 		free_stack(o, generation->anchors[i].names, (free_function)(void *)o->X509_NAME_free);
 	}
 	free(generation->identities);
@@ -112,16 +113,24 @@ static bool build_identities(const struct tg_openssl *o, struct tg_generation *g
 	return true;
 }
 
-static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors, struct tg_span der)
+/*
+ * A date that cannot be read has passed: X509_verify_cert takes no such CA either. The first date that is converted makes
+ * the C library read the time zone's file (tzset(3)), here and not in a handshake: by the first one the server may have
+ * forbidden itself to open files.
+ */
+static int64_t end_of(const struct tg_openssl *o, const X509 *certificate)
+{
+	struct tm parts;
+
+	return o->ASN1_TIME_to_tm(o->X509_get0_notAfter(certificate), &parts) == 1 ? (int64_t)timegm(&parts) : 0;
+}
+
+static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors, struct tg_span der, int64_t *ret_end)
 {
 	X509 *certificate = decode_certificate(o, der);
 	if (certificate == NULL)
 		return false;
-	/*
-	 * The first date that is compared makes the C library read the time zone's file (tzset(3)). It does so here: by the
-	 * first handshake the server may have forbidden itself to open files.
-	 */
-	o->X509_cmp_current_time(o->X509_get0_notAfter(certificate));
+	*ret_end = end_of(o, certificate);
 	bool done = o->X509_STORE_add_cert(anchors->store, certificate) == 1;
 	X509_NAME *name = done ? o->X509_NAME_dup(o->X509_get_subject_name(certificate)) : NULL;
 	done = name != NULL && o->OPENSSL_sk_push((OPENSSL_STACK *)anchors->names, name) > 0;
@@ -156,10 +165,11 @@ static bool build_anchors(const struct tg_openssl *o, struct tg_generation *gene
 		anchors->trust = trust;
 		anchors->store = o->X509_STORE_new();
 		anchors->names = (STACK_OF(X509_NAME) *)o->OPENSSL_sk_new_null();
-		if (anchors->store == NULL || anchors->names == NULL)
+		anchors->ends = calloc(trust->ca_count + 1, sizeof(*anchors->ends));
+		if (anchors->store == NULL || anchors->names == NULL || anchors->ends == NULL)
 			return false;
 		for (size_t k = 0; k < trust->ca_count; k++)
-			if (!add_authority(o, anchors, trust->cas[k]))
+			if (!add_authority(o, anchors, trust->cas[k], &anchors->ends[k]))
 				return false;
 		for (size_t k = 0; k < trust->crl_count; k++)
 			if (!add_crl(o, anchors, trust->crls[k]))

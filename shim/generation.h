@@ -28,6 +28,7 @@ struct tg_identity {
 struct tg_anchors {
 	X509_STORE *store;
 	STACK_OF(X509_NAME) * names;
+	int64_t *ends; /* notAfter of each CA, seconds since the epoch */
 	const struct tg_trust *trust;
 };
 

@@ -8,6 +8,8 @@
 #include "shim/state.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #define HOST_SIZE 256 /* a DNS name has at most 253 characters */
@@ -84,13 +86,15 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 	say_guess(result);
 	tg_generation_unref(connection->generation);
 	connection->generation = generation;
+	free(connection->host);
+	connection->host = named ? strdup(host) : NULL;
 	connection->policy = policy;
 	connection->counters = counters_of(generation, policy);
 	connection->anchors = policy == NULL || policy->trust == TG_NONE ? NULL : &generation->anchors[policy->trust];
 	if (result == TG_ROUTE_NONE)
 		tg_report_ungoverned(tg_shim.report, connection->has_address ? address->family : 0, address->bytes,
 				     address->port);
-	return result != TG_ROUTE_AMBIGUOUS;
+	return result != TG_ROUTE_AMBIGUOUS && (!named || connection->host != NULL);
 }
 
 bool tg_pin_holds(struct tg_connection *connection, SSL *ssl)
@@ -102,6 +106,13 @@ bool tg_pin_holds(struct tg_connection *connection, SSL *ssl)
 
 	find(o, connection, connection->generation->document, ssl, named ? host : NULL, &policy);
 	return policy == connection->policy;
+}
+
+bool tg_pin_address(struct tg_connection *connection, SSL *ssl)
+{
+	if (!connection->has_address)
+		connection->has_address = local_address(tg_openssl(), ssl, &connection->address);
+	return connection->has_address;
 }
 
 void tg_pin_counters(struct tg_connection *connection, SSL *ssl)

@@ -18,6 +18,9 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl);
  */
 bool tg_pin_holds(struct tg_connection *connection, SSL *ssl);
 
+/* An established connection's local address, in connection->address; false where it cannot be told. */
+bool tg_pin_address(struct tg_connection *connection, SSL *ssl);
+
 /* Before the ClientHello: under which section a client that never says hello is counted. */
 void tg_pin_counters(struct tg_connection *connection, SSL *ssl);
 

@@ -1,10 +1,22 @@
 #include "shim/ready.h"
 
 #include "shim/enforce.h"
+#include "shim/recheck.h"
 #include "shim/state.h"
+
+/* The first call to see a generation that asks for it judges all live connections. */
+static uint64_t recheck(void)
+{
+	uint64_t wanted = tg_recheck_wanted();
+
+	if (wanted != 0)
+		tg_recheck_all(wanted);
+	return wanted;
+}
 
 int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 {
+	recheck();
 	struct tg_connection *connection = tg_enforce_begin(ssl);
 
 	if (connection == NULL)
@@ -17,14 +29,19 @@ int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 
 int tg_ready(const struct tg_openssl *o, SSL *ssl)
 {
-	if (tg_shim_state() == TG_STATE_INERT || !o->SSL_is_server(ssl))
+	if (tg_shim_state() == TG_STATE_INERT)
+		return 1;
+	uint64_t wanted = recheck();
+	if (!o->SSL_is_server(ssl))
 		return 1;
 	if (!o->SSL_is_init_finished(ssl))
 		return tg_ready_handshake(ssl, o->SSL_do_handshake);
-	if (!tg_enforce_refused_any())
+	if (wanted == 0 && !tg_enforce_refused_any())
 		return 1;
 	struct tg_connection *connection = tg_connection_find(ssl);
-	if (connection == NULL || connection->phase != TG_PHASE_REFUSED)
+	if (connection == NULL)
 		return 1;
-	return tg_enforce_settle(connection, ssl, -1);
+	if (wanted != 0 && tg_recheck_refuses(connection, ssl, wanted))
+		connection->phase = TG_PHASE_REFUSED;
+	return connection->phase == TG_PHASE_REFUSED ? tg_enforce_settle(connection, ssl, -1) : 1;
 }

@@ -2,6 +2,7 @@
 
 #include "page/report.h"
 #include "shim/floor.h"
+#include "shim/recheck.h"
 #include "shim/state.h"
 #include "shim/verify.h"
 
@@ -97,6 +98,8 @@ static int finished(const struct tg_openssl *o, struct tg_connection *connection
 	if (connection->policy != NULL && !verdict(o, connection, ssl))
 		return fail(o, connection, ssl);
 	connection->phase = TG_PHASE_DONE;
+	if (tg_recheck_wanted() != 0)
+		tg_recheck_remember(connection, ssl);
 	if (connection->counters != NULL && !connection->counted)
 		tg_report_accepted(connection->counters, o->SSL_session_reused(ssl));
 	connection->counted = true;

@@ -105,6 +105,31 @@ void *tg_table_take(struct tg_table *table, const void *key)
 	return entry;
 }
 
+void tg_table_with(struct tg_table *table, const void *key, void (*visit)(struct tg_entry *, void *), void *arg)
+{
+	uint64_t hashed = hash(key);
+	struct tg_shard *shard = shard_of(table, hashed);
+
+	pthread_mutex_lock(&shard->lock);
+	struct tg_entry **place = find(shard, key, hashed);
+	if (place != NULL)
+		visit(*place, arg);
+	pthread_mutex_unlock(&shard->lock);
+}
+
+void tg_table_each(struct tg_table *table, void (*visit)(struct tg_entry *, void *), void *arg)
+{
+	for (size_t i = 0; i < TG_TABLE_SHARDS; i++) {
+		struct tg_shard *shard = &table->shards[i];
+
+		pthread_mutex_lock(&shard->lock);
+		for (size_t k = 0; k < shard->bucket_count; k++)
+			for (struct tg_entry *entry = shard->buckets[k]; entry != NULL; entry = entry->next)
+				visit(entry, arg);
+		pthread_mutex_unlock(&shard->lock);
+	}
+}
+
 void tg_table_lock_all(struct tg_table *table)
 {
 	for (size_t i = 0; i < TG_TABLE_SHARDS; i++)

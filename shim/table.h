@@ -52,6 +52,10 @@ void *tg_table_find(struct tg_table *table, const void *key);
 /* The entry of `key`, made zeroed where there is none; NULL where memory ran out. */
 void *tg_table_get(struct tg_table *table, const void *key);
 
+/* Calls `visit` for the entry of `key`, if there is one, or for every entry, each in the lock of its shard. */
+void tg_table_with(struct tg_table *table, const void *key, void (*visit)(struct tg_entry *, void *), void *arg);
+void tg_table_each(struct tg_table *table, void (*visit)(struct tg_entry *, void *), void *arg);
+
 /* Takes the entry out and returns it; the caller frees it. */
 void *tg_table_take(struct tg_table *table, const void *key);
 

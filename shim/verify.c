@@ -29,11 +29,10 @@ static enum tg_refusal reason_of(int error)
 	}
 }
 
-static int set_up(const struct tg_openssl *o, const struct tg_anchors *anchors, SSL *ssl, X509_STORE_CTX *from,
+static int set_up(const struct tg_openssl *o, const struct tg_anchors *anchors, const struct tg_client *client,
 		  X509_STORE_CTX *own)
 {
-	if (o->X509_STORE_CTX_init(own, anchors->store, o->X509_STORE_CTX_get0_cert(from),
-				   o->X509_STORE_CTX_get0_untrusted(from)) != 1 ||
+	if (o->X509_STORE_CTX_init(own, anchors->store, client->leaf, client->sent) != 1 ||
 	    o->X509_STORE_CTX_set_default(own, "ssl_client") != 1)
 		return 0;
 	X509_VERIFY_PARAM *param = o->X509_STORE_CTX_get0_param(own);
@@ -44,7 +43,7 @@ static int set_up(const struct tg_openssl *o, const struct tg_anchors *anchors, 
 	if (anchors->trust->crl_check == TG_CRL_CHAIN)
 		flags |= X509_V_FLAG_CRL_CHECK_ALL;
 	o->X509_VERIFY_PARAM_set_depth(param, anchors->trust->verify_depth);
-	o->X509_VERIFY_PARAM_set_auth_level(param, o->SSL_get_security_level(ssl));
+	o->X509_VERIFY_PARAM_set_auth_level(param, client->security_level);
 	return o->X509_VERIFY_PARAM_set_flags(param, flags);
 }
 
@@ -52,12 +51,17 @@ int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *
 {
 	const struct tg_openssl *o = tg_openssl();
 	X509_STORE_CTX *own = o->X509_STORE_CTX_new();
+	const struct tg_client client = {
+	    .leaf = o->X509_STORE_CTX_get0_cert(from),
+	    .sent = o->X509_STORE_CTX_get0_untrusted(from),
+	    .security_level = o->SSL_get_security_level(ssl),
+	};
 	int error = X509_V_ERR_UNSPECIFIED;
 
 	connection->verified = false;
 	/* What a good chain leaves in the error queue would look to the server like a failure of its next call. */
 	o->ERR_set_mark();
-	if (own != NULL && set_up(o, connection->anchors, ssl, from, own) == 1) {
+	if (own != NULL && set_up(o, connection->anchors, &client, own) == 1) {
 		bool good = o->X509_verify_cert(own) == 1;
 		error = o->X509_STORE_CTX_get_error(own);
 		o->X509_STORE_CTX_set0_verified_chain(from, o->X509_STORE_CTX_get1_chain(own));
@@ -82,6 +86,23 @@ int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *
 	return 1;
 }
 
+bool tg_verify_client(const struct tg_policy *policy, const struct tg_anchors *anchors, const struct tg_client *client,
+		      enum tg_refusal *ret_reason)
+{
+	const struct tg_openssl *o = tg_openssl();
+	X509_STORE_CTX *own = o->X509_STORE_CTX_new();
+	int error = X509_V_ERR_UNSPECIFIED;
+	bool good = own != NULL && set_up(o, anchors, client, own) == 1;
+
+	if (good) {
+		good = o->X509_verify_cert(own) == 1;
+		error = o->X509_STORE_CTX_get_error(own);
+	}
+	o->X509_STORE_CTX_free(own);
+	*ret_reason = good ? TG_REFUSED_NOT_ALLOWED : reason_of(error);
+	return good && tg_allow(policy, client->leaf);
+}
+
 bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -97,7 +118,12 @@ bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf)
 	return true;
 }
 
-bool tg_verify_crl_stale(const struct tg_anchors *anchors)
+int tg_verify_ended(const struct tg_anchors *anchors)
 {
-	return anchors->trust->crl_next_update != 0 && time(NULL) > anchors->trust->crl_next_update;
+	time_t now = time(NULL);
+	int ended = anchors->trust->crl_next_update != 0 && now > anchors->trust->crl_next_update;
+
+	for (size_t i = 0; i < anchors->trust->ca_count; i++)
+		ended += now > anchors->ends[i];
+	return ended;
 }

@@ -13,10 +13,24 @@
  */
 int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *from);
 
+/* A client as it showed itself in its handshake. References are the owner's. */
+struct tg_client {
+	X509 *leaf;            /* NULL: no certificate */
+	STACK_OF(X509) * sent; /* what came with it; NULL: nothing, or a resumed session, which has the leaf alone */
+	int security_level;
+};
+
+/* Would this policy let the client in now? False with the reason. May be called in any thread. */
+bool tg_verify_client(const struct tg_policy *policy, const struct tg_anchors *anchors, const struct tg_client *client,
+		      enum tg_refusal *ret_reason);
+
 /* A resumed session brings a certificate that was verified earlier: are its dates still right? */
 bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf);
 
-/* A CRL of this trust is past its nextUpdate: nobody may resume on an answer that it would give no more. */
-bool tg_verify_crl_stale(const struct tg_anchors *anchors);
+/*
+ * How much of this trust has ended since it was loaded: CAs past their notAfter, and CRLs past the first nextUpdate.
+ * Another number: nobody may resume on an answer that would not be given any more.
+ */
+int tg_verify_ended(const struct tg_anchors *anchors);
 
 #endif

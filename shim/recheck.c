@@ -1,0 +1,313 @@
+#include "shim/recheck.h"
+
+#include "page/report.h"
+#include "shim/floor.h"
+#include "shim/pin.h"
+#include "shim/route.h"
+#include "shim/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/*
+ * What an established connection is judged by. All of it is its own, since another thread may look at it while the SSL is
+ * in use; it is read and changed in the connection's lock, but for `judged`, and what was stored before it.
+ */
+struct tg_live {
+	uint64_t id;             /* never used again: an SSL may be another connection's by the time it is judged */
+	_Atomic uint64_t judged; /* the newest generation that has; stored last */
+	_Atomic bool refused;    /* counted, and its socket shut down where it has one */
+	enum tg_refusal reason;
+	struct tg_client client;
+	int version;
+	bool has_address;
+	struct tg_address address;
+	char *host;                           /* NULL: the client named none */
+	unsigned char digest[TG_DIGEST_SIZE]; /* of the policy that let it in */
+	int fd;                               /* -1: libssl was given no socket */
+	uint64_t cookie;                      /* of that socket: the number may be another's by now (socket(7)) */
+};
+
+static _Atomic uint64_t last_id;
+static _Atomic uint64_t swept; /* the newest generation that all connections were judged by */
+
+/* False where it is no socket. */
+static bool cookie_of(int fd, uint64_t *ret)
+{
+	socklen_t size = sizeof(*ret);
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0;
+}
+
+static void free_client(const struct tg_openssl *o, struct tg_client *client)
+{
+	o->X509_free(client->leaf);
+	o->OPENSSL_sk_pop_free((OPENSSL_STACK *)client->sent, (OPENSSL_sk_freefunc)(void *)o->X509_free);
+}
+
+void tg_recheck_free(struct tg_live *live)
+{
+	if (live == NULL)
+		return;
+	free_client(tg_openssl(), &live->client);
+	free(live->host);
+	free(live);
+}
+
+/* Certificates are shared by reference: they do not change. False for want of memory. */
+static bool take_client(const struct tg_openssl *o, struct tg_client *ret, X509 *leaf, STACK_OF(X509) * sent, int level)
+{
+	STACK_OF(X509) *copy = sent == NULL ? NULL : o->X509_chain_up_ref(sent);
+
+	if (sent != NULL && copy == NULL)
+		return false;
+	if (leaf != NULL)
+		o->X509_up_ref(leaf);
+	*ret = (struct tg_client){.leaf = leaf, .sent = copy, .security_level = level};
+	return true;
+}
+
+static struct tg_live *live_new(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	struct tg_live *live = calloc(1, sizeof(*live));
+
+	if (live == NULL)
+		return NULL;
+	live->host = connection->host == NULL ? NULL : strdup(connection->host);
+	if ((connection->host != NULL && live->host == NULL) ||
+	    !take_client(o, &live->client, o->SSL_get0_peer_certificate(ssl), o->SSL_get_peer_cert_chain(ssl),
+			 o->SSL_get_security_level(ssl))) {
+		free(live->host);
+		free(live);
+		return NULL;
+	}
+	live->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
+	atomic_init(&live->judged, connection->generation == NULL ? 0 : connection->generation->number);
+	live->version = o->SSL_version(ssl);
+	live->has_address = tg_pin_address(connection, ssl);
+	live->address = connection->address;
+	if (connection->policy != NULL)
+		memcpy(live->digest, connection->policy->digest, TG_DIGEST_SIZE);
+	live->fd = o->SSL_get_rfd(ssl);
+	if (live->fd >= 0 && !cookie_of(live->fd, &live->cookie))
+		live->fd = -1;
+	return live;
+}
+
+static void exchange_live(struct tg_connection *connection, void *arg)
+{
+	struct tg_live **live = arg, *old = connection->live;
+
+	connection->live = *live;
+	*live = old;
+}
+
+void tg_recheck_remember(struct tg_connection *connection, SSL *ssl)
+{
+	int saved = errno;
+	struct tg_live *live = live_new(connection, ssl);
+
+	tg_connection_with(ssl, exchange_live, &live);
+	tg_recheck_free(live);
+	errno = saved;
+}
+
+enum judgement { GOES_ON, TO_VERIFY, REFUSED };
+
+/* All that needs no look at the certificate. *ret_policy: what it was judged by, NULL: nothing asks for that. */
+static enum judgement judge(const struct tg_generation *generation, const struct tg_live *live,
+			    const struct tg_policy **ret_policy, enum tg_refusal *ret_reason)
+{
+	const struct tg_policy *policy = NULL;
+
+	enum tg_route_result route =
+	    tg_route_find(generation->document, live->has_address ? &live->address : NULL, live->host, &policy);
+	*ret_policy = NULL;
+	*ret_reason = TG_REFUSED_OTHER;
+	if (route == TG_ROUTE_AMBIGUOUS)
+		return REFUSED; /* as a handshake of today would be */
+	if (policy == NULL || !policy->recheck || policy->mode == TG_MODE_OFF)
+		return GOES_ON;
+	*ret_policy = policy;
+	*ret_reason = TG_REFUSED_PROTOCOL;
+	if (!tg_floor_admits(policy, live->version))
+		return REFUSED;
+	if (policy->mode == TG_MODE_SERVER || memcmp(policy->digest, live->digest, TG_DIGEST_SIZE) == 0)
+		return GOES_ON;
+	*ret_reason = TG_REFUSED_NO_CERTIFICATE;
+	if (live->client.leaf == NULL)
+		return policy->mode == TG_MODE_MUTUAL ? REFUSED : GOES_ON;
+	return TO_VERIFY;
+}
+
+static enum judgement verify(const struct tg_generation *generation, const struct tg_policy *policy,
+			     const struct tg_client *client, enum tg_refusal *ret_reason)
+{
+	return tg_verify_client(policy, &generation->anchors[policy->trust], client, ret_reason) ? GOES_ON : REFUSED;
+}
+
+/* The descriptor is copied before it is looked at: shutdown then meets the socket that was looked at, and no other. */
+static void wake_up(const struct tg_live *live)
+{
+	uint64_t cookie = 0;
+	int copy = live->fd < 0 ? -1 : fcntl(live->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+
+	if (copy < 0)
+		return;
+	if (cookie_of(copy, &cookie) && cookie == live->cookie)
+		shutdown(copy, SHUT_RDWR);
+	close(copy);
+}
+
+struct outcome {
+	const struct tg_generation *generation;
+	const struct tg_policy *policy;
+	uint64_t id;
+	enum judgement judgement;
+	enum tg_refusal reason;
+};
+
+static bool is_judged(const struct tg_live *live, uint64_t generation)
+{
+	return live->refused || atomic_load_explicit(&live->judged, memory_order_acquire) >= generation;
+}
+
+static void note(struct tg_live *live, const struct outcome *outcome)
+{
+	const struct tg_generation *generation = outcome->generation;
+	const struct tg_policy *policy = outcome->policy;
+
+	if (policy != NULL)
+		memcpy(live->digest, policy->digest, TG_DIGEST_SIZE);
+	if (outcome->judgement == REFUSED) {
+		live->reason = outcome->reason;
+		live->refused = true;
+		if (policy != NULL)
+			tg_report_refused(generation->counters[policy - generation->document->policies], outcome->reason);
+		wake_up(live);
+	}
+	atomic_store_explicit(&live->judged, generation->number, memory_order_release);
+}
+
+/* In the connection's lock. It may have been judged meanwhile, or be another one. */
+static void conclude(struct tg_connection *connection, void *arg)
+{
+	const struct outcome *outcome = arg;
+	struct tg_live *live = connection->live;
+
+	if (live != NULL && live->id == outcome->id && !is_judged(live, outcome->generation->number))
+		note(live, outcome);
+}
+
+/* A connection that must be verified: outside the lock, since that takes its time. */
+struct candidate {
+	const void *key;
+	struct tg_client client;
+	struct outcome outcome;
+};
+
+struct sweep {
+	const struct tg_openssl *o;
+	const struct tg_generation *generation;
+	struct candidate *candidates;
+	size_t count, room;
+};
+
+static void collect(struct tg_connection *connection, void *arg)
+{
+	struct sweep *sweep = arg;
+	struct tg_live *live = connection->live;
+
+	if (live == NULL || is_judged(live, sweep->generation->number))
+		return;
+	struct candidate candidate = {.key = connection->entry.key,
+				      .outcome = {.generation = sweep->generation, .id = live->id}};
+	struct outcome *outcome = &candidate.outcome;
+	outcome->judgement = judge(sweep->generation, live, &outcome->policy, &outcome->reason);
+	if (outcome->judgement != TO_VERIFY) {
+		note(live, outcome);
+		return;
+	}
+	if (sweep->count == sweep->room) {
+		size_t room = sweep->room == 0 ? 64 : sweep->room * 2;
+		struct candidate *grown = reallocarray(sweep->candidates, room, sizeof(*grown));
+		if (grown == NULL)
+			return; /* its own next call judges it */
+		sweep->candidates = grown;
+		sweep->room = room;
+	}
+	if (take_client(sweep->o, &candidate.client, live->client.leaf, live->client.sent, live->client.security_level))
+		sweep->candidates[sweep->count++] = candidate;
+}
+
+/* Of one connection, or of all where `ssl` is NULL. */
+static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
+{
+	const struct tg_openssl *o = tg_openssl();
+	struct sweep sweep = {.o = o, .generation = generation};
+
+	o->ERR_set_mark();
+	if (ssl != NULL)
+		tg_connection_with(ssl, collect, &sweep);
+	else
+		tg_connection_each(collect, &sweep);
+	for (size_t i = 0; i < sweep.count; i++) {
+		struct candidate *candidate = &sweep.candidates[i];
+		struct outcome *outcome = &candidate->outcome;
+
+		outcome->judgement = verify(generation, outcome->policy, &candidate->client, &outcome->reason);
+		tg_connection_with(candidate->key, conclude, outcome);
+		free_client(o, &candidate->client);
+	}
+	free(sweep.candidates);
+	o->ERR_pop_to_mark();
+}
+
+void tg_recheck_all(uint64_t wanted)
+{
+	uint64_t before = atomic_load_explicit(&swept, memory_order_relaxed);
+
+	/* One thread does it. The connections of the others are judged by their own calls meanwhile. */
+	if (before >= wanted ||
+	    !atomic_compare_exchange_strong_explicit(&swept, &before, wanted, memory_order_relaxed, memory_order_relaxed))
+		return;
+	int saved = errno;
+	struct tg_generation *generation = tg_generation_acquire();
+	if (generation != NULL && generation->number >= wanted)
+		judge_anew(NULL, generation);
+	else
+		atomic_store_explicit(&swept, before, memory_order_relaxed); /* it could not be built yet */
+	tg_generation_unref(generation);
+	errno = saved;
+}
+
+bool tg_recheck_refuses(struct tg_connection *connection, SSL *ssl, uint64_t wanted)
+{
+	if (connection->phase != TG_PHASE_DONE)
+		return false;
+	if (connection->live == NULL)
+		tg_recheck_remember(connection, ssl); /* it began before anybody asked */
+	struct tg_live *live = connection->live;
+	bool judged = live != NULL && is_judged(live, wanted);
+	if (live != NULL && !judged) {
+		int saved = errno;
+		struct tg_generation *generation = tg_generation_acquire();
+		bool built = generation != NULL && generation->number >= wanted;
+		if (built)
+			judge_anew(ssl, generation);
+		tg_generation_unref(generation);
+		errno = saved;
+		judged = !built || is_judged(live, wanted); /* the last that could be built goes on */
+	}
+	/* Where memory ran out nobody can say whether it may go on. */
+	if (judged && !live->refused)
+		return false;
+	tg_connection_refuse(connection, judged ? live->reason : TG_REFUSED_OTHER);
+	return true;
+}
