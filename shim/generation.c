@@ -113,11 +113,7 @@ static bool build_identities(const struct tg_openssl *o, struct tg_generation *g
 	return true;
 }
 
-/*
- * A date that cannot be read has passed: X509_verify_cert takes no such CA either. The first date that is converted makes
- * the C library read the time zone's file (tzset(3)), here and not in a handshake: by the first one the server may have
- * forbidden itself to open files.
- */
+/* A date that cannot be read has passed: X509_verify_cert takes no such CA either. */
 static int64_t end_of(const struct tg_openssl *o, const X509 *certificate)
 {
 	struct tm parts;
@@ -131,6 +127,11 @@ static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors
 	if (certificate == NULL)
 		return false;
 	*ret_end = end_of(o, certificate);
+	/*
+	 * The first date that is compared makes the C library read the time zone's file (tzset(3)). It does so here: by the
+	 * first handshake the server may have forbidden itself to open files.
+	 */
+	o->X509_cmp_current_time(o->X509_get0_notAfter(certificate));
 	bool done = o->X509_STORE_add_cert(anchors->store, certificate) == 1;
 	X509_NAME *name = done ? o->X509_NAME_dup(o->X509_get_subject_name(certificate)) : NULL;
 	done = name != NULL && o->OPENSSL_sk_push((OPENSSL_STACK *)anchors->names, name) > 0;

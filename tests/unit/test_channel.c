@@ -239,9 +239,9 @@ static void who_is_hung_up_on_asks_again(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		const int first = keep(listener, ANSWER_END);
+		const int first = keep(listener, TG_LAYOUT, ANSWER_END);
 
-		_exit(first != 0 ? first : keep(listener, ANSWER_OK));
+		_exit(first != 0 ? first : keep(listener, TG_LAYOUT, ANSWER_OK));
 	}
 	assert_int_equal(tg_channel_hello(tree, WAIT_MS, &policy, &report), 0);
 	close(policy);
