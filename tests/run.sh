@@ -6,6 +6,7 @@
 #   unit      gcc build and unit tests
 #   keeper    keeper and command line as processes
 #   servers   real servers under tlsgraft
+#   matrix    every column of docs/COMPATIBILITY.md on every server
 #   config    tables of wrong files
 #   docs      the documentation against the code
 #   clang     clang build and unit tests
@@ -30,7 +31,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
+stages="unit keeper servers matrix config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -177,6 +178,10 @@ stage_keeper() {
 
 stage_servers() {
     build dev && counted servers "$python" tests/servers/run.py build
+}
+
+stage_matrix() {
+    build dev && counted matrix "$python" tests/matrix/run.py build -j "$jobs"
 }
 
 stage_config() {

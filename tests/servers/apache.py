@@ -1,5 +1,8 @@
 """Apache with mod_ssl and the event MPM, two virtual hosts."""
 
+import signal
+
+from support.facts import OwnReload
 from support.pki import HOSTS
 from support.server import PLACEHOLDER_BODY, HttpServer
 
@@ -48,6 +51,11 @@ class Apache(HttpServer):
     executable = "/usr/sbin/apache2"
     user = "www-data"
     has_descriptor = False
+    title = "Apache"
+    own_reloads = (
+        OwnReload("SIGHUP (restart)", signal.SIGHUP, replaces=True),
+        OwnReload("SIGUSR1 (graceful)", signal.SIGUSR1, replaces=True),
+    )
 
     def configure(self):
         native = ""

@@ -1,5 +1,8 @@
 """HAProxy in master-worker mode (-W): two certificates of its own, chosen by SNI."""
 
+import signal
+
+from support.facts import OwnReload
 from support.pki import HOSTS
 from support.server import PLACEHOLDER_BODY, HttpServer
 
@@ -24,6 +27,12 @@ class Haproxy(HttpServer):
     executable = "/usr/sbin/haproxy"
     user = "haproxy"
     has_descriptor = False
+    title = "HAProxy (master-worker)"
+    no_resumption = "its new-session callback rewrites the session's context"
+    own_reloads = (
+        OwnReload("SIGUSR2 (the master executes itself)", signal.SIGUSR2, replaces=True),
+        OwnReload("SIGHUP (the same)", signal.SIGHUP, replaces=True),
+    )
     resumes = {"1.2": True, "1.3": False}  # its new-session callback rewrites the session's context (TRAPS 14)
 
     def configure(self):
@@ -35,3 +44,14 @@ class Haproxy(HttpServer):
 
     def command(self):
         return [self.executable, "-W", "-db", "-f", self.home / "haproxy.cfg"]
+
+
+class HaproxySingle(Haproxy):
+    """One process, without a master."""
+
+    title = "HAProxy (single process)"
+    own_reloads = ()
+    no_own_reload = "a new process takes over (-sf)"
+
+    def command(self):
+        return [self.executable, "-db", "-f", self.home / "haproxy.cfg"]

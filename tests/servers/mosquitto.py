@@ -1,10 +1,14 @@
 """mosquitto: one process, which drops to the user mosquitto before it reads its certificate."""
 
 import shutil
+import signal
 
+from support.facts import OwnReload
 from support.server import Server
 
+# Protocol 3.1.1, clean session; a second client of the same name would end the first one's connection.
 CONNECT = bytes.fromhex("100e00044d5154540402003c00027467")
+CONNECT_AGAIN = bytes.fromhex("100e00044d5154540402003c00026c76")
 PINGREQ = bytes.fromhex("c000")
 DISCONNECT = bytes.fromhex("e000")
 CONNACK = bytes.fromhex("20020000")
@@ -15,6 +19,8 @@ class Mosquitto(Server):
     name = "mosquitto"
     executable = "/usr/sbin/mosquitto"
     user = "mosquitto"
+    own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, says="Reloading config."),)
+    client = "mosquitto_pub"
 
     def configure(self):
         native = ""
@@ -31,6 +37,17 @@ class Mosquitto(Server):
 
     def request(self, host):
         return CONNECT + PINGREQ + DISCONNECT
+
+    def conversation(self, host):
+        return [(CONNECT_AGAIN, CONNACK), (PINGREQ, PINGRESP)]
+
+    def client_words(self, who, ca):
+        words = ["mosquitto_pub", "-h", "localhost", "-p", self.port, "-t", "topic", "-m", "text", "-q", 1, "-d"]
+        words += ["--cafile", ca, "--insecure"]
+        return words + (["--cert", who.cert, "--key", who.key] if who else [])
+
+    def client_served(self, done):
+        return done.returncode == 0 and b"PUBACK" in done.stdout
 
     def is_answer(self, data, host):
         return data == CONNACK + PINGRESP

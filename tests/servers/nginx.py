@@ -2,7 +2,10 @@
 
 import hashlib
 import os
+import signal
 
+from support import procs
+from support.facts import OwnReload
 from support.pki import HOSTS
 from support.server import PLACEHOLDER_BODY, HttpServer
 
@@ -38,10 +41,28 @@ http {{
 """
 
 
+def upgrade(server):
+    """USR2: the running binary starts its successor, which inherits the sockets; then the old one leaves."""
+    old = server.process
+    old.send_signal(signal.SIGUSR2)
+    procs.wait_until(lambda: (server.home / "nginx.pid.oldbin").exists() and server.pid_file.exists(), 10, "the new master")
+    server.pid = int(procs.wait_until(server.pid_file.read_text, 10, "the new master's number"))
+    procs.wait_until(lambda: len(server.workers()) == server.worker_count, 10, "the new master's workers")
+    old.send_signal(signal.SIGQUIT)
+    old.wait(10)
+    server.process = procs.Adopted(server.pid)
+
+
 class Nginx(HttpServer):
     name = "nginx"
     executable = "/usr/sbin/nginx"
     user = "www-data"
+    title = "nginx (http)"
+    processes = 2
+    own_reloads = (
+        OwnReload("SIGHUP", signal.SIGHUP, replaces=True),
+        OwnReload("binary upgrade by USR2 and QUIT", upgrade, replaces=True),
+    )
 
     def __init__(
         self, home, own, native=None, workers=2, daemon=False, slow_rate="256k", more_ports=(), more="", level="info"
@@ -53,6 +74,8 @@ class Nginx(HttpServer):
         self.more = more
         self.level = level
         super().__init__(home, own, native)
+        if daemon:
+            self.pid_file = self.home / "nginx.pid"
 
     def configure(self):
         native = ""

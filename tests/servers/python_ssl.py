@@ -11,6 +11,10 @@ _PROGRAM = Path(__file__).resolve().parent.parent / "support" / "https_server.py
 class PythonSsl(HttpServer):
     name = "python3"
     executable = "/usr/bin/python3"
+    title = "python3 ssl (http.server)"
+    package = "python3"
+    run_user = "www-data"
+    no_own_reload = "has none, SIGHUP ends it"
 
     def __init__(self, home, own, native=None, method="PROTOCOL_TLS_SERVER"):
         self.method = method

@@ -6,6 +6,11 @@ from support.server import Server
 class Redis(Server):
     name = "redis"
     executable = "/usr/bin/redis-server"
+    title = "Redis"
+    package = "redis-server"
+    run_user = "redis"
+    no_own_reload = "has none, ignores SIGHUP"
+    client = "redis-cli"
 
     def configure(self):
         options = ["--port", "0", "--tls-port", self.port, "--bind", "127.0.0.1", "--save", "", "--dir", self.home]
@@ -21,6 +26,16 @@ class Redis(Server):
 
     def request(self, host):
         return b"PING\r\nQUIT\r\n"
+
+    def conversation(self, host):
+        return [(b"PING\r\n", b"+PONG\r\n")]
+
+    def client_words(self, who, ca):
+        words = ["redis-cli", "-h", "127.0.0.1", "-p", self.port, "--tls", "--cacert", ca, "--sni", "one.example"]
+        return [*words, *(["--cert", who.cert, "--key", who.key] if who else []), "PING"]
+
+    def client_served(self, done):
+        return done.stdout == b"PONG\n"
 
     def is_answer(self, data, host):
         return data == b"+PONG\r\n+OK\r\n"

@@ -14,6 +14,7 @@ class Context:
 
     graft = None
     home = None
+    results = None  # a folder for what tests leave to the end of the run
     _pki = None
 
     @classmethod
@@ -59,6 +60,9 @@ class ServerCase(unittest.TestCase):
     def grafted(self, kind, ini, own="rsa", run_options=(), **options):
         """A server started by `tlsgraft run -c INI`."""
         server = self.make(kind, own, **options)
+        if kind.run_user:
+            server.give_to(kind.run_user)
+            run_options = (*run_options, "--user", kind.run_user)
         server.start(wrap=self.graft.run(ini, *run_options), environment=self.graft.environment())
         if self.graft.sanitizer:
             self.assertIn("libasan", procs.maps(server.pid), "the server runs without the sanitizer")
@@ -87,7 +91,8 @@ class ServerCase(unittest.TestCase):
     # expectations
 
     def probe(self, server, version=client.TLS13, who=None, host=HOSTS[0], port=None, **options):
-        result = client.probe(port or server.port, server.request(host), version, client=who, sni=host, **options)
+        options = {"client": who, "sni": host, **server.probe_options, **options}
+        result = client.probe(port or server.port, server.request(host), version, **options)
         self.assertNotEqual(result.status, "timeout", str(result))
         return result
 

@@ -6,9 +6,12 @@ Certificates, alerts and requests are read from the decrypted handshake messages
 """
 
 import hashlib
+import os
 import re
+import select
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 TLS12 = "1.2"
@@ -102,18 +105,24 @@ def _certificates(body, version):
     return ders
 
 
+def words(port, version=TLS13, client=None, sni="one.example", address="127.0.0.1"):
+    """The command of one connection that does nothing but carry bytes. `client`: a Credential or None."""
+    command = ["openssl", "s_client", "-connect", f"{address}:{port}", "-quiet"]
+    command += ["-tls1_3" if version == TLS13 else "-tls1_2"] if version else []
+    command += ["-servername", sni] if sni else ["-noservername"]
+    if client:
+        command += ["-cert", str(client.cert), "-cert_chain", str(client.cert), "-key", str(client.key)]
+    return command
+
+
 def probe(
     port, request, version=TLS13, client=None, sni="one.example", session_in=None, session_out=None, more=(), timeout=10,
     address="127.0.0.1",
 ):
-    """One connection: sends `request`, reads until the server closes. `client`: a Credential or None."""
+    """One connection: sends `request`, reads until the server closes."""
     with tempfile.TemporaryDirectory(prefix="tg-probe-") as folder:
         messages = Path(folder) / "messages"
-        command = ["openssl", "s_client", "-connect", f"{address}:{port}", "-quiet", "-msg", "-msgfile", str(messages)]
-        command += ["-tls1_3" if version == TLS13 else "-tls1_2"] if version else []
-        command += ["-servername", sni] if sni else ["-noservername"]
-        if client:
-            command += ["-cert", str(client.cert), "-cert_chain", str(client.cert), "-key", str(client.key)]
+        command = [*words(port, version, client, sni, address), "-msg", "-msgfile", str(messages)]
         if session_in:
             command += ["-sess_in", str(session_in)]
         if session_out:
@@ -127,3 +136,37 @@ def probe(
             log = (late.stderr or b"").decode(errors="replace") + "\nno end of the connection in time"
         text = messages.read_text() if messages.exists() else ""
     return Result(_parse_messages(text), data, log, status)
+
+
+class Conversation:
+    """One connection that stays open, by s_client."""
+
+    def __init__(self, port, version=TLS13, client=None, sni="one.example", more=()):
+        self.process = subprocess.Popen(
+            [*words(port, version, client, sni), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def ask(self, request, end, timeout=10):
+        """Sends `request`; what came back up to and with `end`, or up to the end of connection or time."""
+        answer = b""
+        try:
+            self.process.stdin.write(request)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            return answer
+        limit = time.monotonic() + timeout
+        while end not in answer and time.monotonic() < limit:
+            ready, _, _ = select.select([self.process.stdout], [], [], max(limit - time.monotonic(), 0))
+            piece = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            if not piece:
+                break
+            answer += piece
+        return answer
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()

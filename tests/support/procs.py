@@ -4,6 +4,7 @@ import ctypes
 import os
 import signal
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -86,6 +87,35 @@ def descendants(pid):
             found.append(child)
             queue.append(child)
     return found
+
+
+class Adopted:
+    """A process that a subreaper inherited, with what a server asks of a subprocess.Popen."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.returncode = None
+
+    def poll(self):
+        if self.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+                self.returncode = os.waitstatus_to_exitcode(status) if pid else None
+            except ChildProcessError:  # not yet a child of ours
+                pass
+        return self.returncode
+
+    def wait(self, timeout):
+        try:
+            return wait_until(lambda: self.poll() is not None, timeout, f"end of process {self.pid}")
+        except AssertionError:
+            raise subprocess.TimeoutExpired(f"process {self.pid}", timeout) from None
+
+    def send_signal(self, number):
+        kill(self.pid, number)
+
+    def kill(self):
+        kill(self.pid)
 
 
 def reap_orphans(but=()):

@@ -171,8 +171,12 @@ def run_side_by_side(tests, jobs, home, name_of):
     return passed, failed
 
 
-def main(description, folder, package=""):
-    """`package`: how the test modules of `folder` are imported; "" where they stand on sys.path themselves."""
+def main(description, folder, package="", switches=None, finish=None):
+    """`package`: how the test modules of `folder` are imported; "" where they stand on sys.path themselves.
+
+    `switches`: {"--name": help} of this folder's own. `finish(chosen, results, failed)` sees what the tests left in the
+    folder Context.results, and says how many more tests passed and failed.
+    """
     options = argparse.ArgumentParser(description=description)
     options.add_argument("build")
     options.add_argument("--asan", metavar="BUILD_DIR", help="a sanitized shim inside the servers; only what is marked for it")
@@ -180,6 +184,8 @@ def main(description, folder, package=""):
     options.add_argument("-j", metavar="N", dest="jobs", type=int, default=1, help="tests side by side")
     options.add_argument("--list", action="store_true")
     options.add_argument("--keep", action="store_true", help="leave the folder with all logs")
+    for switch, text in (switches or {}).items():
+        options.add_argument(switch, action="store_true", help=text)
     chosen = options.parse_args()
 
     def name_of(test):
@@ -202,11 +208,16 @@ def main(description, folder, package=""):
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     home = Path(tempfile.mkdtemp(prefix="tlsgraft-tests-"))
     home.chmod(0o755)
+    Context.results = home / "results"
+    Context.results.mkdir()
     try:
         if chosen.jobs > 1:
             passed, failed = run_side_by_side(tests, chosen.jobs, home, name_of)
         else:
             passed, failed = run(tests, range(len(tests)), home, name_of)
+        if finish:
+            more = finish(chosen, Context.results, failed)
+            passed, failed = passed + more[0], failed + more[1]
     finally:
         if chosen.keep:
             say(f"kept: {home}")
@@ -216,6 +227,6 @@ def main(description, folder, package=""):
     return 1 if failed else 0
 
 
-def start(file, description, package=""):
-    """For run.py of a folder of tests."""
-    sys.exit(main(description, Path(file).resolve().parent, package))
+def start(file, description, package="", **more):
+    """For run.py of a folder of tests; `more`: see main."""
+    sys.exit(main(description, Path(file).resolve().parent, package, **more))

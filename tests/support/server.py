@@ -7,11 +7,12 @@ import subprocess
 from pathlib import Path
 
 from support import procs
+from support.facts import Facts
 
 PLACEHOLDER_BODY = "server-data"
 
 
-class Server:
+class Server(Facts):
     """One server. Subclasses say what to write (`configure`), what to run (`command`), and what its data look like.
 
     `own` are the certificates of the server's own, one for each virtual host: what a governed client never sees.
@@ -20,10 +21,6 @@ class Server:
 
     name = "?"
     executable = "?"
-    hosts = 1  # virtual hosts, chosen by SNI
-    resumes = {"1.2": True, "1.3": True}  # what this server does under a policy of ours
-    has_descriptor = True  # gives libssl the connection's socket, by which its address is known
-    user = None  # user of the process that does handshakes, where the server drops its own
 
     def __init__(self, home, own, native=None):
         if not Path(self.executable).exists():
@@ -45,6 +42,7 @@ class Server:
         self.output = self.home / "output.log"
         self.process = None
         self.pid = None
+        self.pid_file = None  # of a server that puts itself into the background
         self.configure()
 
     # for subclasses
@@ -62,6 +60,11 @@ class Server:
         """True where `data` is this server's whole answer for `host`."""
         raise NotImplementedError
 
+    def give_to(self, user):
+        """All that was written for it belongs to `user`."""
+        for path in [self.home, *self.home.rglob("*")]:
+            shutil.chown(path, user, user)
+
     # starting and stopping
 
     def start(self, wrap=(), environment=None, wait=True):
@@ -75,8 +78,23 @@ class Server:
             )
         self.pid = self.process.pid
         if wait:
+            if self.pid_file:
+                self._adopt()
             self.wait_ready()
         return self
+
+    def _adopt(self):
+        """It puts itself into the background: what was started ends, the subreaper inherits what goes on."""
+        try:
+            status = self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise AssertionError(f"{self.name} stays in the foreground\n{self.logs()}") from None
+        if status != 0:
+            raise AssertionError(f"{self.name} ended with status {status}\n{self.logs()}")
+        pid = procs.wait_until(lambda: self.pid_file.exists() and self.pid_file.read_text().strip(), 10, self.pid_file)
+        self.pid = int(pid)
+        self.process = procs.Adopted(self.pid)
 
     def wait_ready(self):
         def ready():
@@ -123,6 +141,9 @@ class Server:
     def _same(pid, started):
         return procs.alive(pid) and procs.start_time(pid) == started
 
+    def log_text(self):
+        return "".join(path.read_text(errors="replace") for path in sorted(self.home.glob("*.log")))
+
     def logs(self):
         """The last lines of everything it logged, for a failing test."""
         text = ""
@@ -145,6 +166,20 @@ class HttpServer(Server):
 
     def request(self, host):
         return f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode()
+
+    def conversation(self, host):
+        return [(f"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n".encode(), f"{PLACEHOLDER_BODY} {host}\n".encode())]
+
+    client = "curl"
+
+    def client_words(self, who, ca):
+        words = ["curl", "-sS", "--max-time", 10, "--cacert", ca, "--resolve", f"one.example:{self.port}:127.0.0.1"]
+        if who:
+            words += ["--cert", who.cert, "--key", who.key]
+        return [*words, f"https://one.example:{self.port}/"]
+
+    def client_served(self, done):
+        return done.returncode == 0 and f"{PLACEHOLDER_BODY} one.example".encode() in done.stdout
 
     def is_answer(self, data, host):
         return data.startswith(b"HTTP/1.") and b" 200 " in data[:20] and f"{PLACEHOLDER_BODY} {host}".encode() in data
