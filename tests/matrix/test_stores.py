@@ -2,6 +2,7 @@
 
 from matrix.columns import Matrix
 
+from servers.memcached import Memcached
 from servers.mosquitto import Mosquitto
 from servers.redis import Redis
 
@@ -12,3 +13,6 @@ class Stores(Matrix):
 
     def test_redis(self):
         self.row(Redis)
+
+    def test_memcached(self):
+        self.row(Memcached)

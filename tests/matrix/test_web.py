@@ -1,11 +1,13 @@
-"""Web servers and TLS terminators."""
+"""Web servers and application servers."""
 
 from matrix.columns import Matrix
 
 from servers.apache import Apache
-from servers.haproxy import Haproxy, HaproxySingle
+from servers.lighttpd import Lighttpd
 from servers.nginx import Nginx
+from servers.node import Node
 from servers.python_ssl import PythonSsl
+from servers.python_web import Gunicorn, Uvicorn
 
 
 class Web(Matrix):
@@ -15,11 +17,17 @@ class Web(Matrix):
     def test_apache(self):
         self.row(Apache)
 
-    def test_haproxy(self):
-        self.row(Haproxy)
+    def test_lighttpd(self):
+        self.row(Lighttpd)
 
-    def test_haproxy_single(self):
-        self.row(HaproxySingle)
+    def test_node(self):
+        self.row(Node)
 
     def test_python(self):
         self.row(PythonSsl)
+
+    def test_gunicorn(self):
+        self.row(Gunicorn)
+
+    def test_uvicorn(self):
+        self.row(Uvicorn)

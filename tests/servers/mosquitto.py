@@ -1,6 +1,5 @@
 """mosquitto: one process, which drops to the user mosquitto before it reads its certificate."""
 
-import shutil
 import signal
 
 from support.facts import OwnReload
@@ -20,13 +19,14 @@ class Mosquitto(Server):
     executable = "/usr/sbin/mosquitto"
     user = "mosquitto"
     own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, says="Reloading config."),)
+    notes = "reads its own key as the user mosquitto"
     client = "mosquitto_pub"
 
     def configure(self):
         native = ""
         if self.native:
             native = f"require_certificate true\ncafile {self.native.ca.cert}\ncrlfile {self.native.crl}\n"
-        shutil.chown(self.home / "own0.key", "mosquitto")
+        self.readable("own0.key")
         (self.home / "mosquitto.conf").write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser mosquitto\nlog_dest stderr\n"
             f"certfile {self.home}/own0.pem\nkeyfile {self.home}/own0.key\n{native}"

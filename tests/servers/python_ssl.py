@@ -14,7 +14,7 @@ class PythonSsl(HttpServer):
     title = "python3 ssl (http.server)"
     package = "python3"
     run_user = "www-data"
-    no_own_reload = "has none, SIGHUP ends it"
+    hangup_ends = True
 
     def __init__(self, home, own, native=None, method="PROTOCOL_TLS_SERVER"):
         self.method = method

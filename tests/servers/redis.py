@@ -9,7 +9,6 @@ class Redis(Server):
     title = "Redis"
     package = "redis-server"
     run_user = "redis"
-    no_own_reload = "has none, ignores SIGHUP"
     client = "redis-cli"
 
     def configure(self):

@@ -76,7 +76,7 @@ class Start(ProcessCase):
         reader, writer = os.pipe()
         with open(reader) as answer:
             done = subprocess.run(
-                ["/bin/sh", "-c", f'exec 9>&{writer} {writer}>&- 0<&- 1>&- 2>&-; exec "$@"', "sh",
+                ["/bin/bash", "-c", f'exec 9>&{writer} {writer}>&- 0<&- 1>&- 2>&-; exec "$@"', "sh",
                  PYTHON, "-I", "-S", "-c", code],
                 env={**os.environ, **self.graft.preload(self.site())}, pass_fds=[writer], check=False, timeout=30,
             )

@@ -115,11 +115,17 @@ def words(port, version=TLS13, client=None, sni="one.example", address="127.0.0.
     return command
 
 
+def _first(pipe, timeout):
+    """What comes first, up to the end or `timeout`."""
+    ready, _, _ = select.select([pipe], [], [], timeout)
+    return os.read(pipe.fileno(), 65536) if ready else b""
+
+
 def probe(
     port, request, version=TLS13, client=None, sni="one.example", session_in=None, session_out=None, more=(), timeout=10,
-    address="127.0.0.1",
+    address="127.0.0.1", greeting=False,
 ):
-    """One connection: sends `request`, reads until the server closes."""
+    """One connection: sends `request`, after the server's `greeting` where it has one, and reads until the server closes."""
     with tempfile.TemporaryDirectory(prefix="tg-probe-") as folder:
         messages = Path(folder) / "messages"
         command = [*words(port, version, client, sni, address), "-msg", "-msgfile", str(messages)]
@@ -128,12 +134,17 @@ def probe(
         if session_out:
             command += ["-sess_out", str(session_out)]
         command += list(more)
-        try:
-            done = subprocess.run(command, input=request, capture_output=True, timeout=timeout, check=False)
-            data, log, status = done.stdout, done.stderr.decode(errors="replace"), done.returncode
-        except subprocess.TimeoutExpired as late:
-            data, status = late.stdout or b"", "timeout"
-            log = (late.stderr or b"").decode(errors="replace") + "\nno end of the connection in time"
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            first = _first(process.stdout, timeout) if greeting else b""
+            try:
+                data, log = process.communicate(request, timeout)
+                status = process.returncode
+            except subprocess.TimeoutExpired as late:
+                process.kill()
+                process.communicate()
+                data, status = late.stdout or b"", "timeout"
+                log = (late.stderr or b"") + b"\nno end of the connection in time"
+        data, log = first + data, log.decode(errors="replace")
         text = messages.read_text() if messages.exists() else ""
     return Result(_parse_messages(text), data, log, status)
 
@@ -157,8 +168,7 @@ class Conversation:
             return answer
         limit = time.monotonic() + timeout
         while end not in answer and time.monotonic() < limit:
-            ready, _, _ = select.select([self.process.stdout], [], [], max(limit - time.monotonic(), 0))
-            piece = os.read(self.process.stdout.fileno(), 65536) if ready else b""
+            piece = _first(self.process.stdout, max(limit - time.monotonic(), 0))
             if not piece:
                 break
             answer += piece

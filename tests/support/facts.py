@@ -10,16 +10,17 @@ class OwnReload:
     """One way in which a server renews itself, as its unit or its manual does it.
 
     `act`: a signal to the main process, or a function of the server. Done is seen by new processes that serve
-    (`replaces`), or by another line with the text `says` in its logs.
+    (`replaces`), by another line with the text `says` in its logs, or by a function of the server (`shows`).
     """
 
-    def __init__(self, how, act, replaces=False, says=None):
-        if not replaces and not says:
+    def __init__(self, how, act, replaces=False, says=None, shows=None):
+        if not replaces and not says and not shows:
             raise ValueError(f"{how}: nothing would show that it happened")
         self.how = how
         self.act = act
         self.replaces = replaces
         self.says = says
+        self.shows = shows
 
     def asks_tlsgraft(self, server):
         """True where that signal is also the reload signal of tlsgraft."""
@@ -35,6 +36,8 @@ class OwnReload:
             self.act(server)
 
         def happened():
+            if self.shows:
+                return self.shows(server)
             if self.says:
                 return server.log_text().count(self.says) > lines
             now = set(server.serving())
@@ -60,10 +63,12 @@ class Facts:
     user = None  # of the processes that do handshakes, where the server drops its own
     run_user = None  # `tlsgraft run --user`: servers that are never root
     processes = 1  # at least so many serve; 0: one for each connection
+    reuses_port = False  # each of them has a listening socket of its own, among which the kernel chooses
 
     reload_signal = "HUP"  # of tlsgraft
     own_reloads = ()
     no_own_reload = "has none"
+    hangup_ends = False  # where it has none: what SIGHUP does to it without tlsgraft
 
     probe_options = {}  # of every probe, see client.probe
 

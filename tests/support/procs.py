@@ -160,6 +160,20 @@ def maps(pid):
         return ""
 
 
+def listens(pid, port):
+    """True where `pid` holds a socket that listens on 127.0.0.1:`port`."""
+    sockets = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and words[1] == f"0100007F:{port:04X}":
+            sockets.add(f"socket:[{words[9]}]")
+    folder = Path(f"/proc/{pid}/fd")
+    try:
+        return any(os.readlink(entry) in sockets for entry in folder.iterdir())
+    except OSError:
+        return False
+
+
 def memory_kib(pid):
     """Anonymous resident memory, KiB: what leaks."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

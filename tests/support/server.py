@@ -1,6 +1,7 @@
 """A real server in a folder of its own, on loopback, started plainly or under tlsgraft."""
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -42,6 +43,7 @@ class Server(Facts):
         self.output = self.home / "output.log"
         self.process = None
         self.pid = None
+        self.ask = None  # by the test: the answer to a request, from a client who is let in
         self.pid_file = None  # of a server that puts itself into the background
         self.configure()
 
@@ -62,8 +64,13 @@ class Server(Facts):
 
     def give_to(self, user):
         """All that was written for it belongs to `user`."""
+        entry = pwd.getpwnam(user)
         for path in [self.home, *self.home.rglob("*")]:
-            shutil.chown(path, user, user)
+            os.chown(path, entry.pw_uid, entry.pw_gid)
+
+    def readable(self, file):
+        """For a server that reads `file` after it dropped to its user."""
+        shutil.chown(self.home / file, self.user or self.run_user)
 
     # starting and stopping
 

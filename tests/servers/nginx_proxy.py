@@ -1,0 +1,112 @@
+"""nginx's stream and mail modules, which have a TLS code path of their own each."""
+
+import signal
+
+from servers.nginx import Nginx
+from support.facts import OwnReload
+from support.server import PLACEHOLDER_BODY, HttpServer, Server
+
+_MASTER = """
+load_module /usr/lib/nginx/modules/ngx_{module}_module.so;
+user www-data;
+daemon off;
+worker_processes 2;
+pid {home}/nginx.pid;
+error_log {home}/error.log info;
+events {{ worker_connections 512; }}
+"""
+
+_STREAM = """
+stream {{
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate {home}/own0.pem;
+        ssl_certificate_key {home}/own0.key;
+        ssl_protocols TLSv1.2 TLSv1.3;
+        proxy_pass unix:{home}/web;
+    }}
+}}
+http {{
+    access_log off;
+    client_body_temp_path {home}/t1; proxy_temp_path {home}/t2; fastcgi_temp_path {home}/t3;
+    uwsgi_temp_path {home}/t4; scgi_temp_path {home}/t5;
+    server {{
+        listen unix:{home}/web;
+        location / {{ default_type text/plain; return 200 "{body} $host\\n"; }}
+    }}
+}}
+"""
+
+# Whoever logs in is asked for at auth_http, which no test needs.
+_MAIL = """
+mail {{
+    auth_http 127.0.0.1:1/;
+    ssl_certificate {home}/own0.pem;
+    ssl_certificate_key {home}/own0.key;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    server_name one.example;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        protocol {protocol};
+    }}
+}}
+"""
+
+
+class NginxProxy(Server):
+    """What both modules share."""
+
+    name = "nginx"
+    executable = Nginx.executable
+    user = Nginx.user
+    processes = 2
+    own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, replaces=True),)
+    module = config = "?"
+    protocol = ""
+
+    def configure(self):
+        (self.home / "nginx.conf").write_text(
+            (_MASTER + self.config).format(
+                home=self.home, port=self.port, module=self.module, protocol=self.protocol, body=PLACEHOLDER_BODY
+            )
+        )
+
+    def command(self):
+        return [self.executable, "-c", self.home / "nginx.conf", "-e", self.home / "error.log"]
+
+
+class NginxStream(NginxProxy, HttpServer):
+    title = "nginx (stream)"
+    package = "libnginx-mod-stream"
+    hosts = 1
+    module = "stream"
+    config = _STREAM
+
+
+class NginxMail(NginxProxy):
+    """imaps; before a login nginx answers by itself."""
+
+    title = "nginx (mail, imaps)"
+    package = "libnginx-mod-mail"
+    module = "mail"
+    config = _MAIL
+    protocol = "imap"
+    client = "curl"
+    probe_options = {"greeting": True}
+
+    def request(self, host):
+        return b"a1 LOGOUT\r\n"
+
+    def is_answer(self, data, host):
+        return data == b"* OK IMAP4 ready\r\n* BYE\r\na1 OK completed\r\n"
+
+    def conversation(self, host):
+        return [(b"", b"* OK IMAP4 ready\r\n"), (b"a1 NOOP\r\n", b"a1 OK completed\r\n")]
+
+    def client_words(self, who, ca):
+        words = ["curl", "-sSv", "--max-time", 10, "--cacert", ca, "--resolve", f"one.example:{self.port}:127.0.0.1"]
+        words += ["--cert", who.cert, "--key", who.key] if who else []
+        return [*words, "-X", "NOOP", f"imaps://one.example:{self.port}/"]
+
+    def client_served(self, done):
+        return done.returncode == 0 and b"< * OK IMAP4 ready" in done.stderr
