@@ -40,7 +40,8 @@ class Matrix(ServerCase):
             self.measure_resumption, self.measure_versions, self.measure_other_client, self.measure_own_reload,
         )
         try:
-            self.server = self.grafted(kind, self.write(self.both_cas()), **options)
+            # The other key type, which clients prefer: the server's own certificate must not win in its slot.
+            self.server = self.grafted(kind, self.write(self.both_cas()), "ec", **options)
             self.server.ask = self.ask
             for step in steps:
                 if self.server.process.poll() is not None:

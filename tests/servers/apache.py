@@ -31,7 +31,7 @@ LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule socache_shmcb_module /usr/lib/apache2/modules/mod_socache_shmcb.so
 LoadModule ssl_module /usr/lib/apache2/modules/mod_ssl.so
-StartServers 1
+StartServers 2
 ServerLimit 2
 ThreadsPerChild 8
 MaxRequestWorkers 16
@@ -52,6 +52,7 @@ class Apache(HttpServer):
     user = "www-data"
     has_descriptor = False
     title = "Apache"
+    processes = 2
     own_reloads = (
         OwnReload("SIGHUP (restart)", signal.SIGHUP, replaces=True),
         OwnReload("SIGUSR1 (graceful)", signal.SIGUSR1, replaces=True),
