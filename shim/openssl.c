@@ -43,10 +43,8 @@ static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 
 	const char *slash = strrchr(info->dlpi_name, '/');
 	const char *base = slash == NULL ? info->dlpi_name : slash + 1;
-	if (strncmp(base, "libssl", 6) != 0 || strstr(base, ".so") == NULL)
-		return 0;
-	/* NSS has a libssl3.so that is no OpenSSL. */
-	if (strncmp(base, "libssl3.so", 10) == 0)
+	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so of NSS, nor libssl_iostream_openssl.so of Dovecot. */
+	if (strncmp(base, "libssl", 6) != 0 || strchr(".-", base[6]) == NULL || strstr(base, ".so") == NULL)
 		return 0;
 	if (found->count++ == 0 && strlen(info->dlpi_name) < sizeof(found->first))
 		strcpy(found->first, info->dlpi_name);
