@@ -91,7 +91,7 @@ class ServerCase(unittest.TestCase):
     # expectations
 
     def probe(self, server, version=client.TLS13, who=None, host=HOSTS[0], port=None, **options):
-        options = {"client": who, "sni": host, **server.probe_options, **options}
+        options = {"client": who, "sni": host, "until": server.is_whole, **server.probe_options, **options}
         result = client.probe(port or server.port, server.request(host), version, **options)
         self.assertNotEqual(result.status, "timeout", str(result))
         return result

@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 import select
+import socket
 import subprocess
 import tempfile
 import time
@@ -105,11 +106,15 @@ def _certificates(body, version):
     return ders
 
 
-def words(port, version=TLS13, client=None, sni="one.example", address="127.0.0.1"):
-    """The command of one connection that does nothing but carry bytes. `client`: a Credential or None."""
+def words(port, version=TLS13, client=None, sni="one.example", address="127.0.0.1", starttls=None):
+    """The command of one connection that does nothing but carry bytes. `client`: a Credential or None.
+
+    `starttls`: the protocol, as s_client names it, in which TLS is asked for first.
+    """
     command = ["openssl", "s_client", "-connect", f"{address}:{port}", "-quiet"]
     command += ["-tls1_3" if version == TLS13 else "-tls1_2"] if version else []
     command += ["-servername", sni] if sni else ["-noservername"]
+    command += ["-starttls", starttls] if starttls else []
     if client:
         command += ["-cert", str(client.cert), "-cert_chain", str(client.cert), "-key", str(client.key)]
     return command
@@ -121,40 +126,78 @@ def _first(pipe, timeout):
     return os.read(pipe.fileno(), 65536) if ready else b""
 
 
+def _talk(command, request, greeting, until, timeout):
+    """Runs s_client: its output, its complaints, its status."""
+    end = time.monotonic() + timeout
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        data = _first(process.stdout, timeout) if greeting else b""
+        whole = False
+        if until:
+            try:
+                process.stdin.write(request)
+                process.stdin.flush()
+            except BrokenPipeError:
+                pass  # refused already
+            while not until(data) and (piece := _first(process.stdout, max(end - time.monotonic(), 0))):
+                data += piece
+            request, whole = None, until(data)
+        try:
+            rest, log = process.communicate(request, 0.1 if whole else max(end - time.monotonic(), 0))
+            return data + rest, log, process.returncode
+        except subprocess.TimeoutExpired:  # where all came, it has said good-bye, and waits for the other's
+            process.kill()
+            rest, log = process.communicate()
+            return data + rest, log, 0 if whole else "timeout"
+
+
 def probe(
     port, request, version=TLS13, client=None, sni="one.example", session_in=None, session_out=None, more=(), timeout=10,
-    address="127.0.0.1", greeting=False,
+    address="127.0.0.1", greeting=False, starttls=None, until=None,
 ):
-    """One connection: sends `request`, after the server's `greeting` where it has one, and reads until the server closes."""
+    """One connection: sends `request`, after the server's `greeting` where it has one, and reads until the server closes.
+
+    `until`: of a protocol whose server does not close: true of the bytes of a whole answer.
+    """
     with tempfile.TemporaryDirectory(prefix="tg-probe-") as folder:
         messages = Path(folder) / "messages"
-        command = [*words(port, version, client, sni, address), "-msg", "-msgfile", str(messages)]
+        command = [*words(port, version, client, sni, address, starttls), "-msg", "-msgfile", str(messages)]
+        if until:
+            command += ["-no_ign_eof", "-nocommands"]
         if session_in:
             command += ["-sess_in", str(session_in)]
         if session_out:
             command += ["-sess_out", str(session_out)]
         command += list(more)
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            first = _first(process.stdout, timeout) if greeting else b""
-            try:
-                data, log = process.communicate(request, timeout)
-                status = process.returncode
-            except subprocess.TimeoutExpired as late:
-                process.kill()
-                process.communicate()
-                data, status = late.stdout or b"", "timeout"
-                log = (late.stderr or b"") + b"\nno end of the connection in time"
-        data, log = first + data, log.decode(errors="replace")
+        data, log, status = _talk(command, request, greeting, until, timeout)
+        log = log.decode(errors="replace") + ("\nno end of the connection in time" if status == "timeout" else "")
         text = messages.read_text() if messages.exists() else ""
     return Result(_parse_messages(text), data, log, status)
+
+
+def plain(port, request, speaks_first=False, timeout=10, address="127.0.0.1", source="127.0.0.1"):
+    """One connection without TLS: sends `request`, reads until the server closes.
+
+    `speaks_first`: the server does, so its first words are waited for. `source`: the client's own address.
+    """
+    data = b""
+    with socket.create_connection((address, port), timeout=timeout, source_address=(source, 0)) as connection:
+        if speaks_first:
+            data = connection.recv(65536)
+        try:
+            connection.sendall(request)
+            while piece := connection.recv(65536):
+                data += piece
+        except ConnectionError:
+            pass  # closed by a server that had not read everything
+    return data
 
 
 class Conversation:
     """One connection that stays open, by s_client."""
 
-    def __init__(self, port, version=TLS13, client=None, sni="one.example", more=()):
+    def __init__(self, port, version=TLS13, client=None, sni="one.example", more=(), starttls=None):
         self.process = subprocess.Popen(
-            [*words(port, version, client, sni), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [*words(port, version, client, sni, starttls=starttls), *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
 

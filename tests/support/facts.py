@@ -58,10 +58,12 @@ class Facts:
     hosts = 1  # virtual hosts of its own, chosen by SNI
     resumes = {"1.2": True, "1.3": True}  # under a policy of ours
     no_resumption = ""  # where it does not: why
+    asks_by_itself = False  # asks every client for a certificate, and takes none as well
     has_descriptor = True  # gives libssl the connection's socket, by which its address is known
 
     user = None  # of the processes that do handshakes, where the server drops its own
     run_user = None  # `tlsgraft run --user`: servers that are never root
+    refuses_root = False  # so that it is given to that user where it is started without tlsgraft too
     processes = 1  # at least so many serve; 0: one for each connection
     reuses_port = False  # each of them has a listening socket of its own, among which the kernel chooses
 

@@ -92,6 +92,9 @@ class Credential:
         self.leaf_sha256 = hashlib.sha256(self.chain[0]).hexdigest()
         self.chain_sha256 = [hashlib.sha256(der).hexdigest() for der in self.chain]
 
+    def is_ec(self):
+        return b"NIST CURVE" in openssl("pkey", "-in", self.key, "-noout", "-text")
+
     def serial(self):
         return openssl("x509", "-in", self.cert, "-noout", "-serial").decode().strip().partition("=")[2].lower()
 

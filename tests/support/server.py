@@ -72,12 +72,17 @@ class Server(Facts):
         """For a server that reads `file` after it dropped to its user."""
         shutil.chown(self.home / file, self.user or self.run_user)
 
+    is_whole = None  # of a server that does not close: a method, true of the bytes of a whole answer
+
     # starting and stopping
 
     def start(self, wrap=(), environment=None, wait=True):
         """`wrap`: words before the command (say ["tlsgraft", "run", "-c", ini, "--"])."""
         env = {key: value for key, value in os.environ.items() if not key.startswith(("TLSGRAFT_", "LD_PRELOAD"))}
         env.update(environment or {})
+        if self.refuses_root and not wrap:
+            self.give_to(self.run_user)
+            wrap = ["runuser", "-u", self.run_user, "--"]
         with open(self.output, "ab") as output:
             self.process = subprocess.Popen(
                 [*map(str, wrap), *map(str, self.command())], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
