@@ -240,8 +240,9 @@ class Matrix(ServerCase):
             self.assertGreaterEqual(len(serving), self.kind.processes)
             self.assertNotIn(0, sum(users.values(), []), f"serves as root: {users}")
         else:
+            user = self.kind.user or self.kind.run_user
             effective = [three[1] for three in users.values()]
-            self.assertIn(pwd.getpwnam(self.kind.user).pw_uid, effective, f"of {self.kind.user}: {users}")
+            self.assertIn(pwd.getpwnam(user).pw_uid, effective, f"of {user}: {users}")
 
     def renew(self, credential):
         self.serving = credential

@@ -6,6 +6,7 @@ import struct
 import subprocess
 from pathlib import Path
 
+from support import client
 from support.facts import OwnReload
 from support.server import PLACEHOLDER_BODY
 from support.starttls import StarttlsServer, cached_folder, plaintext_note
@@ -70,6 +71,10 @@ class Postgresql(StarttlsServer):
 
     def command(self):
         return [self.executable, "-D", self.home / "data"]
+
+    def is_ready(self):
+        """It accepts, and turns everybody away, while it starts."""
+        return super().is_ready() and b"57P03" not in client.plain(self.port, self.request(""))
 
     def conversation(self, host):
         parameters = b"user\0tester\0database\0postgres\0\0"
