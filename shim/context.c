@@ -10,6 +10,10 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define MARK "tlsgraft"
+#define MARK_SIZE (sizeof(MARK) - 1)
 
 static struct tg_table contexts = TG_TABLE_INITIALIZER(struct tg_context);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
@@ -23,6 +27,16 @@ static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int i
 static void ask_for_frees(void)
 {
 	tg_openssl()->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, context_freed);
+}
+
+void tg_context_mark(unsigned char digest[TG_DIGEST_SIZE])
+{
+	memcpy(digest, MARK, MARK_SIZE);
+}
+
+bool tg_context_is_marked(const unsigned char *bytes, size_t length)
+{
+	return length == TG_DIGEST_SIZE && memcmp(bytes, MARK, MARK_SIZE) == 0;
 }
 
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx)

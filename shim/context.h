@@ -5,6 +5,7 @@
 #ifndef TG_SHIM_CONTEXT_H
 #define TG_SHIM_CONTEXT_H
 
+#include "page/policy.h"
 #include "shim/openssl.h"
 #include "shim/table.h"
 
@@ -25,6 +26,13 @@ struct tg_context {
 	void *verify_chain_arg;
 	struct tg_session_context session_context;
 };
+
+/*
+ * Every session context that the shim makes begins with the same eight bytes, so that it is known wherever it turns up: in
+ * a session that the server brings back from a cache of its own, say. The rest is enough of a digest.
+ */
+void tg_context_mark(unsigned char digest[TG_DIGEST_SIZE]);
+bool tg_context_is_marked(const unsigned char *bytes, size_t length);
 
 /* NULL: not ours. */
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);

@@ -80,8 +80,10 @@ bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 	at = mempcpy(at, judged_by, sizeof(judged_by));
 	*at++ = (unsigned char)own.length;
 	at = mempcpy(at, own.bytes, own.length);
-	return o->EVP_Digest(input, (size_t)(at - input), digest, &size, o->EVP_sha256(), NULL) == 1 &&
-	       o->SSL_set_session_id_context(ssl, digest, size) == 1;
+	if (o->EVP_Digest(input, (size_t)(at - input), digest, &size, o->EVP_sha256(), NULL) != 1)
+		return false;
+	tg_context_mark(digest);
+	return o->SSL_set_session_id_context(ssl, digest, size) == 1;
 }
 
 /*

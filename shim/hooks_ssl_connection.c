@@ -58,10 +58,15 @@ TG_EXPORT void SSL_set_cert_cb(SSL *ssl, int (*callback)(SSL *, void *), void *a
 	connection->own_certificate_arg = arg;
 }
 
-/* The server's own context is part of ours: sessions that it would keep apart stay apart. */
+/*
+ * The server's own context is part of ours: sessions that it would keep apart stay apart. One of ours comes back here by
+ * SSL_copy_session_id(3) and SSL_dup(3): the next ClientHello gives this SSL its own.
+ */
 TG_EXPORT int SSL_set_session_id_context(SSL *ssl, const unsigned char *bytes, unsigned length)
 {
 	const struct tg_openssl *o = tg_openssl();
+	if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_is_marked(bytes, length))
+		return 1;
 	bool ours = tg_shim_state() == TG_STATE_GOVERNED && tg_context_find(o->SSL_get_SSL_CTX(ssl)) != NULL;
 	struct tg_connection *connection = ours ? tg_connection_get(ssl) : NULL;
 

@@ -17,7 +17,7 @@ defaults
     timeout client 20s
     timeout server 20s
 frontend main
-    bind 127.0.0.1:{port} ssl {certs} {native}
+    bind 127.0.0.1:{port} ssl {certs} {native} {more}
     http-request return status 200 content-type text/plain lf-string "{body} %[req.hdr(host)]\\n"
 """
 
@@ -28,18 +28,17 @@ class Haproxy(HttpServer):
     user = "haproxy"
     has_descriptor = False
     title = "HAProxy (master-worker)"
-    no_resumption = "its new-session callback rewrites the session's context"
     own_reloads = (
         OwnReload("SIGUSR2 (the master executes itself)", signal.SIGUSR2, replaces=True),
         OwnReload("SIGHUP (the same)", signal.SIGHUP, replaces=True),
     )
-    resumes = {"1.2": True, "1.3": False}  # its new-session callback rewrites the session's context (TRAPS 14)
+    more = ""  # words of the bind line
 
     def configure(self):
         certs = " ".join(f"crt {self.home}/own{number}.both" for number in range(len(self.own)))
         native = f"verify required ca-file {self.native.ca.cert} crl-file {self.native.crl}" if self.native else ""
         (self.home / "haproxy.cfg").write_text(
-            _CONFIG.format(port=self.port, certs=certs, native=native, body=PLACEHOLDER_BODY, host=HOSTS[0])
+            _CONFIG.format(port=self.port, certs=certs, native=native, more=self.more, body=PLACEHOLDER_BODY, host=HOSTS[0])
         )
 
     def command(self):
@@ -55,3 +54,10 @@ class HaproxySingle(Haproxy):
 
     def command(self):
         return [self.executable, "-db", "-f", self.home / "haproxy.cfg"]
+
+
+class HaproxyWithCache(Haproxy):
+    """No tickets: sessions lie in its own cache, which all workers share, and which stores them without their context."""
+
+    name = "haproxy-cache"
+    more = "no-tls-tickets"

@@ -7,6 +7,7 @@ from support.client import VERSIONS
 from support.procs import wait_until
 
 from servers.everyone import SERVERS
+from servers.haproxy import HaproxyWithCache
 
 
 class Sessions(ServerCase):
@@ -65,10 +66,10 @@ class Sessions(ServerCase):
     def test_optional_to_mutual(self):
         self.change_to_mutual(lambda injected: self.mutual(injected, mode="optional"))
 
-    def forgotten(self, who, before, after):
+    def forgotten(self, who, before, after, kinds=SERVERS):
         """A client's session is good under `before`; under `after` it brings no data, with or without its certificate."""
         injected = self.pki.server("rsa")
-        for kind in SERVERS:
+        for kind in kinds:
             server = self.grafted(kind, self.ini({"server": before(injected)}))
             for version in VERSIONS:
                 session = self.home / f"{kind.name}{version}"
@@ -90,6 +91,22 @@ class Sessions(ServerCase):
             self.pki.client(self.pki.second_ca),
             lambda injected: self.mutual(injected, ca=both, crl=None),
             lambda injected: self.mutual(injected, crl=None),
+        )
+
+    def test_the_servers_own_cache(self):
+        """HAProxy writes a context of its own into each session that it stores and fetches: ours stays all the same."""
+        both = [self.pki.ca.cert, self.pki.second_ca.cert]
+        self.forgotten(
+            self.pki.client(self.pki.second_ca),
+            lambda injected: self.mutual(injected, ca=both, crl=None),
+            lambda injected: self.mutual(injected, crl=None),
+            [HaproxyWithCache],
+        )
+        self.forgotten(
+            self.pki.clients["good"],
+            lambda injected: self.mutual(injected, mode="optional"),
+            lambda injected: self.mutual(injected, allow="URI:spiffe://example/other"),
+            [HaproxyWithCache],
         )
 
     def test_a_revoked_client(self):
