@@ -75,6 +75,7 @@ void tg_connection_copy(const SSL *from, const SSL *to)
 	copy->has_own_certificate = source->has_own_certificate;
 	copy->own_certificate = source->own_certificate;
 	copy->own_certificate_arg = source->own_certificate_arg;
+	copy->own_security = source->own_security;
 	copy->has_own_session_context = source->has_own_session_context;
 	copy->own_session_context = source->own_session_context;
 }

@@ -1,6 +1,7 @@
 #include "shim/context.h"
 
 #include "shim/enforce.h"
+#include "shim/floor.h"
 #include "shim/fork.h"
 #include "shim/generation.h"
 #include "shim/say.h"
@@ -78,6 +79,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 		return false;
 	/* What is there may be of an older context that went without its free callback: this one is new. */
 	*context = (struct tg_context){.entry = context->entry};
+	tg_floor_learn(ssl_ctx);
 	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
 	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
 	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);

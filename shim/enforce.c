@@ -3,9 +3,11 @@
 #include "page/report.h"
 #include "shim/floor.h"
 #include "shim/pin.h"
+#include "shim/shortcuts.h"
 #include "shim/state.h"
 #include "shim/verify.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -102,7 +104,6 @@ static bool may_be_reused(const struct tg_connection *connection)
 /* What must stand before the session is looked up and the version chosen. */
 static bool apply_hello(struct tg_connection *connection, SSL *ssl)
 {
-	const struct tg_openssl *o = tg_openssl();
 	const struct tg_policy *policy = connection->policy;
 
 	if (!may_be_reused(connection))
@@ -115,15 +116,21 @@ static bool apply_hello(struct tg_connection *connection, SSL *ssl)
 		return false;
 	if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))
 		return false;
-	if (!verifies(policy))
-		return true;
-	o->SSL_set_max_early_data(ssl, 0);
-	o->SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);
-	if (policy->mode == TG_MODE_MUTUAL) {
-		o->SSL_set_psk_server_callback(ssl, NULL);
-		o->SSL_set_psk_find_session_callback(ssl, NULL);
-	}
+	tg_shortcuts_close(policy, ssl);
 	return true;
+}
+
+void tg_enforce_switched(const struct tg_connection *connection, SSL *ssl)
+{
+	if (connection->phase == TG_PHASE_HELLO && connection->policy != NULL && connection->policy->mode != TG_MODE_OFF)
+		tg_floor_keep_level(connection->policy, ssl);
+}
+
+static _Atomic bool renegotiated_any;
+
+bool tg_enforce_renegotiated_any(void)
+{
+	return atomic_load_explicit(&renegotiated_any, memory_order_relaxed);
 }
 
 /* After a HelloRetryRequest the same handshake says hello again: it keeps what it was pinned to. */
@@ -155,13 +162,16 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_ERROR;
 	if (is_retry(connection)) {
 		*alert = SSL_AD_ILLEGAL_PARAMETER;
+		connection->verified = false;
 		if (!tg_pin_holds(connection, ssl))
 			return SSL_CLIENT_HELLO_ERROR;
 	} else {
 		/* A renegotiation is pinned anew; it is no further handshake in the counters. */
 		bool counted = connection->counted;
-		if (connection->phase != TG_PHASE_NEW)
+		if (connection->phase != TG_PHASE_NEW) {
+			atomic_store_explicit(&renegotiated_any, true, memory_order_relaxed);
 			tg_connection_reset(connection);
+		}
 		connection->counted = counted;
 		connection->phase = TG_PHASE_HELLO;
 		if (!tg_pin(connection, ssl))
@@ -215,6 +225,8 @@ static bool apply_identity(struct tg_connection *connection, SSL *ssl)
 	if (policy == NULL || policy->mode == TG_MODE_OFF)
 		return true;
 	const struct tg_identity *identity = &connection->generation->identities[policy->credentials];
+	/* From here on, since libssl asks the server's security callback about what is set now. */
+	connection->phase = TG_PHASE_IDENTITY;
 	/* The server's own key of another type would be served beside ours. */
 	o->SSL_certs_clear(ssl);
 	for (size_t i = 0; i < identity->count; i++) {
@@ -224,10 +236,7 @@ static bool apply_identity(struct tg_connection *connection, SSL *ssl)
 	}
 	/* The server's staple speaks of the certificate that it would have served. */
 	o->SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE, NO_STATUS_TYPE, NULL);
-	if (!apply_verification(o, connection, ssl))
-		return false;
-	connection->phase = TG_PHASE_IDENTITY;
-	return true;
+	return apply_verification(o, connection, ssl);
 }
 
 int tg_enforce_certificate(SSL *ssl, void *arg)
@@ -254,7 +263,14 @@ int tg_enforce_certificate(SSL *ssl, void *arg)
 		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
 		return 0;
 	}
-	return apply_identity(connection, ssl) ? 1 : 0;
+	return tg_shortcuts_drop_suites(connection->policy, ssl) && apply_identity(connection, ssl) ? 1 : 0;
+}
+
+bool tg_enforce_post_handshake(struct tg_connection *connection, SSL *ssl)
+{
+	bool ours = connection->phase == TG_PHASE_DONE && connection->policy != NULL && verifies(connection->policy);
+
+	return !ours || apply_verification(tg_openssl(), connection, ssl);
 }
 
 int tg_enforce_verify(X509_STORE_CTX *store, void *arg)

@@ -23,11 +23,23 @@ bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl);
 /* True where the session-id context of this connection is the policy's, from its ClientHello on. */
 bool tg_enforce_session_context_is_ours(const struct tg_connection *connection);
 
+/* The SSL was given another context (SNI), and with it that one's security level. */
+void tg_enforce_switched(const struct tg_connection *connection, SSL *ssl);
+
+/*
+ * Before the server asks a client for its certificate after the handshake: our verification stands, which a resumed
+ * handshake has not put there. False: it does not.
+ */
+bool tg_enforce_post_handshake(struct tg_connection *connection, SSL *ssl);
+
 /* True where data may cross before the handshake is finished: nothing verifies the client. */
 bool tg_enforce_early_data(const struct tg_connection *connection);
 
 /* True once any connection of this process was refused after its handshake. */
 bool tg_enforce_refused_any(void);
+
+/* True once a client of this process has said hello again on a connection that was finished. */
+bool tg_enforce_renegotiated_any(void);
 
 /*
  * A server-side handshake call begins: the connection to judge, or NULL where none is needed (client side, inert).

@@ -1,5 +1,41 @@
 #include "shim/floor.h"
 
+#include "shim/connection.h"
+
+static tg_security_fn standard;
+
+void tg_floor_learn(const SSL_CTX *fresh)
+{
+	standard = tg_openssl()->SSL_CTX_get_security_callback(fresh);
+}
+
+/* In the place of a server's own callback, which may demand more than the level does, and might demand nothing. */
+static int both_agree(const SSL *ssl, const SSL_CTX *ssl_ctx, int op, int bits, int nid, void *other, void *ex)
+{
+	const struct tg_connection *connection = tg_connection_find(ssl);
+	const tg_security_fn own = connection == NULL ? NULL : connection->own_security;
+	int result = standard(ssl, ssl_ctx, op, bits, nid, other, ex);
+
+	return result != 0 && own != NULL ? own(ssl, ssl_ctx, op, bits, nid, other, ex) : result;
+}
+
+void tg_floor_keep_level(const struct tg_policy *policy, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (policy->security_level < 0)
+		return;
+	if (policy->override || policy->security_level > o->SSL_get_security_level(ssl))
+		o->SSL_set_security_level(ssl, policy->security_level);
+	tg_security_fn own = o->SSL_get_security_callback(ssl);
+	if (own == standard || own == both_agree)
+		return;
+	struct tg_connection *connection = tg_connection_find(ssl);
+	if (connection != NULL)
+		connection->own_security = policy->override ? NULL : own;
+	o->SSL_set_security_callback(ssl, both_agree);
+}
+
 static bool below(int a, int b)
 {
 	return a != 0 && a < b;
@@ -29,8 +65,7 @@ bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl)
 
 	if (!apply_versions(o, policy, ssl))
 		return false;
-	if (policy->security_level >= 0 && (policy->override || policy->security_level > o->SSL_get_security_level(ssl)))
-		o->SSL_set_security_level(ssl, policy->security_level);
+	tg_floor_keep_level(policy, ssl);
 	if (policy->ciphers != NULL && o->SSL_set_cipher_list(ssl, policy->ciphers) != 1)
 		return false;
 	if (policy->ciphersuites != NULL && o->SSL_set_ciphersuites(ssl, policy->ciphersuites) != 1)

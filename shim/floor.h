@@ -7,8 +7,14 @@
 #include "page/policy.h"
 #include "shim/openssl.h"
 
+/* Of a context that was just created: what libssl itself decides by security level. */
+void tg_floor_learn(const SSL_CTX *fresh);
+
 /* Before the version is chosen. The stricter of ours and the server's counts, with `override` ours alone. */
 bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl);
+
+/* Again the level and who decides by it: a switch to another context brings that one's along. */
+void tg_floor_keep_level(const struct tg_policy *policy, SSL *ssl);
 
 /* Once it is chosen: libssl's setters report success where they did nothing (methods of one fixed version). */
 bool tg_floor_holds(const struct tg_policy *policy, const SSL *ssl);

@@ -3,56 +3,78 @@
 #include "shim/connection.h"
 #include "shim/state.h"
 
+enum row { NOTHING, IDENTITY, VERIFICATION, PROTOCOL, SHORTCUT, KEYS, ANY };
+
+static const enum row rows[] = {
+#define TG_HELD(what, row) [TG_WAY_##what] = (row),
+#define TG_HELD_CONTROL(what, row)
+#include "shim/held.def"
+#undef TG_HELD
+#undef TG_HELD_CONTROL
+};
+
+static enum row row_of_control(int command)
+{
+	switch (command) {
+#define TG_HELD(what, row)
+#define TG_HELD_CONTROL(what, row)                                                                                         \
+	case what:                                                                                                         \
+		return row;
+#include "shim/held.def"
+#undef TG_HELD
+#undef TG_HELD_CONTROL
+	default:
+		return NOTHING;
+	}
+}
+
 static bool sets_protocol(const struct tg_policy *policy)
 {
 	return policy->min_protocol != 0 || policy->max_protocol != 0 || policy->security_level >= 0 ||
 	       policy->ciphers != NULL || policy->ciphersuites != NULL || policy->groups != NULL;
 }
 
-bool tg_held(const SSL *ssl, enum tg_row row)
+static bool holds(const struct tg_connection *connection, enum row row)
 {
-	if (tg_shim_state() != TG_STATE_GOVERNED)
-		return false;
-	const struct tg_connection *connection = tg_connection_find(ssl);
-	if (connection == NULL || connection->policy == NULL || connection->policy->mode == TG_MODE_OFF)
-		return false;
-	bool hello = connection->phase == TG_PHASE_HELLO || connection->phase == TG_PHASE_IDENTITY;
-	if (!hello || tg_openssl()->SSL_is_init_finished(ssl))
-		return false;
 	const struct tg_policy *policy = connection->policy;
 	bool verifies = policy->mode == TG_MODE_OPTIONAL || policy->mode == TG_MODE_MUTUAL;
+	bool hello = connection->phase == TG_PHASE_HELLO || connection->phase == TG_PHASE_IDENTITY;
+	bool over = connection->phase == TG_PHASE_DONE && verifies;
+
 	switch (row) {
-	case TG_ROW_IDENTITY:
-		return connection->phase == TG_PHASE_IDENTITY;
-	case TG_ROW_VERIFICATION:
-		return connection->phase == TG_PHASE_IDENTITY && (verifies || policy->override);
-	case TG_ROW_PROTOCOL:
-		return sets_protocol(policy);
-	case TG_ROW_SHORTCUT:
-		return verifies;
+	case IDENTITY:
+		return connection->phase == TG_PHASE_IDENTITY || over;
+	case VERIFICATION:
+		return (connection->phase == TG_PHASE_IDENTITY && (verifies || policy->override)) || over;
+	case PROTOCOL:
+		return hello && sets_protocol(policy);
+	case SHORTCUT:
+		return (hello && verifies) || over;
+	case KEYS:
+		return hello && policy->mode == TG_MODE_MUTUAL;
+	case ANY:
+		return hello || over;
+	case NOTHING:
+		break;
 	}
 	return false;
 }
 
-bool tg_held_ctrl(const SSL *ssl, int command)
+static bool held(const SSL *ssl, enum row row)
 {
-	switch (command) {
-	case SSL_CTRL_CHAIN:
-	case SSL_CTRL_CHAIN_CERT:
-	case SSL_CTRL_BUILD_CERT_CHAIN:
-	case SSL_CTRL_SELECT_CURRENT_CERT:
-	case SSL_CTRL_SET_CURRENT_CERT:
-	case SSL_CTRL_SET_TLSEXT_STATUS_REQ_TYPE:
-		return tg_held(ssl, TG_ROW_IDENTITY);
-	case SSL_CTRL_SET_VERIFY_CERT_STORE:
-	case SSL_CTRL_SET_CHAIN_CERT_STORE:
-		return tg_held(ssl, TG_ROW_VERIFICATION);
-	case SSL_CTRL_SET_MIN_PROTO_VERSION:
-	case SSL_CTRL_SET_MAX_PROTO_VERSION:
-	case SSL_CTRL_SET_GROUPS:
-	case SSL_CTRL_SET_GROUPS_LIST:
-		return tg_held(ssl, TG_ROW_PROTOCOL);
-	default:
+	if (row == NOTHING || tg_shim_state() != TG_STATE_GOVERNED)
 		return false;
-	}
+	const struct tg_connection *connection = tg_connection_find(ssl);
+	return connection != NULL && connection->policy != NULL && connection->policy->mode != TG_MODE_OFF &&
+	       holds(connection, row);
+}
+
+bool tg_held(const SSL *ssl, enum tg_way way)
+{
+	return held(ssl, rows[way]);
+}
+
+bool tg_held_control(const SSL *ssl, int command)
+{
+	return held(ssl, row_of_control(command));
 }

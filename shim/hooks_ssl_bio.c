@@ -7,6 +7,7 @@
 #include "shim/state.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static const BIO_METHOD *original;
 static BIO_METHOD *guarded; /* NULL: could not be made; no such BIO is handed out then */
@@ -55,7 +56,15 @@ static int guarded_read(BIO *bio, char *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	return may_go(o, bio) ? o->BIO_meth_get_read_ex(original)(bio, data, size, done) : 0;
+	if (!may_go(o, bio))
+		return 0;
+	int result = o->BIO_meth_get_read_ex(original)(bio, data, size, done);
+	SSL *ssl = result == 1 ? ssl_of(o, bio) : NULL;
+	if (ssl == NULL || tg_ready_still(o, ssl))
+		return result;
+	explicit_bzero(data, *done);
+	*done = 0;
+	return 0;
 }
 
 static int guarded_write(BIO *bio, const char *data, size_t size, size_t *done)

@@ -17,11 +17,13 @@ TG_EXPORT SSL_CTX *SSL_set_SSL_CTX(SSL *ssl, SSL_CTX *ssl_ctx)
 {
 	struct tg_connection *connection = tg_shim_state() == TG_STATE_INERT ? NULL : tg_connection_find(ssl);
 
-	if (tg_held(ssl, TG_ROW_IDENTITY))
+	if (tg_held(ssl, TG_WAY_SSL_set_SSL_CTX))
 		return ssl_ctx;
 	SSL_CTX *result = tg_openssl()->SSL_set_SSL_CTX(ssl, ssl_ctx);
-	if (connection != NULL && result != NULL)
+	if (connection != NULL && result != NULL) {
 		connection->has_own_certificate = false; /* gone with the rest, as without the shim */
+		tg_enforce_switched(connection, ssl);
+	}
 	return result;
 }
 
@@ -83,7 +85,7 @@ TG_EXPORT int SSL_set_session_id_context(SSL *ssl, const unsigned char *bytes, u
 
 TG_EXPORT void SSL_set_verify(SSL *ssl, int mode, SSL_verify_cb callback)
 {
-	if (!tg_held(ssl, TG_ROW_VERIFICATION))
+	if (!tg_held(ssl, TG_WAY_SSL_set_verify))
 		tg_openssl()->SSL_set_verify(ssl, mode, callback);
 }
 
@@ -91,126 +93,141 @@ TG_EXPORT void SSL_set_client_CA_list(SSL *ssl, STACK_OF(X509_NAME) * names)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	if (tg_held(ssl, TG_ROW_VERIFICATION))
+	if (tg_held(ssl, TG_WAY_SSL_set_client_CA_list))
 		o->OPENSSL_sk_pop_free((OPENSSL_STACK *)names, (OPENSSL_sk_freefunc)(void *)o->X509_NAME_free);
 	else
 		o->SSL_set_client_CA_list(ssl, names);
 }
 
-TG_EXPORT void SSL_set0_CA_list(SSL *ssl, STACK_OF(X509_NAME) * names)
-{
-	const struct tg_openssl *o = tg_openssl();
-
-	if (tg_held(ssl, TG_ROW_VERIFICATION))
-		o->OPENSSL_sk_pop_free((OPENSSL_STACK *)names, (OPENSSL_sk_freefunc)(void *)o->X509_NAME_free);
-	else
-		o->SSL_set0_CA_list(ssl, names);
-}
-
 TG_EXPORT int SSL_add_client_CA(SSL *ssl, X509 *certificate)
 {
-	return tg_held(ssl, TG_ROW_VERIFICATION) ? 1 : tg_openssl()->SSL_add_client_CA(ssl, certificate);
-}
-
-TG_EXPORT int SSL_add1_to_CA_list(SSL *ssl, const X509 *certificate)
-{
-	return tg_held(ssl, TG_ROW_VERIFICATION) ? 1 : tg_openssl()->SSL_add1_to_CA_list(ssl, certificate);
+	return tg_held(ssl, TG_WAY_SSL_add_client_CA) ? 1 : tg_openssl()->SSL_add_client_CA(ssl, certificate);
 }
 
 TG_EXPORT int SSL_use_certificate(SSL *ssl, X509 *certificate)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_certificate(ssl, certificate);
+	return tg_held(ssl, TG_WAY_SSL_use_certificate) ? 1 : tg_openssl()->SSL_use_certificate(ssl, certificate);
 }
 
 TG_EXPORT int SSL_use_certificate_ASN1(SSL *ssl, const unsigned char *der, int size)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_certificate_ASN1(ssl, der, size);
+	return tg_held(ssl, TG_WAY_SSL_use_certificate_ASN1) ? 1 : tg_openssl()->SSL_use_certificate_ASN1(ssl, der, size);
 }
 
 TG_EXPORT int SSL_use_certificate_file(SSL *ssl, const char *file, int type)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_certificate_file(ssl, file, type);
+	return tg_held(ssl, TG_WAY_SSL_use_certificate_file) ? 1 : tg_openssl()->SSL_use_certificate_file(ssl, file, type);
 }
 
 TG_EXPORT int SSL_use_certificate_chain_file(SSL *ssl, const char *file)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_certificate_chain_file(ssl, file);
+	return tg_held(ssl, TG_WAY_SSL_use_certificate_chain_file)
+		   ? 1
+		   : tg_openssl()->SSL_use_certificate_chain_file(ssl, file);
 }
 
 TG_EXPORT int SSL_use_PrivateKey(SSL *ssl, EVP_PKEY *key)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_PrivateKey(ssl, key);
+	return tg_held(ssl, TG_WAY_SSL_use_PrivateKey) ? 1 : tg_openssl()->SSL_use_PrivateKey(ssl, key);
 }
 
 TG_EXPORT int SSL_use_PrivateKey_ASN1(int type, SSL *ssl, const unsigned char *der, long size)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_PrivateKey_ASN1(type, ssl, der, size);
+	return tg_held(ssl, TG_WAY_SSL_use_PrivateKey_ASN1) ? 1
+							    : tg_openssl()->SSL_use_PrivateKey_ASN1(type, ssl, der, size);
 }
 
 TG_EXPORT int SSL_use_PrivateKey_file(SSL *ssl, const char *file, int type)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_PrivateKey_file(ssl, file, type);
+	return tg_held(ssl, TG_WAY_SSL_use_PrivateKey_file) ? 1 : tg_openssl()->SSL_use_PrivateKey_file(ssl, file, type);
+}
+
+TG_EXPORT int SSL_use_RSAPrivateKey(SSL *ssl, RSA *key)
+{
+	return tg_held(ssl, TG_WAY_SSL_use_RSAPrivateKey) ? 1 : tg_openssl()->SSL_use_RSAPrivateKey(ssl, key);
+}
+
+TG_EXPORT int SSL_use_RSAPrivateKey_ASN1(SSL *ssl, const unsigned char *der, long size)
+{
+	return tg_held(ssl, TG_WAY_SSL_use_RSAPrivateKey_ASN1) ? 1
+							       : tg_openssl()->SSL_use_RSAPrivateKey_ASN1(ssl, der, size);
+}
+
+TG_EXPORT int SSL_use_RSAPrivateKey_file(SSL *ssl, const char *file, int type)
+{
+	return tg_held(ssl, TG_WAY_SSL_use_RSAPrivateKey_file) ? 1
+							       : tg_openssl()->SSL_use_RSAPrivateKey_file(ssl, file, type);
 }
 
 TG_EXPORT int SSL_use_cert_and_key(SSL *ssl, X509 *leaf, EVP_PKEY *key, STACK_OF(X509) * chain, int override)
 {
-	return tg_held(ssl, TG_ROW_IDENTITY) ? 1 : tg_openssl()->SSL_use_cert_and_key(ssl, leaf, key, chain, override);
+	return tg_held(ssl, TG_WAY_SSL_use_cert_and_key)
+		   ? 1
+		   : tg_openssl()->SSL_use_cert_and_key(ssl, leaf, key, chain, override);
 }
 
-/* A held chain or store is handed over by its caller: it is released as libssl would have done in its time. */
+/* A held chain is handed over by its caller: it is released as libssl would have done in its time. */
 TG_EXPORT long SSL_ctrl(SSL *ssl, int command, long number, void *pointer)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	if (!tg_held_ctrl(ssl, command))
+	if (!tg_held_control(ssl, command))
 		return o->SSL_ctrl(ssl, command, number, pointer);
 	if (command == SSL_CTRL_CHAIN && number == 0)
 		o->OPENSSL_sk_pop_free(pointer, (OPENSSL_sk_freefunc)(void *)o->X509_free);
 	else if (command == SSL_CTRL_CHAIN_CERT && number == 0)
 		o->X509_free(pointer);
-	else if ((command == SSL_CTRL_SET_VERIFY_CERT_STORE || command == SSL_CTRL_SET_CHAIN_CERT_STORE) && number == 0)
-		o->X509_STORE_free(pointer);
 	return 1;
 }
 
 TG_EXPORT uint64_t SSL_clear_options(SSL *ssl, uint64_t options)
 {
-	if (tg_held(ssl, TG_ROW_SHORTCUT))
+	if (tg_held(ssl, TG_WAY_SSL_OP_NO_RENEGOTIATION))
 		options &= ~(uint64_t)SSL_OP_NO_RENEGOTIATION;
-	if (tg_held(ssl, TG_ROW_PROTOCOL))
-		options &= ~(uint64_t)SSL_OP_NO_SSL_MASK;
 	return tg_openssl()->SSL_clear_options(ssl, options);
 }
 
 TG_EXPORT int SSL_set_cipher_list(SSL *ssl, const char *list)
 {
-	return tg_held(ssl, TG_ROW_PROTOCOL) ? 1 : tg_openssl()->SSL_set_cipher_list(ssl, list);
+	return tg_held(ssl, TG_WAY_SSL_set_cipher_list) ? 1 : tg_openssl()->SSL_set_cipher_list(ssl, list);
 }
 
 TG_EXPORT int SSL_set_ciphersuites(SSL *ssl, const char *list)
 {
-	return tg_held(ssl, TG_ROW_PROTOCOL) ? 1 : tg_openssl()->SSL_set_ciphersuites(ssl, list);
+	return tg_held(ssl, TG_WAY_SSL_set_ciphersuites) ? 1 : tg_openssl()->SSL_set_ciphersuites(ssl, list);
 }
 
 TG_EXPORT void SSL_set_security_level(SSL *ssl, int level)
 {
-	if (!tg_held(ssl, TG_ROW_PROTOCOL))
+	if (!tg_held(ssl, TG_WAY_SSL_set_security_level))
 		tg_openssl()->SSL_set_security_level(ssl, level);
+}
+
+TG_EXPORT void SSL_set_security_callback(SSL *ssl, tg_security_fn callback)
+{
+	if (!tg_held(ssl, TG_WAY_SSL_set_security_callback))
+		tg_openssl()->SSL_set_security_callback(ssl, callback);
+}
+
+/* Takes over what the context allows of SRP. */
+TG_EXPORT int SSL_SRP_CTX_init(SSL *ssl)
+{
+	return tg_held(ssl, TG_WAY_SSL_SRP_CTX_init) ? 1 : tg_openssl()->SSL_SRP_CTX_init(ssl);
 }
 
 TG_EXPORT int SSL_set_max_early_data(SSL *ssl, uint32_t size)
 {
-	return tg_held(ssl, TG_ROW_SHORTCUT) ? 1 : tg_openssl()->SSL_set_max_early_data(ssl, size);
+	return tg_held(ssl, TG_WAY_SSL_set_max_early_data) ? 1 : tg_openssl()->SSL_set_max_early_data(ssl, size);
 }
 
 TG_EXPORT void SSL_set_psk_server_callback(SSL *ssl, SSL_psk_server_cb_func callback)
 {
-	if (!tg_held(ssl, TG_ROW_SHORTCUT))
+	if (!tg_held(ssl, TG_WAY_SSL_set_psk_server_callback))
 		tg_openssl()->SSL_set_psk_server_callback(ssl, callback);
 }
 
 TG_EXPORT void SSL_set_psk_find_session_callback(SSL *ssl, SSL_psk_find_session_cb_func callback)
 {
-	if (!tg_held(ssl, TG_ROW_SHORTCUT))
+	if (!tg_held(ssl, TG_WAY_SSL_set_psk_find_session_callback))
 		tg_openssl()->SSL_set_psk_find_session_callback(ssl, callback);
 }

@@ -6,6 +6,8 @@
 #include "shim/ready.h"
 #include "shim/state.h"
 
+#include <string.h>
+
 TG_EXPORT int SSL_accept(SSL *ssl)
 {
 	return tg_ready_handshake(ssl, tg_openssl()->SSL_accept);
@@ -16,30 +18,48 @@ TG_EXPORT int SSL_do_handshake(SSL *ssl)
 	return tg_ready_handshake(ssl, tg_openssl()->SSL_do_handshake);
 }
 
+/* What a read brought, unless it finished a renegotiation that is refused: then nothing did. */
+static int judged(const struct tg_openssl *o, SSL *ssl, void *data, int got)
+{
+	if (got <= 0 || tg_ready_still(o, ssl))
+		return got;
+	explicit_bzero(data, (size_t)got);
+	return -1;
+}
+
+static int judged_ex(const struct tg_openssl *o, SSL *ssl, void *data, size_t *done, int result)
+{
+	if (result != 1 || tg_ready_still(o, ssl))
+		return result;
+	explicit_bzero(data, *done);
+	*done = 0;
+	return 0;
+}
+
 TG_EXPORT int SSL_read(SSL *ssl, void *data, int size)
 {
 	const struct tg_openssl *o = tg_openssl();
 	int go = tg_ready(o, ssl);
-	return go == 1 ? o->SSL_read(ssl, data, size) : go;
+	return go == 1 ? judged(o, ssl, data, o->SSL_read(ssl, data, size)) : go;
 }
 
 TG_EXPORT int SSL_read_ex(SSL *ssl, void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	return tg_ready(o, ssl) == 1 ? o->SSL_read_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? judged_ex(o, ssl, data, done, o->SSL_read_ex(ssl, data, size, done)) : 0;
 }
 
 TG_EXPORT int SSL_peek(SSL *ssl, void *data, int size)
 {
 	const struct tg_openssl *o = tg_openssl();
 	int go = tg_ready(o, ssl);
-	return go == 1 ? o->SSL_peek(ssl, data, size) : go;
+	return go == 1 ? judged(o, ssl, data, o->SSL_peek(ssl, data, size)) : go;
 }
 
 TG_EXPORT int SSL_peek_ex(SSL *ssl, void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	return tg_ready(o, ssl) == 1 ? o->SSL_peek_ex(ssl, data, size, done) : 0;
+	return tg_ready(o, ssl) == 1 ? judged_ex(o, ssl, data, done, o->SSL_peek_ex(ssl, data, size, done)) : 0;
 }
 
 TG_EXPORT int SSL_write(SSL *ssl, const void *data, int size)
@@ -100,4 +120,14 @@ TG_EXPORT int SSL_clear(SSL *ssl)
 	if (connection != NULL && connection->phase != TG_PHASE_NEW)
 		tg_connection_reset(connection);
 	return tg_openssl()->SSL_clear(ssl);
+}
+
+/* The server asks for a certificate once more, TLS 1.3 only: judged by us like the first. */
+TG_EXPORT int SSL_verify_client_post_handshake(SSL *ssl)
+{
+	struct tg_connection *connection = tg_shim_is(TG_STATE_GOVERNED) ? tg_connection_find(ssl) : NULL;
+
+	if (connection != NULL && !tg_enforce_post_handshake(connection, ssl))
+		return 0;
+	return tg_openssl()->SSL_verify_client_post_handshake(ssl);
 }

@@ -3,6 +3,7 @@
  * and libssl compares it when the session comes back, from a ticket or from a cache, the server's own too.
  */
 #include "shim/context.h"
+#include "shim/held.h"
 #include "shim/state.h"
 
 /*
@@ -21,4 +22,22 @@ TG_EXPORT int SSL_SESSION_set1_id_context(SSL_SESSION *session, const unsigned c
 			return 1;
 	}
 	return o->SSL_SESSION_set1_id_context(session, bytes, length);
+}
+
+/* A session that the server puts in place of the handshake's own would bring its peer along. */
+TG_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
+{
+	return tg_held(ssl, TG_WAY_SSL_set_session) ? 1 : tg_openssl()->SSL_set_session(ssl, session);
+}
+
+/* More than its name says: certificate and key of the other SSL too. */
+TG_EXPORT int SSL_copy_session_id(SSL *to, const SSL *from)
+{
+	return tg_held(to, TG_WAY_SSL_copy_session_id) ? 1 : tg_openssl()->SSL_copy_session_id(to, from);
+}
+
+TG_EXPORT int SSL_set_session_secret_cb(SSL *ssl, tls_session_secret_cb_fn callback, void *arg)
+{
+	return tg_held(ssl, TG_WAY_SSL_set_session_secret_cb) ? 1
+							      : tg_openssl()->SSL_set_session_secret_cb(ssl, callback, arg);
 }

@@ -13,6 +13,8 @@
 #include <openssl/x509v3.h>
 #include <stdbool.h>
 
+typedef int (*tg_security_fn)(const SSL *ssl, const SSL_CTX *ssl_ctx, int op, int bits, int nid, void *other, void *ex);
+
 /* Real functions: hooked ones and called ones. A hook's slot is never the hook itself. */
 struct tg_openssl {
 #define TG_HOOK_ssl(name) __typeof__(name) *name;

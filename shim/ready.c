@@ -45,3 +45,13 @@ int tg_ready(const struct tg_openssl *o, SSL *ssl)
 		connection->phase = TG_PHASE_REFUSED;
 	return connection->phase == TG_PHASE_REFUSED ? tg_enforce_settle(connection, ssl, -1) : 1;
 }
+
+bool tg_ready_still(const struct tg_openssl *o, SSL *ssl)
+{
+	if (!tg_enforce_renegotiated_any() || !o->SSL_is_init_finished(ssl))
+		return true;
+	struct tg_connection *connection = tg_connection_find(ssl);
+	if (connection == NULL || (connection->phase != TG_PHASE_HELLO && connection->phase != TG_PHASE_IDENTITY))
+		return true;
+	return tg_enforce_settle(connection, ssl, 1) == 1;
+}

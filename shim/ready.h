@@ -12,6 +12,12 @@
  */
 int tg_ready(const struct tg_openssl *o, SSL *ssl);
 
+/*
+ * After a read: a renegotiation that it finished on its way is judged before the server sees what came with it. False: what
+ * was read is not for it.
+ */
+bool tg_ready_still(const struct tg_openssl *o, SSL *ssl);
+
 /* One step of the handshake, judged when it is finished. */
 int tg_ready_handshake(SSL *ssl, int (*step)(SSL *));
 

@@ -50,6 +50,27 @@ class Hostile(ServerCase):
     def test_nothing_undoes_the_certificate(self):
         self.hostile("server", 60)
 
+    def late(self, rules, ways, **keys):
+        """Each way alone (tests/shim/ways_*.c), at the moment when it would count."""
+        mode = "mutual" if rules == "mutual" else "server"
+        sections = {"server": self.mutual(self.pki.server("rsa"), mode=mode, **keys)}
+        program = self.start("late", rules, sections=sections)
+        output = program.communicate(timeout=120)[0]
+        self.assertEqual(program.returncode, 0, output)
+        self.assertRegex(output, rf"(?m)^{ways} ways, [0-9]+ checks, 0 failures$")
+
+    def test_no_way_undoes_mutual(self):
+        self.late("mutual", 47)
+
+    def test_no_way_undoes_the_certificate(self):
+        self.late("server", 24)
+
+    def test_no_way_undoes_the_protocol(self):
+        self.late(
+            "floor", 11, security_level=2, groups="P-384", ciphers="ECDHE-RSA-AES256-GCM-SHA384",
+            ciphersuites="TLS_AES_256_GCM_SHA384",
+        )
+
     def reuse(self, what, sections, *ports):
         program = self.start("reuse", what, *ports, sections=sections)
         output = program.communicate(timeout=60)[0]

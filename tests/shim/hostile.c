@@ -4,6 +4,7 @@
  * that must be refused get no byte, and the right client is served with the injected certificate. One line for each; the
  * status is the failures.
  */
+#include "tests/shim/files.h"
 #include "tests/shim/pair.h"
 
 #include <openssl/err.h>
@@ -11,20 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *folder;
 static bool server_mode; /* the policy is `server`: our certificate is served, clients are the server's affair */
 static SSL_CTX *second;  /* what an SNI switch goes to */
 static SSL_CTX *foreign; /* likewise, a client's context */
-
-static const char *path(const char *name)
-{
-	static char text[4][512];
-	static unsigned next;
-	char *out = text[next++ % 4];
-
-	snprintf(out, sizeof(text[0]), "%s/%s", folder, name);
-	return out;
-}
 
 static int say_yes(int verdict, X509_STORE_CTX *store)
 {
@@ -38,25 +28,19 @@ static int chain_yes(X509_STORE_CTX *store, void *arg)
 	return 1;
 }
 
-static void use(SSL_CTX *ctx, const char *certificate, const char *key)
-{
-	SSL_CTX_use_certificate_chain_file(ctx, path(certificate));
-	SSL_CTX_use_PrivateKey_file(ctx, path(key), SSL_FILETYPE_PEM);
-}
-
 /* What servers do late, from a callback that runs after the certificate callback or around it. */
 static void undo_on_ssl(SSL *ssl)
 {
 	SSL_set_verify(ssl, SSL_VERIFY_NONE, say_yes);
-	SSL_use_certificate_chain_file(ssl, path("own.pem"));
-	SSL_use_certificate_file(ssl, path("own.pem"), SSL_FILETYPE_PEM);
-	SSL_use_PrivateKey_file(ssl, path("own.key"), SSL_FILETYPE_PEM);
+	SSL_use_certificate_chain_file(ssl, files_path("own.pem"));
+	SSL_use_certificate_file(ssl, files_path("own.pem"), SSL_FILETYPE_PEM);
+	SSL_use_PrivateKey_file(ssl, files_path("own.key"), SSL_FILETYPE_PEM);
 	SSL_clear_chain_certs(ssl);
 	SSL_clear_options(ssl, SSL_OP_NO_RENEGOTIATION);
 	SSL_set_max_early_data(ssl, 16384);
-	SSL_set_client_CA_list(ssl, SSL_load_client_CA_file(path("own.pem")));
+	SSL_set_client_CA_list(ssl, SSL_load_client_CA_file(files_path("own.pem")));
 	X509_STORE *store = X509_STORE_new();
-	X509_STORE_load_file(store, path("wrong-ca.pem"));
+	X509_STORE_load_file(store, files_path("wrong-ca.pem"));
 	SSL_set0_verify_cert_store(ssl, store);
 }
 
@@ -165,7 +149,7 @@ static void own_post_handshake(SSL_CTX *ctx)
 
 static void own_trust(SSL_CTX *ctx)
 {
-	X509_STORE_load_file(SSL_CTX_get_cert_store(ctx), path("wrong-ca.pem"));
+	X509_STORE_load_file(SSL_CTX_get_cert_store(ctx), files_path("wrong-ca.pem"));
 	X509_STORE_set_flags(SSL_CTX_get_cert_store(ctx), X509_V_FLAG_NO_CHECK_TIME);
 	X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(ctx), X509_V_FLAG_NO_CHECK_TIME | X509_V_FLAG_PARTIAL_CHAIN);
 	SSL_CTX_set_verify_depth(ctx, 50);
@@ -285,7 +269,7 @@ static const struct scenario scenarios[] = {
     {"session context of its own", own_session_context, ssl_nothing, STYLE_ACCEPT, false, false},
 };
 
-static SSL_CTX *client_context(const char *certificate, const char *key, int version)
+static SSL_CTX *client_context(const char *certificate, int version)
 {
 	static const unsigned char protocols[] = "\x02h2";
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -298,7 +282,7 @@ static SSL_CTX *client_context(const char *certificate, const char *key, int ver
 	SSL_CTX_set_tlsext_status_type(ctx, TLSEXT_STATUSTYPE_ocsp);
 	SSL_CTX_set_psk_client_callback(ctx, psk_client);
 	if (certificate != NULL)
-		use(ctx, certificate, key);
+		files_use(ctx, certificate);
 	return ctx;
 }
 
@@ -328,10 +312,10 @@ static void expect(bool good, const struct scenario *scenario, int version, cons
 }
 
 static void refused(SSL_CTX *server, const struct scenario *scenario, int version, const char *name,
-		    const char *certificate, const char *key)
+		    const char *certificate)
 {
 	struct outcome out;
-	SSL_CTX *client = client_context(certificate, key, version);
+	SSL_CTX *client = client_context(certificate, version);
 
 	run(client, server, scenario, NULL, &out);
 	expect(!out.served && !out.reached, scenario, version, name, "gets nothing and reaches nothing");
@@ -343,7 +327,7 @@ static void served(SSL_CTX *server, const struct scenario *scenario, int version
 {
 	struct outcome out;
 	struct outcome again;
-	SSL_CTX *client = client_context("client.pem", "client.key", version);
+	SSL_CTX *client = client_context("client", version);
 
 	run(client, server, scenario, NULL, &out);
 	expect(out.served, scenario, version, "right client", "is served");
@@ -367,15 +351,15 @@ static void try_scenario(const struct scenario *scenario, int version)
 {
 	SSL_CTX *server = SSL_CTX_new(TLS_server_method());
 
-	use(server, "own.pem", "own.key");
+	files_use(server, "own");
 	scenario->server(server);
 	if (!server_mode) {
-		refused(server, scenario, version, "no certificate", NULL, NULL);
-		refused(server, scenario, version, "wrong CA", "wrong.pem", "wrong.key");
-		refused(server, scenario, version, "expired", "expired.pem", "expired.key");
+		refused(server, scenario, version, "no certificate", NULL);
+		refused(server, scenario, version, "wrong CA", "wrong");
+		refused(server, scenario, version, "expired", "expired");
 	}
 	if (scenario->serves_nobody)
-		refused(server, scenario, version, "right client", "client.pem", "client.key");
+		refused(server, scenario, version, "right client", "client");
 	else
 		served(server, scenario, version);
 	SSL_CTX_free(server);
@@ -385,12 +369,12 @@ int main(int argc, char **argv)
 {
 	if (argc < 3)
 		return 64;
-	folder = argv[1];
+	files_in(argv[1]);
 	server_mode = strcmp(argv[2], "server") == 0;
 	second = SSL_CTX_new(TLS_server_method());
-	use(second, "second.pem", "second.key");
+	files_use(second, "second");
 	foreign = SSL_CTX_new(TLS_client_method());
-	use(foreign, "second.pem", "second.key");
+	files_use(foreign, "second");
 	for (size_t i = 0; i < sizeof(scenarios) / sizeof(scenarios[0]); i++) {
 		if (server_mode && !scenarios[i].in_server_mode)
 			continue;

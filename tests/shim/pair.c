@@ -120,12 +120,29 @@ static void try_renegotiation(struct pair *pair, struct outcome *out)
 	out->renegotiated = memcmp(before, after, sizeof(before)) != 0;
 }
 
+static void note_message(int written, int version, int type, const void *data, size_t size, SSL *ssl, void *arg)
+{
+	const unsigned char *bytes = data;
+	struct outcome *out = arg;
+	(void)version, (void)ssl;
+
+	if (written != 0 || size < 2)
+		return;
+	if (type == SSL3_RT_HANDSHAKE && bytes[0] < 32)
+		out->messages |= 1u << bytes[0];
+	else if (type == SSL3_RT_ALERT && bytes[1] != SSL_AD_CLOSE_NOTIFY)
+		out->alert = bytes[1];
+}
+
 void pair_run(struct pair *pair, enum server_style style, struct outcome *ret)
 {
 	char data[64];
 	bool asked = false;
 	bool answered = false;
 
+	ret->alert = -1;
+	SSL_set_msg_callback(pair->client, note_message);
+	SSL_set_msg_callback_arg(pair->client, ret);
 	for (int i = 0; i < ROUNDS; i++) {
 		if (!SSL_is_init_finished(pair->client))
 			SSL_do_handshake(pair->client);
@@ -137,6 +154,8 @@ void pair_run(struct pair *pair, enum server_style style, struct outcome *ret)
 			ret->served = true;
 	}
 	ret->version = SSL_version(pair->client);
+	ret->finished = SSL_is_init_finished(pair->client) == 1;
+	ret->chain_length = sk_X509_num(SSL_get_peer_cert_chain(pair->client));
 	ret->resumed = SSL_session_reused(pair->client) == 1;
 	const unsigned char *staple = NULL;
 	ret->stapled = SSL_get_tlsext_status_ocsp_resp(pair->client, &staple) > 0;

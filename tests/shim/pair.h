@@ -25,7 +25,11 @@ struct outcome {
 	bool early_over; /* the server need not ask for such data again */
 	bool renegotiated;
 	bool stapled;
-	bool our_names; /* the server announced our CA and no other */
+	bool our_names;    /* the server announced our CA and no other */
+	unsigned messages; /* what the client received: a bit for each handshake message's number up to 31 */
+	int alert;         /* the last that it received, -1: none */
+	int chain_length;
+	bool finished; /* the client's handshake */
 	int version;
 	char subject[64]; /* CN of the certificate that the client saw */
 	SSL_SESSION *session;

@@ -7,6 +7,7 @@
  *
  * Prints a line for each client; the status is the number of wrong ones.
  */
+#include "tests/shim/files.h"
 #include "tests/shim/pair.h"
 
 #include <arpa/inet.h>
@@ -17,23 +18,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static const char *folder;
 static int failures;
 
 static void expect(bool good, const char *what)
 {
 	printf("%s %s\n", good ? "ok  " : "FAIL", what);
 	failures += !good;
-}
-
-static void use(SSL_CTX *ctx, const char *name)
-{
-	char path[512];
-
-	snprintf(path, sizeof(path), "%s/%s.pem", folder, name);
-	SSL_CTX_use_certificate_chain_file(ctx, path);
-	snprintf(path, sizeof(path), "%s/%s.key", folder, name);
-	SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM);
 }
 
 static bool served_by_names(SSL_CTX *server, char *first, char *second)
@@ -142,9 +132,9 @@ int main(int argc, char **argv)
 {
 	if (argc != 5)
 		return 64;
-	folder = argv[1];
+	files_in(argv[1]);
 	SSL_CTX *server = SSL_CTX_new(TLS_server_method());
-	use(server, "own");
+	files_use(server, "own");
 	if (strcmp(argv[2], "retry") == 0)
 		retry(server);
 	else
