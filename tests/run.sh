@@ -7,6 +7,7 @@
 #   keeper    keeper and command line as processes
 #   servers   real servers under tlsgraft
 #   matrix    every column of docs/COMPATIBILITY.md on every server
+#   attack    clients without a valid certificate against real servers
 #   config    tables of wrong files
 #   docs      the documentation against the code
 #   clang     clang build and unit tests
@@ -31,7 +32,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
+stages="unit keeper servers matrix attack config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -182,6 +183,10 @@ stage_servers() {
 
 stage_matrix() {
     build dev && counted matrix "$python" tests/matrix/run.py build -j "$jobs"
+}
+
+stage_attack() {
+    build dev && counted attack "$python" tests/attack/run.py build -j "$jobs"
 }
 
 stage_config() {

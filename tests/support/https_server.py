@@ -1,6 +1,6 @@
 """A threaded HTTPS server on Python's ssl module: https_server.py METHOD PORT NATIVE_CA NATIVE_CRL HOST CERT KEY ...
 
-METHOD: a name of ssl's, say PROTOCOL_TLS_SERVER. One context for each HOST; the SNI callback switches to it. NATIVE_CA
+METHOD: a name of ssl's, say PROTOCOL_TLS_SERVER; with ":loose" behind it, every suite, old versions and renegotiation. One context for each HOST; the SNI callback switches to it. NATIVE_CA
 "-": no client is asked for a certificate.
 """
 
@@ -8,10 +8,13 @@ import http.server
 import ssl
 import sys
 
+_ALLOW_CLIENT_RENEGOTIATION = 1 << 8  # SSL_OP_ALLOW_CLIENT_RENEGOTIATION, which Python has no name for
+
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 30
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         body = f"server-data {self.headers.get('Host', '?')}\n".encode()
@@ -43,7 +46,12 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 def context(method, cert, key, native_ca, native_crl):
-    made = ssl.SSLContext(method)
+    protocol, _, loose = method.partition(":")
+    made = ssl.SSLContext(getattr(ssl, protocol))
+    if loose:
+        made.set_ciphers("ALL:COMPLEMENTOFALL:@SECLEVEL=0")
+        made.minimum_version = ssl.TLSVersion.TLSv1
+        made.options |= _ALLOW_CLIENT_RENEGOTIATION
     made.load_cert_chain(cert, key)
     if native_ca != "-":
         made.verify_mode = ssl.CERT_REQUIRED
@@ -55,9 +63,8 @@ def context(method, cert, key, native_ca, native_crl):
 
 def main():
     method, port, native_ca, native_crl, *hosts = sys.argv[1:]
-    protocol = getattr(ssl, method)
     contexts = {
-        host: context(protocol, cert, key, native_ca, native_crl)
+        host: context(method, cert, key, native_ca, native_crl)
         for host, cert, key in zip(hosts[::3], hosts[1::3], hosts[2::3])
     }
     default = contexts[hosts[0]]

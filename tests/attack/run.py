@@ -1,0 +1,30 @@
+#!/usr/bin/python3
+"""Attacks of clients without a valid certificate on real servers. The status is 0 only where every one failed."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from support import runner  # noqa: E402
+
+from attack.catalogue import Notes  # noqa: E402
+from attack.report import render  # noqa: E402
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="tlsgraft-attack-") as folder:
+        Notes.path = os.path.join(folder, "rows")
+        status = runner.main(__doc__, Path(__file__).resolve().parent, "attack")
+        rows = Notes.read()
+    if "--list" in sys.argv:
+        return status
+    text, good = render(rows)
+    print(text)
+    return status or not good
+
+
+if __name__ == "__main__":
+    sys.exit(main())

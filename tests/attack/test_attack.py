@@ -1,0 +1,40 @@
+"""Every attempt of the catalogue against every server: nothing is stolen, nobody dies, the right client is served."""
+
+import os
+
+from support.case import ServerCase
+from support.pki import HOSTS
+
+from attack import targets
+from attack.campaign import Campaign
+
+# Each registers its attempts, in the order of the table; what must wait for a certificate's end comes last.
+from attack import certificates, names, messages, signatures, order, afterwards, hellos, secrets, plain, sessions  # noqa: F401, I001
+
+
+class Attack(ServerCase):
+    under_asan = True
+    first_host = HOSTS[0]
+
+    def attack(self, kind):
+        injected = self.pki.server("rsa")
+        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}))
+        twin = self.make(kind).start() if kind.ticket_keys else None
+        campaign = Campaign(self, server, injected, os.environ.get("TLSGRAFT_ATTACK", ""))
+        campaign.collect_sessions(twin)
+        if twin:
+            twin.stop()
+        good = campaign.attack()
+        marks = campaign.prove()
+        clean = server.stop()
+        self.assertTrue(good, "see the table")
+        self.assertTrue(marks, "the requests of these attacks have no side effect to look for")
+        self.assertTrue(clean, "the server did not end by itself")
+
+
+def _test(kind):
+    return lambda case: case.attack(kind)
+
+
+for _kind in targets.TARGETS:
+    setattr(Attack, "test_" + _kind.label.replace("-", "_").lower(), _test(_kind))
