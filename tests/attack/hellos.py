@@ -89,8 +89,8 @@ def name_goes_after_retry(t):
 def _retry(t, first, second):
     """Two ClientHellos around a HelloRetryRequest, which an empty key_share asks for."""
     hello = Hello(first, h.TLS13)
-    hello.extensions[h.KEY_SHARE] = h.key_share(b"")
     client = t.client()
+    hello.extensions[h.KEY_SHARE] = h.key_share(client.group, b"")
     client.say_hello(hello)
     client.read_flight()
     again = Hello(second, h.TLS13)

@@ -10,6 +10,8 @@ from servers.python_ssl import PythonSsl
 from servers.redis import Redis
 from support import procs
 
+from attack.wire.hello import X25519
+
 # Anonymous and NULL suites, weak keys: what the server itself would admit must not matter.
 LOOSE = "ALL:COMPLEMENTOFALL:@SECLEVEL=0"
 
@@ -24,6 +26,8 @@ class Attacked:
     forks_per_connection = False
     starts_plain = False  # the client asks for TLS by a command
     s_client_options = ()
+    group = X25519  # that its key exchange is in
+    run_user = None  # of a server that is never root
     open_port = None  # of a listener without client certificates
 
     mark = b""  # a request with a side effect, put before the ordinary one
@@ -70,7 +74,7 @@ class AttackedNginx(TicketKeys, Attacked, Nginx):
         super().configure()
         _replaced(
             self.home / "nginx.conf", "access_log off;",
-            f"access_log off; ssl_ciphers {LOOSE}; ssl_session_cache shared:sessions:1m;"
+            f"access_log off; ssl_ciphers {LOOSE}; ssl_early_data on; ssl_session_cache shared:sessions:1m;"
             f"ssl_session_ticket_key {self.key_file()};",
         )
 

@@ -5,8 +5,9 @@ import os
 from support.case import ServerCase
 from support.pki import HOSTS
 
-from attack import targets
 from attack.campaign import Campaign
+from attack.more_targets import MORE
+from attack.targets import TARGETS
 
 # Each registers its attempts, in the order of the table; what must wait for a certificate's end comes last.
 from attack import certificates, names, messages, signatures, order, afterwards, hellos, secrets, plain, sessions  # noqa: F401, I001
@@ -18,7 +19,8 @@ class Attack(ServerCase):
 
     def attack(self, kind):
         injected = self.pki.server("rsa")
-        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}))
+        options = ["--user", kind.run_user] if kind.run_user else []
+        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}), run_options=options)
         twin = self.make(kind).start() if kind.ticket_keys else None
         campaign = Campaign(self, server, injected, os.environ.get("TLSGRAFT_ATTACK", ""))
         campaign.collect_sessions(twin)
@@ -36,5 +38,5 @@ def _test(kind):
     return lambda case: case.attack(kind)
 
 
-for _kind in targets.TARGETS:
+for _kind in (*TARGETS, *MORE):
     setattr(Attack, "test_" + _kind.label.replace("-", "_").lower(), _test(_kind))

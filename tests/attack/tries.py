@@ -41,6 +41,7 @@ class Try:
         """A client of our own, connected, which has said nothing of TLS yet."""
         opened = connect(self.server.port, self.target.speak_first)
         made = (Tls13 if (version or self.version) == TLS13 else Tls12)(opened, self._patience())
+        made.group = self.server.group
         self._clients.append(made)
         return made
 

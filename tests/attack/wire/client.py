@@ -4,7 +4,7 @@ import hashlib
 import socket
 import struct
 
-from attack.wire.hello import TLS12, vector
+from attack.wire.hello import TLS12, X25519, vector
 from attack.wire.protect import BadRecord
 
 CHANGE_CIPHER_SPEC, ALERT, HANDSHAKE, DATA, HEARTBEAT = 20, 21, 22, 23, 24
@@ -44,6 +44,7 @@ class Client:
         self.alerts = []
         self.asked = False
         self.record_version = TLS12
+        self.group = X25519  # of the key that it shares in TLS 1.3
         self._messages = b""
         self._bytes = b""
 

@@ -6,7 +6,7 @@ import struct
 SSL3, TLS10, TLS11, TLS12, TLS13 = 0x0300, 0x0301, 0x0302, 0x0303, 0x0304
 ECDHE_ECDSA, ECDHE_RSA, AES_GCM_13 = 0xC02B, 0xC02F, 0x1301
 SCSV_RENEGOTIATION, SCSV_FALLBACK = 0x00FF, 0x5600
-# P-256 only for the curve of certificates: TLS 1.2 wants it listed; servers take the first.
+# TLS 1.2 wants the curve of certificates listed too.
 X25519, P256 = 29, 23
 
 SERVER_NAME, STATUS_REQUEST, GROUPS, POINT_FORMATS, SIGNATURES, HEARTBEAT = 0, 5, 10, 11, 13, 15
@@ -29,8 +29,8 @@ def server_name(*names, kind=0):
     return vector(2, b"".join(bytes([kind]) + vector(2, name) for name in names))
 
 
-def key_share(public):
-    return vector(2, words(X25519) + vector(2, public) if public else b"")
+def key_share(group, public):
+    return vector(2, words(group) + vector(2, public) if public else b"")
 
 
 class Hello:

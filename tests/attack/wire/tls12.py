@@ -4,11 +4,9 @@ import os
 import struct
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from attack.wire import client as c
 from attack.wire import sign
+from attack.wire.exchange import Exchange
 from attack.wire.hello import SERVER_NAME, TICKET, Hello, vector
 from attack.wire.protect import Gcm12, prf
 
@@ -68,7 +66,7 @@ class Tls12(c.Client):
             if kind == c.SERVER_HELLO:
                 self._on_hello(body)
             elif kind == c.KEY_EXCHANGE:
-                self.server_public = body[4 : 4 + body[3]]
+                self.curve, self.server_public = int.from_bytes(body[1:3], "big"), body[4 : 4 + body[3]]
             elif kind == c.CERTIFICATE_REQUEST:
                 self.asked = True
             elif kind == c.NEW_TICKET:
@@ -84,10 +82,9 @@ class Tls12(c.Client):
         self.message(c.CERTIFICATE, body)
 
     def key_exchange(self):
-        private = X25519PrivateKey.generate()
-        public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self.message(c.CLIENT_KEY_EXCHANGE, vector(1, public))
-        secret = private.exchange(X25519PublicKey.from_public_bytes(self.server_public))
+        exchange = Exchange(self.curve)
+        self.message(c.CLIENT_KEY_EXCHANGE, vector(1, exchange.public))
+        secret = exchange.secret(self.server_public)
         self.have_master(prf(secret, b"master secret", self.hello.random + self.server_random, 48))
 
     def have_master(self, master):

@@ -6,11 +6,9 @@ import struct
 import time
 from dataclasses import dataclass
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from attack.wire import client as c
 from attack.wire import sign
+from attack.wire.exchange import Exchange
 from attack.wire.hello import EARLY_DATA, KEY_SHARE, PRE_SHARED_KEY, TLS13, Hello, key_share, vector
 from attack.wire.protect import EMPTY_HASH, Gcm13, derive, expand_label, extract
 
@@ -50,8 +48,8 @@ class Tls13(c.Client):
 
     def new_share(self):
         """The body of a key_share extension."""
-        self.private = X25519PrivateKey.generate()
-        return key_share(self.private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))
+        self.exchange = Exchange(self.group)
+        return key_share(self.group, self.exchange.public)
 
     def say_hello(self, hello=None, session=None, host=None, early=b"", wrong_binder=False, piece=16384):
         """`early`: application data to send at once under the session's early key."""
@@ -99,7 +97,7 @@ class Tls13(c.Client):
         early = self._early_secret() if self.resumed else extract(_NOTHING, _NOTHING)
         shared = _NOTHING
         if KEY_SHARE in extensions:
-            shared = self.private.exchange(X25519PublicKey.from_public_bytes(extensions[KEY_SHARE][4:]))
+            shared = self.exchange.secret(extensions[KEY_SHARE][4:])
         secret = extract(derive(early, b"derived", EMPTY_HASH), shared)
         now = self.transcript_hash()
         self._ours, theirs = derive(secret, b"c hs traffic", now), derive(secret, b"s hs traffic", now)
