@@ -1,170 +1,145 @@
+#include "cli/doctor.h"
+
 #include "cli/cli.h"
 
-#include "cli/ask.h"
-#include "cli/find.h"
-#include "cli/graft.h"
-#include "cli/text.h"
-#include "keeper/processes.h"
-
-#include <cjson/cJSON.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ANSWER_MS 5000
-#define EXIT_LIMITS 1
-#define HELD_MAX 8
+static const char usage[] =
+    "usage: tlsgraft doctor [-c FILE] [--root FOLDER] [--json] EXE|PID\n"
+    "\n"
+    "Says whether and how a program can be grafted, without running it; of a running process whether the\n"
+    "shim is really in it and holding, and what each of its ports answers to a client: it connects.\n"
+    "\n"
+    "  -c FILE        the INI file that would be used; else $TLSGRAFT_CONFIG, else " TG_DEFAULT_CONFIG "\n"
+    "  --root FOLDER  look for systemd units and AppArmor profiles below FOLDER\n"
+    "  --json         one object on stdout\n"
+    "\n"
+    "Exit status: 0 yes; 1 with limits; 126 no.\n";
 
-static const char usage[] = "usage: tlsgraft doctor EXE|PID\n"
-			    "\n"
-			    "Says whether and how a program can be grafted, and for a running process whether the shim is\n"
-			    "really in it and holding. The program is not run.\n"
-			    "\n"
-			    "Exit status: 0 yes; 1 with limits; 126 no.\n";
-
-/* Servers with ports that begin in plaintext, and the server's own switch that closes them: no libssl hook can see them. */
-static const struct {
-	const char *program;
-	const char *remedy;
-} starttls[] = {
-    {"postgres", "only hostssl lines in pg_hba.conf"},
-    {"mariadbd", "require_secure_transport = ON"},
-    {"mysqld", "require_secure_transport = ON"},
-    {"vsftpd", "force_local_logins_ssl=YES and force_local_data_ssl=YES"},
-    {"proftpd", "TLSRequired on"},
-    {"master", "smtpd_tls_security_level = encrypt (Postfix)"},
-    {"smtpd", "smtpd_tls_security_level = encrypt (Postfix)"},
-    {"dovecot", "ssl = required"},
-    {"imap-login", "ssl = required (Dovecot)"},
-    {"pop3-login", "ssl = required (Dovecot)"},
+struct request {
+	struct tg_doctor doctor;
+	const char *operand;
+	bool json;
 };
 
-static void print_graft(const char *name, const struct tg_graft *graft, size_t limits)
+/* 0 or an exit status. */
+static int parse(int argc, char **argv, struct request *request)
 {
-	if (!graft->can)
-		printf("%s: cannot be grafted\n  %s\n", name, graft->why);
-	else
-		printf("%s: can be grafted%s\n", name, limits > 0 ? ", with limits" : "");
-	for (size_t i = 0; i < graft->fact_count; i++)
-		printf("  %s\n", graft->facts[i]);
-	for (size_t i = 0; graft->can && i < graft->limit_count; i++)
-		printf("  limit: %s\n", graft->limits[i]);
-}
+	for (int i = 1; i < argc; i++) {
+		const char **value = NULL;
 
-/* Judges a program and prints it; the exit status. */
-static int doctor_program(const char *path, const char *name)
-{
-	const char *slash = strrchr(name, '/');
-	const char *base = slash == NULL ? name : slash + 1;
-	const char *remedy = NULL;
-	struct tg_graft graft;
-	const int result = tg_graft_judge(path, &graft);
-	size_t limits;
-
-	if (result < 0) {
-		tg_complain("%s: %s", name, strerror(-result));
-		return TG_EXIT_CANNOT;
-	}
-	for (size_t i = 0; i < sizeof(starttls) / sizeof(starttls[0]); i++)
-		if (strcmp(base, starttls[i].program) == 0)
-			remedy = starttls[i].remedy;
-	limits = graft.limit_count + (remedy != NULL ? 1 : 0);
-	print_graft(name, &graft, limits);
-	if (graft.can && remedy != NULL)
-		printf("  limit: its STARTTLS ports answer in plaintext before TLS begins, which the shim cannot see; "
-		       "close them "
-		       "with the server's own switch: %s\n",
-		       remedy);
-	return !graft.can ? TG_EXIT_CANNOT : limits > 0 ? EXIT_LIMITS : 0;
-}
-
-static bool maps_shim(pid_t pid)
-{
-	char path[64];
-	char *line = NULL;
-	size_t size = 0;
-	bool found = false;
-	FILE *maps;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", (int)pid);
-	maps = fopen(path, "re");
-	while (maps != NULL && !found && getline(&line, &size, maps) > 0)
-		found = strstr(line, "/libtlsgraft.so") != NULL;
-	free(line);
-	if (maps != NULL)
-		fclose(maps);
-	return found;
-}
-
-static int doctor_tree(pid_t pid, const struct tg_held *held)
-{
-	char *text = NULL;
-	cJSON *tree;
-	const int result = tg_ask(held->tree, pid, TG_REQUEST_STATUS, ANSWER_MS, &text);
-
-	if (result < 0) {
-		printf(
-		    "  limit: its keeper does not answer (%s): the last generation is served on, and nothing renews it\n",
-		    strerror(-result));
-		return EXIT_LIMITS;
-	}
-	tree = cJSON_Parse(text);
-	tg_text_clean(tree);
-	printf("  keeper %.0f answers, generation %.0f\n",
-	       tg_text_number(cJSON_GetObjectItemCaseSensitive(tree, "keeper"), "pid"), tg_text_number(tree, "generation"));
-	cJSON_Delete(tree);
-	free(text);
-	return 0;
-}
-
-/* The exit status of a running process: is the shim in it, and does it hold a policy? */
-static int doctor_process(pid_t pid, const char *name)
-{
-	struct tg_held held[HELD_MAX];
-	const int count = tg_process_held(pid, held, HELD_MAX);
-	char link[64], exe[PATH_MAX];
-	int judged;
-
-	if (count < 0) {
-		tg_complain("%s: %s", name,
-			    count == -ENOENT || count == -ESRCH ? "no such process" : "may not be looked at by this user");
-		return TG_EXIT_CANNOT;
-	}
-	tg_process_exe(pid, exe, sizeof(exe));
-	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
-	/* the file itself, also where it was replaced since */
-	judged = doctor_program(link, exe);
-	printf("process %d:\n", (int)pid);
-	if (!maps_shim(pid)) {
-		printf("  the shim is not in it: start it with `tlsgraft run`\n");
-		return TG_EXIT_CANNOT;
-	}
-	printf("  the shim is in it\n");
-	for (int i = 0; i < count; i++) {
-		int status;
-
-		if (!held[i].report || !held[i].writable)
+		if (strcmp(argv[i], "--json") == 0) {
+			request->json = true;
 			continue;
-		printf("  it holds the policy of tree %s\n", held[i].tree);
-		status = doctor_tree(pid, &held[i]);
-		return status > judged ? status : judged;
+		}
+		if (strcmp(argv[i], "-c") == 0)
+			value = &request->doctor.config;
+		else if (strcmp(argv[i], "--root") == 0)
+			value = &request->doctor.root;
+		else if (argv[i][0] == '-' && strcmp(argv[i], "--") != 0)
+			return tg_usage_error("doctor", "%s: no such option", argv[i]);
+		if (value != NULL) {
+			if (i + 1 == argc)
+				return tg_usage_error("doctor", "%s: its value is missing", argv[i]);
+			*value = argv[++i];
+			continue;
+		}
+		if (strcmp(argv[i], "--") == 0 && ++i == argc)
+			break;
+		if (request->operand != NULL)
+			return tg_usage_error("doctor", "one program or process at a time");
+		request->operand = argv[i];
 	}
-	printf(
-	    "  limit: it holds no policy: it neither serves nor listens, `exe` does not name it, or its handshakes fail\n");
-	return judged > EXIT_LIMITS ? judged : EXIT_LIMITS;
+	return request->operand == NULL ? tg_usage_error("doctor", "which program or process?") : 0;
+}
+
+/* A name without a slash that is no file here is looked for as a shell would, and where daemons are. */
+static char *find_program(const char *name)
+{
+	static const char *const folders[] = {"/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
+					      "/usr/bin",        "/sbin",          "/bin"};
+
+	if (strchr(name, '/') == NULL && access(name, F_OK) < 0) {
+		for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
+			char *path;
+
+			if (asprintf(&path, "%s/%s", folders[i], name) < 0)
+				return NULL;
+			if (access(path, X_OK) == 0)
+				return path;
+			free(path);
+		}
+	}
+	return strdup(name);
+}
+
+static int answer(const char *name, const struct tg_findings *findings, bool json)
+{
+	const int status = tg_findings_status(findings);
+	cJSON *object;
+	char *text;
+
+	if (!json) {
+		printf("%s: %s\n", name,
+		       status == TG_EXIT_CANNOT ? "cannot be grafted"
+		       : status == 0            ? "can be grafted"
+						: "can be grafted, with limits");
+		tg_findings_print(findings);
+		return status;
+	}
+	object = cJSON_CreateObject();
+	cJSON_AddStringToObject(object, "subject", name);
+	cJSON_AddStringToObject(object, "verdict", status == TG_EXIT_CANNOT ? "no" : status == 0 ? "yes" : "limits");
+	cJSON_AddItemToObject(object, "findings", tg_findings_json(findings));
+	text = cJSON_Print(object);
+	puts(text == NULL ? "{}" : text);
+	free(text);
+	cJSON_Delete(object);
+	return status;
 }
 
 int tg_command_doctor(int argc, char **argv)
 {
+	struct request request = {.doctor = {.root = ""}};
+	struct tg_findings findings = {0};
+	char *config = NULL;
+	char *program = NULL;
 	pid_t pid;
+	int result;
+	int status;
 
 	if (tg_answered(argc, argv, usage))
 		return 0;
-	if (argc > 1 && argv[1][0] == '-')
-		return tg_usage_error("doctor", "%s: no such option", argv[1]);
-	if (argc != 2)
-		return tg_usage_error("doctor", "which program or process?");
-	return tg_parse_pid(argv[1], &pid) ? doctor_process(pid, argv[1]) : doctor_program(argv[1], argv[1]);
+	status = parse(argc, argv, &request);
+	if (status != 0)
+		return status;
+	config = tg_absolute(request.doctor.config == NULL ? tg_default_config() : request.doctor.config);
+	if (config == NULL) {
+		tg_complain("working folder: %s", strerror(errno));
+		return TG_EXIT_OTHER;
+	}
+	request.doctor.config = config;
+	if (tg_parse_pid(request.operand, &pid)) {
+		result = tg_doctor_process(&request.doctor, pid, &findings);
+	} else {
+		program = find_program(request.operand);
+		result = program == NULL ? -ENOMEM : tg_doctor_program(&request.doctor, program, &findings);
+	}
+	if (result < 0) {
+		tg_complain("%s: %s", request.operand,
+			    program != NULL || (result != -ENOENT && result != -ESRCH) ? strerror(-result)
+										       : "no such process");
+		status = TG_EXIT_CANNOT;
+	} else {
+		status = answer(program == NULL ? request.operand : program, &findings, request.json);
+	}
+	tg_findings_free(&findings);
+	free(program);
+	free(config);
+	return status;
 }

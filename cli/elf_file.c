@@ -79,7 +79,8 @@ static bool section_named(const struct tg_elf *elf, const elf_section *names, ui
 	       memcmp(elf->data + names->sh_offset + at, name, length) == 0;
 }
 
-static void read_symbols(struct tg_elf *elf, const elf_section *symbols, const elf_section *names)
+static void read_symbols(const struct tg_elf *elf, const elf_section *symbols, const elf_section *names,
+			 struct tg_elf_symbols *ret)
 {
 	const size_t count = symbols->sh_size / sizeof(elf_symbol);
 
@@ -87,10 +88,12 @@ static void read_symbols(struct tg_elf *elf, const elf_section *symbols, const e
 	    !within(elf, names->sh_offset, names->sh_size, 1) || names->sh_size == 0 ||
 	    elf->data[names->sh_offset + names->sh_size - 1] != '\0')
 		return;
-	elf->symbols = symbols->sh_offset;
-	elf->symbol_count = count;
-	elf->names = names->sh_offset;
-	elf->names_size = names->sh_size;
+	*ret = (struct tg_elf_symbols){
+	    .offset = symbols->sh_offset,
+	    .count = count,
+	    .names = names->sh_offset,
+	    .names_size = names->sh_size,
+	};
 }
 
 /* A file without sections, or with broken ones, is read as having no dynamic symbols: nothing depends on them to run. */
@@ -107,11 +110,11 @@ static void read_sections(struct tg_elf *elf, const elf_header *header)
 		elf_section section;
 
 		copy_at(elf, header->e_shoff + i * sizeof(section), &section, sizeof(section));
-		if (section.sh_type == SHT_DYNSYM && section.sh_link < header->e_shnum) {
+		if ((section.sh_type == SHT_DYNSYM || section.sh_type == SHT_SYMTAB) && section.sh_link < header->e_shnum) {
 			elf_section strings;
 
 			copy_at(elf, header->e_shoff + section.sh_link * sizeof(strings), &strings, sizeof(strings));
-			read_symbols(elf, &section, &strings);
+			read_symbols(elf, &section, &strings, section.sh_type == SHT_DYNSYM ? &elf->dynamic : &elf->all);
 		}
 		elf->go = elf->go || section_named(elf, &names, section.sh_name, ".note.go.buildid") ||
 			  section_named(elf, &names, section.sh_name, ".go.buildinfo");
@@ -182,14 +185,23 @@ void tg_elf_close(struct tg_elf *elf)
 	*elf = (struct tg_elf){0};
 }
 
-static bool has_symbol(const struct tg_elf *elf, const char *name, bool defined)
+/* The name of symbol `index`, NULL where it has none or `defined` is not what it is. */
+static const char *symbol_name(const struct tg_elf *elf, const struct tg_elf_symbols *table, size_t index, bool defined)
 {
-	for (size_t i = 0; i < elf->symbol_count; i++) {
-		elf_symbol symbol;
+	elf_symbol symbol;
 
-		copy_at(elf, elf->symbols + i * sizeof(symbol), &symbol, sizeof(symbol));
-		if (symbol.st_name < elf->names_size && (symbol.st_shndx != SHN_UNDEF) == defined &&
-		    strcmp((const char *)elf->data + elf->names + symbol.st_name, name) == 0)
+	copy_at(elf, table->offset + index * sizeof(symbol), &symbol, sizeof(symbol));
+	if (symbol.st_name >= table->names_size || (symbol.st_shndx != SHN_UNDEF) != defined)
+		return NULL;
+	return (const char *)elf->data + table->names + symbol.st_name;
+}
+
+static bool has_symbol(const struct tg_elf *elf, const struct tg_elf_symbols *table, const char *name, bool defined)
+{
+	for (size_t i = 0; i < table->count; i++) {
+		const char *found = symbol_name(elf, table, i, defined);
+
+		if (found != NULL && strcmp(found, name) == 0)
 			return true;
 	}
 	return false;
@@ -197,10 +209,53 @@ static bool has_symbol(const struct tg_elf *elf, const char *name, bool defined)
 
 bool tg_elf_imports(const struct tg_elf *elf, const char *name)
 {
-	return has_symbol(elf, name, false);
+	return has_symbol(elf, &elf->dynamic, name, false);
+}
+
+bool tg_elf_imports_any(const struct tg_elf *elf, const char *prefix)
+{
+	for (size_t i = 0; i < elf->dynamic.count; i++) {
+		const char *found = symbol_name(elf, &elf->dynamic, i, false);
+
+		if (found != NULL && strncmp(found, prefix, strlen(prefix)) == 0)
+			return true;
+	}
+	return false;
 }
 
 bool tg_elf_defines(const struct tg_elf *elf, const char *name)
 {
-	return has_symbol(elf, name, true);
+	return has_symbol(elf, &elf->dynamic, name, true) || has_symbol(elf, &elf->all, name, true);
+}
+
+const char *tg_elf_text(const struct tg_elf *elf, const char *text, size_t *from)
+{
+	const size_t length = strlen(text);
+	const unsigned char *found;
+
+	if (*from >= elf->size)
+		return NULL;
+	found = memmem(elf->data + *from, elf->size - *from, text, length);
+	if (found == NULL)
+		return NULL;
+	*from = (size_t)(found - elf->data) + length;
+	return (const char *)found;
+}
+
+int tg_elf_foreign(const char *path, int *ret_bits, uint16_t *ret_machine)
+{
+	unsigned char header[20]; /* e_ident, e_type, e_machine: alike in both classes */
+	ssize_t size;
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -errno;
+	size = pread(fd, header, sizeof(header), 0);
+	close(fd);
+	if (size != (ssize_t)sizeof(header) || memcmp(header, ELFMAG, SELFMAG) != 0)
+		return -ENOEXEC;
+	*ret_machine = header[EI_DATA] == ELFDATA2MSB ? (uint16_t)(header[18] << 8 | header[19])
+						      : (uint16_t)(header[19] << 8 | header[18]);
+	*ret_bits = header[EI_CLASS] == ELFCLASS64 ? 64 : 32;
+	return 0;
 }

@@ -1,56 +1,22 @@
 #include "cli/graft.h"
 
 #include "cli/closure.h"
+#include "cli/copies.h"
 #include "cli/elf_file.h"
+#include "cli/mapped.h"
+#include "cli/objects.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #define SCRIPTS_MAX 4 /* interpreters that are scripts themselves: the kernel follows as many (execve(2)) */
-
-static const char *const starters[] = {"execve",  "execv",    "execvp",      "execvpe",      "execl",  "execle", "execlp",
-				       "fexecve", "execveat", "posix_spawn", "posix_spawnp", "system", "popen"};
-
-static int cannot(struct tg_graft *graft, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static int cannot(struct tg_graft *graft, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	vsnprintf(graft->why, sizeof(graft->why), format, arguments);
-	va_end(arguments);
-	graft->can = false;
-	return 0;
-}
-
-static void note(char lines[TG_GRAFT_LINES][TG_GRAFT_LINE_SIZE], size_t *count, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void note(char lines[TG_GRAFT_LINES][TG_GRAFT_LINE_SIZE], size_t *count, const char *format, ...)
-{
-	va_list arguments;
-
-	if (*count == TG_GRAFT_LINES)
-		return;
-	va_start(arguments, format);
-	vsnprintf(lines[*count], TG_GRAFT_LINE_SIZE, format, arguments);
-	va_end(arguments);
-	++*count;
-}
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash == NULL ? path : slash + 1;
-}
 
 /* The interpreter of a "#!" file in `ret`: 1, 0 where it is none, or a negative errno. */
 static int script_interpreter(const char *path, char ret[PATH_MAX])
@@ -83,16 +49,19 @@ static bool is_secured(const char *path, const struct stat *status, struct tg_gr
 {
 	char value[64];
 
+	errno = 0;
 	if ((status->st_mode & S_ISUID) != 0)
-		cannot(graft, "%s: set-user-ID: the dynamic loader drops the shim from such programs without a word", path);
+		tg_graft_cannot(
+		    graft, "%s: set-user-ID: the dynamic loader drops the shim from such programs without a word", path);
 	else if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP))
-		cannot(graft, "%s: set-group-ID: the dynamic loader drops the shim from such programs without a word",
-		       path);
+		tg_graft_cannot(
+		    graft, "%s: set-group-ID: the dynamic loader drops the shim from such programs without a word", path);
 	else if (getxattr(path, "security.capability", value, sizeof(value)) > 0 || errno == ERANGE)
-		cannot(graft,
-		       "%s: has file capabilities: the dynamic loader drops the shim from such programs without a word "
-		       "(ambient capabilities are fine, see setpriv(1))",
-		       path);
+		tg_graft_cannot(
+		    graft,
+		    "%s: has file capabilities: the dynamic loader drops the shim from such programs without a word "
+		    "(ambient capabilities are fine, see setpriv(1))",
+		    path);
 	else
 		return false;
 	return true;
@@ -113,116 +82,81 @@ static bool is_our_loader(const char *interp)
 	return same;
 }
 
-/* Objects whose own use of dlopen or exec says nothing about the program. */
-static bool is_base(const char *path)
+/* A program that the dynamic loader never sees; what TLS it holds is said all the same. */
+static int judge_static(const char *path, const struct tg_elf *elf, struct tg_graft *graft)
 {
-	const char *name = base_name(path);
+	struct tg_copy copies[TG_COPIES_MAX];
+	const size_t count = elf->go ? 0 : tg_copies_find(elf, copies);
 
-	return strncmp(name, "libc.so", 7) == 0 || strncmp(name, "ld-linux", 8) == 0 ||
-	       strncmp(name, "libtlsgraft.so", 14) == 0 || strncmp(name, "libasan.so", 10) == 0 ||
-	       strncmp(name, "libtsan.so", 10) == 0 || strncmp(name, "libubsan.so", 11) == 0;
+	for (size_t i = 0; i < count; i++)
+		tg_findings_add(&graft->findings, TG_FACT, "copy", "holds %s%s%s", copies[i].name,
+				copies[i].version[0] ? " " : "", copies[i].version);
+	return tg_graft_cannot(graft, "%s: %s: the dynamic loader never sees it, so nothing can be preloaded", path,
+			       elf->go                   ? "a static Go program"
+			       : elf->position_dependent ? "a static program"
+							 : "a static program, or a library");
 }
 
-struct abilities {
-	bool opens;  /* imports dlopen */
-	bool starts; /* imports an exec */
-};
-
-static void look_at_imports(const struct tg_elf *elf, struct abilities *abilities)
+static int judge_elf(const char *path, const struct tg_elf *elf, struct tg_graft *graft)
 {
-	abilities->opens = abilities->opens || tg_elf_imports(elf, "dlopen") || tg_elf_imports(elf, "dlmopen");
-	for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]) && !abilities->starts; i++)
-		abilities->starts = tg_elf_imports(elf, starters[i]);
-}
-
-static void look_at_object(const char *path, struct tg_graft *graft, struct abilities *abilities)
-{
-	static const struct {
-		const char *prefix;
-		const char *name;
-	} others[] = {{"libgnutls.so", "GnuTLS"},   {"libssl3.so", "NSS"},   {"libmbedtls.so", "mbed TLS"},
-		      {"libwolfssl.so", "wolfSSL"}, {"libtls.so", "libtls"}, {"libs2n.so", "s2n-tls"}};
-	const char *name = base_name(path);
-	struct tg_elf elf;
-
-	if (strncmp(name, "libssl.so", 9) == 0)
-		snprintf(graft->libssl, sizeof(graft->libssl), "%s", path);
-	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-		if (strncmp(name, others[i].prefix, strlen(others[i].prefix)) == 0)
-			note(graft->limits, &graft->limit_count,
-			     "maps %s (%s): TLS that it speaks through that is not reached", others[i].name, path);
-	if (is_base(path) || tg_elf_open(path, &elf) < 0)
-		return;
-	look_at_imports(&elf, abilities);
-	tg_elf_close(&elf);
-}
-
-/* The rule of "can be grafted", for a dynamic program whose objects are known. */
-static int decide(struct tg_graft *graft, const struct tg_elf *elf, const struct abilities *abilities)
-{
-	const bool own_copy = tg_elf_defines(elf, "SSL_CTX_new");
-
-	if (graft->libssl[0] != '\0') {
-		/* one major version has a tested binding */
-		if (strcmp(base_name(graft->libssl), "libssl.so.3") != 0)
-			return cannot(graft, "%s: links %s: only OpenSSL 3 (libssl.so.3) can be grafted", graft->program,
-				      graft->libssl);
-		note(graft->facts, &graft->fact_count, "links libssl: %s", graft->libssl);
-		if (own_copy)
-			note(graft->limits, &graft->limit_count,
-			     "holds a copy of libssl of its own too: TLS through that is not reached");
-	} else if (own_copy) {
-		return cannot(graft, "%s: holds a static copy of libssl: its calls cannot be reached", graft->program);
-	} else if (elf->go) {
-		return cannot(graft, "%s: a Go program: it speaks TLS by itself, not through libssl", graft->program);
-	} else if (abilities->opens) {
-		note(graft->facts, &graft->fact_count,
-		     "links no libssl and can open one at run time (imports dlopen): see `tlsgraft doctor PID` when it "
-		     "runs");
-	} else if (abilities->starts) {
-		graft->launcher = true;
-		note(graft->facts, &graft->fact_count, "links no libssl and starts other programs: a launcher");
-		note(graft->limits, &graft->limit_count, "each program that it starts is judged only when it runs");
-	} else {
-		return cannot(graft,
-			      "%s: links no libssl, cannot open one (no dlopen) and starts no other program: "
-			      "there is nothing to graft",
-			      graft->program);
-	}
-	if (elf->go)
-		note(graft->limits, &graft->limit_count, "a Go program: TLS that Go itself speaks is not reached");
-	graft->can = true;
-	return 0;
-}
-
-static int judge_elf(const char *path, struct tg_elf *elf, struct tg_graft *graft)
-{
-	struct abilities abilities = {0};
+	struct tg_objects objects = {0};
 	char refusal[TG_CLOSURE_REFUSAL_SIZE];
+	char real[PATH_MAX];
 	struct tg_closure closure;
 	int result;
 
 	if (elf->interp[0] == '\0')
-		return cannot(graft, "%s: %s: the dynamic loader never sees it, so nothing can be preloaded", path,
-			      elf->go                   ? "a static Go program"
-			      : elf->position_dependent ? "a static program"
-							: "a static program, or a library");
+		return judge_static(path, elf, graft);
 	if (!elf->executable)
-		return cannot(graft, "%s: not a program", path);
+		return tg_graft_cannot(graft, "%s: not a program", path);
 	if (!is_our_loader(elf->interp))
-		return cannot(graft, "%s: is loaded by %s, another C library's loader than the shim is built for", path,
-			      elf->interp);
-	result = tg_closure_list(elf->interp, path, &closure, refusal);
+		return tg_graft_cannot(graft, "%s: is loaded by %s, another C library's loader than the shim is built for",
+				       path, elf->interp);
+	/* $ORIGIN is the folder of the file itself, not of a link to it */
+	result = tg_closure_list(elf->interp, realpath(path, real) == NULL ? path : real, &closure, refusal);
 	if (result == -ENOEXEC)
-		return cannot(graft, "%s: the dynamic loader refuses it: %s", path, refusal);
+		return tg_graft_cannot(graft, "%s: the dynamic loader refuses it: %s", path, refusal);
 	if (result < 0)
 		return result;
-	look_at_imports(elf, &abilities);
 	for (size_t i = 0; i < closure.count; i++)
-		look_at_object(closure.paths[i], graft, &abilities);
-	result = decide(graft, elf, &abilities);
+		tg_objects_library(&objects, graft, closure.paths[i], closure.paths[i]);
+	tg_objects_decide(&objects, graft, elf);
 	tg_closure_free(&closure);
-	return result;
+	return 0;
+}
+
+static const char *machine_name(uint16_t machine)
+{
+	switch (machine) {
+	case EM_386:
+		return "Intel 80386";
+	case EM_X86_64:
+		return "x86-64";
+	case EM_ARM:
+		return "ARM";
+	case EM_AARCH64:
+		return "AArch64";
+	case EM_RISCV:
+		return "RISC-V";
+	case EM_PPC64:
+		return "PowerPC 64";
+	case EM_S390:
+		return "S/390";
+	default:
+		return "another machine";
+	}
+}
+
+static int judge_foreign(const char *path, struct tg_graft *graft)
+{
+	uint16_t machine;
+	int bits;
+	const int result = tg_elf_foreign(path, &bits, &machine);
+
+	if (result < 0)
+		return result;
+	return tg_graft_cannot(graft, "%s: a %d-bit program for %s: the shim is for another machine or word size", path,
+			       bits, machine_name(machine));
 }
 
 static int judge(const char *path, struct tg_graft *graft, int depth)
@@ -236,36 +170,39 @@ static int judge(const char *path, struct tg_graft *graft, int depth)
 		return -errno;
 	snprintf(graft->program, sizeof(graft->program), "%s", path);
 	if (!S_ISREG(status.st_mode))
-		return cannot(graft, "%s: not a program", path);
+		return tg_graft_cannot(graft, "%s: not a program", path);
 	if ((status.st_mode & (S_IXUSR | S_IXGRP | S_IXOTH)) == 0)
-		return cannot(graft, "%s: not executable", path);
-	errno = 0;
-	if (is_secured(path, &status, graft))
-		return 0;
+		return tg_graft_cannot(graft, "%s: not executable", path);
 	result = tg_elf_open(path, &elf);
+	/* the rights of a script's own file mean nothing: the kernel honours those of its interpreter alone */
+	if (result != -ENOEXEC && is_secured(path, &status, graft)) {
+		if (result == 0)
+			tg_elf_close(&elf);
+		return 0;
+	}
 	if (result == 0) {
 		result = judge_elf(path, &elf, graft);
 		tg_elf_close(&elf);
 		return result;
 	}
 	if (result == -EXDEV)
-		return cannot(graft, "%s: a program for another machine or word size than the shim's", path);
+		return judge_foreign(path, graft);
 	if (result == -EBADMSG)
-		return cannot(graft, "%s: a broken ELF file", path);
+		return tg_graft_cannot(graft, "%s: a broken ELF file", path);
 	if (result != -ENOEXEC)
 		return result;
 	result = script_interpreter(path, interpreter);
 	if (result < 0 && result != -ENOEXEC)
 		return result;
 	if (result < 0 || depth == SCRIPTS_MAX)
-		return cannot(graft, "%s: its #! line cannot be followed", path);
+		return tg_graft_cannot(graft, "%s: its #! line cannot be followed", path);
 	/* without a #! line, execvp(3) and shells hand it to sh */
 	if (result == 0)
 		strcpy(interpreter, "/bin/sh");
-	note(graft->facts, &graft->fact_count, "a script: judged by its interpreter %s", interpreter);
+	tg_findings_add(&graft->findings, TG_FACT, "script", "a script: judged by its interpreter %s", interpreter);
 	result = judge(interpreter, graft, depth + 1);
 	if (result < 0 && result != -ENOMEM)
-		return cannot(graft, "%s: its interpreter %s: %s", path, interpreter, strerror(-result));
+		return tg_graft_cannot(graft, "%s: its interpreter %s: %s", path, interpreter, strerror(-result));
 	return result;
 }
 
@@ -274,7 +211,72 @@ int tg_graft_judge(const char *path, struct tg_graft *ret)
 	struct tg_graft graft = {0};
 	const int result = judge(path, &graft, 0);
 
-	if (result == 0)
+	if (result < 0)
+		tg_graft_clear(&graft);
+	else
 		*ret = graft;
 	return result;
+}
+
+/* Libraries as the process sees them, in its own mount namespace. */
+static int judge_maps(pid_t pid, const struct tg_mapped *mapped, struct tg_graft *graft)
+{
+	struct tg_objects objects = {0};
+	char exe[64];
+	struct stat program;
+	struct tg_elf elf;
+	int result;
+
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
+	if (stat(exe, &program) < 0)
+		return -errno;
+	result = tg_elf_open(exe, &elf);
+	if (result == -EXDEV) {
+		/* as `judge` says it, under the name that people know */
+		return tg_graft_cannot(graft, "%s: for another machine or word size than the shim's", graft->program);
+	}
+	if (result < 0)
+		return result;
+	if (elf.interp[0] == '\0') {
+		judge_static(graft->program, &elf, graft);
+	} else {
+		for (size_t i = 0; i < mapped->count; i++) {
+			char file[PATH_MAX];
+
+			if (!mapped->files[i].code || mapped->files[i].inode == program.st_ino ||
+			    snprintf(file, sizeof(file), "/proc/%d/root%s", (int)pid, mapped->files[i].path) >=
+				(int)sizeof(file))
+				continue;
+			tg_objects_library(&objects, graft, mapped->files[i].path, file);
+		}
+		tg_objects_decide(&objects, graft, &elf);
+	}
+	tg_elf_close(&elf);
+	return 0;
+}
+
+int tg_graft_judge_process(pid_t pid, struct tg_graft *ret)
+{
+	struct tg_graft graft = {0};
+	struct tg_mapped mapped;
+	char link[64];
+	ssize_t length;
+	int result = tg_mapped_read(pid, &mapped);
+
+	if (result < 0)
+		return result;
+	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
+	length = readlink(link, graft.program, sizeof(graft.program) - 1);
+	result = length < 0 ? -errno : judge_maps(pid, &mapped, &graft);
+	tg_mapped_free(&mapped);
+	if (result < 0)
+		tg_graft_clear(&graft);
+	else
+		*ret = graft;
+	return result;
+}
+
+void tg_graft_clear(struct tg_graft *graft)
+{
+	tg_findings_free(&graft->findings);
 }

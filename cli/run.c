@@ -187,13 +187,16 @@ static int check_program(struct run *run)
 		tg_complain("%s: %s", run->program, strerror(-result));
 		return TG_EXIT_CANNOT;
 	}
-	if (!graft.can) {
+	if (!graft.can)
 		tg_complain("%s", graft.why);
-		return TG_EXIT_CANNOT;
-	}
-	if (graft.launcher)
+	else if (graft.launcher)
 		tg_complain("%s: a launcher: what it starts is grafted, where that can be", run->program);
-	return 0;
+	for (size_t i = 0; graft.can && !graft.launcher && i < graft.findings.count; i++)
+		if (graft.findings.items[i].kind == TG_LIMIT)
+			tg_complain("%s: %s", run->program, graft.findings.items[i].text);
+	result = graft.can ? 0 : TG_EXIT_CANNOT;
+	tg_graft_clear(&graft);
+	return result;
 }
 
 /* Whether the user who will run CMD can load the shim: looked at as that user, in a child. 0 or a negative errno. */
