@@ -78,17 +78,17 @@ static char *find_program(const char *name)
 	return strdup(name);
 }
 
-static int answer(const char *name, const struct tg_findings *findings, bool json)
+static int answer(const char *name, bool process, const struct tg_findings *findings, bool json)
 {
+	static const char *const words[2][3] = {{"can be grafted", "can be grafted, with limits", "cannot be grafted"},
+						{"holds", "holds, with limits", "does not hold"}};
 	const int status = tg_findings_status(findings);
 	cJSON *object;
 	char *text;
 
 	if (!json) {
-		printf("%s: %s\n", name,
-		       status == TG_EXIT_CANNOT ? "cannot be grafted"
-		       : status == 0            ? "can be grafted"
-						: "can be grafted, with limits");
+		printf("%s%s: %s\n", process ? "process " : "", name,
+		       words[process][status == TG_EXIT_CANNOT ? 2 : status]);
 		tg_findings_print(findings);
 		return status;
 	}
@@ -136,7 +136,7 @@ int tg_command_doctor(int argc, char **argv)
 										       : "no such process");
 		status = TG_EXIT_CANNOT;
 	} else {
-		status = answer(program == NULL ? request.operand : program, &findings, request.json);
+		status = answer(program == NULL ? request.operand : program, program == NULL, &findings, request.json);
 	}
 	tg_findings_free(&findings);
 	free(program);

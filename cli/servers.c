@@ -39,11 +39,16 @@ static const struct tg_server servers[] = {
 };
 
 static const struct {
-	unsigned int port;
-	const char *program;
-} ports[] = {
-    {21, "vsftpd"},      {25, "smtpd"},      {587, "smtpd"},     {110, "pop3-login"},
-    {143, "imap-login"}, {3306, "mariadbd"}, {5432, "postgres"}, {389, "slapd"},
+	const char *protocol;
+	const char *remedy;
+} protocols[] = {
+    {"SMTP", "Postfix smtpd_tls_security_level = encrypt"},
+    {"FTP", "vsftpd force_local_logins_ssl=YES and force_local_data_ssl=YES, ProFTPD TLSRequired on"},
+    {"IMAP", "Dovecot ssl = required and disable_plaintext_auth = yes (its own addresses and loopback stay exempt)"},
+    {"POP3", "Dovecot ssl = required and disable_plaintext_auth = yes (its own addresses and loopback stay exempt)"},
+    {"MySQL", "require_secure_transport = ON"},
+    {"PostgreSQL", "hostssl lines alone in pg_hba.conf, or `host all all all reject` before others"},
+    {"LDAP", "olcSecurity: tls=1"},
 };
 
 const struct tg_server *tg_server_known(const char *path)
@@ -57,10 +62,10 @@ const struct tg_server *tg_server_known(const char *path)
 	return NULL;
 }
 
-const char *tg_server_port_switch(unsigned int port)
+const char *tg_server_protocol_switch(const char *protocol)
 {
-	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (ports[i].port == port)
-			return tg_server_known(ports[i].program)->starttls;
+	for (size_t i = 0; protocol != NULL && i < sizeof(protocols) / sizeof(protocols[0]); i++)
+		if (strcmp(protocol, protocols[i].protocol) == 0)
+			return protocols[i].remedy;
 	return NULL;
 }

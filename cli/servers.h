@@ -17,7 +17,7 @@ struct tg_server {
 /* NULL: nothing is known of it. `path` may be a name alone. */
 const struct tg_server *tg_server_known(const char *path);
 
-/* The switch of the server that listens on a port by custom (IANA), where its program says nothing; NULL: none. */
-const char *tg_server_port_switch(unsigned int port);
+/* The same switches by the protocol that a port was heard to speak ("SMTP" ...); NULL: none is known. */
+const char *tg_server_protocol_switch(const char *protocol);
 
 #endif

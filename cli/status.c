@@ -1,9 +1,8 @@
 #include "cli/cli.h"
 
-#include "cli/ask.h"
 #include "cli/find.h"
-#include "cli/orphan.h"
 #include "cli/text.h"
+#include "cli/tree_json.h"
 #include "keeper/verdict.h"
 
 #include <cjson/cJSON.h>
@@ -11,11 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#define ANSWER_MS 5000
-#define AGAIN_MS 50
-#define AGAIN_TIMES 20 /* a worker that died is back within a second */
 
 #define EXIT_BAD 1
 #define EXIT_NO_TREE 2
@@ -29,36 +23,10 @@ static const char usage[] =
     "Exit status: 0; 1 a reload was refused, a certificate is within its warning window, or a section has matched no\n"
     "listening socket for 10 s; 2 no such tree.\n";
 
-/* NULL: there is no such tree any more. *ret_error tells why an existing one did not answer. */
-static cJSON *tree_json(const struct tg_found *found, int *ret_error)
-{
-	cJSON *object = NULL;
-	char *text;
-	int result;
-
-	for (int i = 0;; i++) {
-		result = tg_ask(found->tree, found->member, TG_REQUEST_STATUS, ANSWER_MS, &text);
-		if (result != -ECONNRESET || i == AGAIN_TIMES)
-			break;
-		usleep(AGAIN_MS * 1000);
-	}
-	if (result == 0) {
-		object = cJSON_Parse(text);
-		tg_text_clean(object);
-		free(text);
-		if (object == NULL)
-			result = -EBADMSG;
-	} else if (result == -ECONNREFUSED || result == -ENOENT) {
-		object = tg_orphan_json(found->tree);
-	}
-	*ret_error = object != NULL ? 0 : result;
-	return object;
-}
-
 static int add_tree(cJSON *list, const struct tg_found *found, const char *named)
 {
 	int error;
-	cJSON *object = tree_json(found, &error);
+	cJSON *object = tg_tree_json(found, &error);
 
 	if (object != NULL) {
 		cJSON_AddItemToArray(list, object);
