@@ -20,11 +20,11 @@ static const struct {
 	const char *version; /* what a digit of the version follows */
 	bool versioned;      /* the version's text is the only sure mark */
 } known[] = {
-    /* names of source files that go with every error, and the state machine's own words */
+    /* names of source files that go with every error: whatever of a server is linked in has these */
     {"BoringSSL", true, {{"handshake_", "server.cc"}, {"Boring", "SSL"}}, NULL, false},
     {"LibreSSL", true, {{"SSLv3 read ", "client hello"}, {"Libre", "SSL "}}, "LibreSSL ", false},
-    {"OpenSSL", true, {{"ssl/statem/", "statem_srvr.c"}, {"SSLv3/TLS read ", "client hello"}}, "OpenSSL ", false},
-    {"OpenSSL", true, {{"ssl/", "s3_srvr.c"}, {"SSLv3 read ", "client hello"}}, "OpenSSL ", false},
+    {"OpenSSL", true, {{"ssl/statem/", "statem_srvr.c"}, {"ssl/", "ssl_lib.c"}}, "OpenSSL ", false},
+    {"OpenSSL", true, {{"s3_", "srvr.c"}, {"ssl_", "lib.c"}}, "OpenSSL ", false},
     {"rustls", false, {{"/rust", "ls-"}, {"rust", "ls"}}, "/rustls-", true},
     {"mbed TLS", false, {{"mbedtls_", "ssl_"}, {"ssl_t", "ls"}}, "mbed TLS ", false},
     {"wolfSSL", false, {{"wolf", "SSL "}, {"wolfSSL_", "CTX_new"}}, "wolfSSL ", false},

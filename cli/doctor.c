@@ -41,7 +41,7 @@ static int parse(int argc, char **argv, struct request *request)
 			value = &request->doctor.config;
 		else if (strcmp(argv[i], "--root") == 0)
 			value = &request->doctor.root;
-		else if (argv[i][0] == '-' && strcmp(argv[i], "--") != 0)
+		else if (argv[i][0] == '-')
 			return tg_usage_error("doctor", "%s: no such option", argv[i]);
 		if (value != NULL) {
 			if (i + 1 == argc)
@@ -49,8 +49,6 @@ static int parse(int argc, char **argv, struct request *request)
 			*value = argv[++i];
 			continue;
 		}
-		if (strcmp(argv[i], "--") == 0 && ++i == argc)
-			break;
 		if (request->operand != NULL)
 			return tg_usage_error("doctor", "one program or process at a time");
 		request->operand = argv[i];

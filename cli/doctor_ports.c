@@ -51,7 +51,7 @@ static const cJSON *section_of(const cJSON *sections, const char *name)
 /* What the tree promises where the file leads: a section that only the file has is not served. */
 static struct tg_expected expect(const struct ports *ports, const struct tg_address *address, const char *host)
 {
-	struct tg_expected expected = {.mode = ""};
+	struct tg_expected expected = {.mode = "", .known = ports->document != NULL};
 	const struct tg_policy *policy = NULL;
 	const cJSON *section;
 
@@ -219,16 +219,17 @@ void tg_doctor_ports(const pid_t *pids, size_t count, const cJSON *tree, struct 
 
 	if (ports != NULL && tree != NULL) {
 		const char *config = tg_text_string(tree, "config");
+		const bool named = config[0] == '/';
 
 		ports->sections = cJSON_GetObjectItemCaseSensitive(tree, "sections");
-		if (tlsgraft_load(config, NULL, &identity, &messages) == TLSGRAFT_OK)
+		if (named && tlsgraft_load(config, NULL, &identity, &messages) == TLSGRAFT_OK)
 			ports->document = tg_identity_document(identity);
 		else
-			tg_findings_add(
-			    findings, TG_LIMIT, "config",
-			    "%s cannot be read as it is now (see `tlsgraft check`): which section governs which port is "
-			    "told by the certificates alone",
-			    config);
+			tg_findings_add(findings, TG_LIMIT, "config",
+					"%s cannot be read as it is now%s: which section governs which port is told by the "
+					"certificates alone",
+					named ? config : "the file that the tree was started with",
+					named ? " (see `tlsgraft check`)" : "");
 	}
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = add_network(ports, pids, count, i);

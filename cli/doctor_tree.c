@@ -41,9 +41,15 @@ static void say_held(pid_t pid, const char *name, const struct tg_process_facts 
 		tg_findings_add(
 		    findings, TG_LIMIT, "process",
 		    "%s: its shim was replaced on disk since it started (an upgrade): a restart takes the new one", name);
-	if (generation < 0)
-		tg_findings_add(findings, TG_LIMIT, "process",
-				"%s: the shim is in it, but it has not reported to the keeper", name);
+	if (!facts->holds)
+		tg_findings_add(
+		    findings, TG_FACT, "process",
+		    "%s: the shim is in it without the policy (it does not serve, or is another user's): no TLS handshake "
+		    "that it serves succeeds",
+		    name);
+	else if (generation < 0)
+		tg_findings_add(findings, TG_FACT, "process", "%s: holds the policy, has not reported to the keeper yet",
+				name);
 	else if (generation == 0)
 		tg_findings_add(findings, TG_FACT, "process", "%s: holds the policy, no handshake yet", name);
 	else if (generation < newest)

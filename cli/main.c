@@ -8,7 +8,7 @@
 
 static const char usage[] = "usage: tlsgraft run [-c FILE] [--user NAME] [--] CMD ARG...\n"
 			    "       tlsgraft check [FILE] [--json]\n"
-			    "       tlsgraft doctor EXE|PID\n"
+			    "       tlsgraft doctor [-c FILE] [--root FOLDER] [--json] EXE|PID\n"
 			    "       tlsgraft status [PID...] [--json]\n"
 			    "       tlsgraft reload PID...\n"
 			    "       tlsgraft --help | --version\n"

@@ -150,7 +150,9 @@ static void judge_plain(const struct tg_port *port, const char *where, struct tg
 
 static void say_where(const char *where, const struct tg_expected *expected, const char *name, char ret[WHERE_SIZE])
 {
-	if (expected->section == NULL)
+	if (!expected->known)
+		snprintf(ret, WHERE_SIZE, "%s%s%s", where, name[0] ? " for " : "", name);
+	else if (expected->section == NULL)
 		snprintf(ret, WHERE_SIZE, "%s%s%s, governed by no section", where, name[0] ? " for " : "", name);
 	else
 		snprintf(ret, WHERE_SIZE, "%s%s%s, [%s] %s", where, name[0] ? " for " : "", name, expected->section,

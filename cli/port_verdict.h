@@ -8,8 +8,10 @@
 #include "cli/ports.h"
 
 #include <cjson/cJSON.h>
+#include <stdbool.h>
 
 struct tg_expected {
+	bool known;          /* which section governs it, if any; else the certificate alone tells */
 	const char *section; /* "server", "listener api"; NULL: no section governs it */
 	const char *mode;    /* as `status` has it; "" where it is not known */
 };

@@ -47,6 +47,7 @@ static void look(int write, int version, int type, const void *data, size_t size
 static SSL *new_ssl(struct probe *probe, SSL_CTX *context, const char *name)
 {
 	SSL *ssl = SSL_new(context);
+	char host[TLSEXT_MAXLEN_host_name + 1];
 
 	probe->in = BIO_new(BIO_s_mem());
 	probe->out = BIO_new(BIO_s_mem());
@@ -61,8 +62,10 @@ static SSL *new_ssl(struct probe *probe, SSL_CTX *context, const char *name)
 	SSL_set_connect_state(ssl);
 	SSL_set_msg_callback(ssl, look);
 	SSL_set_msg_callback_arg(ssl, probe);
+	/* SSL_set_tlsext_host_name, whose cast drops the const */
+	snprintf(host, sizeof(host), "%s", name == NULL ? "" : name);
 	if (name != NULL)
-		SSL_set_tlsext_host_name(ssl, name);
+		SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name, host);
 	return ssl;
 }
 

@@ -8,6 +8,7 @@
 #   servers   real servers under tlsgraft
 #   matrix    every column of docs/COMPATIBILITY.md on every server
 #   attack    clients without a valid certificate against real servers
+#   doctor    the verdicts of doctor on real programs and processes
 #   config    tables of wrong files
 #   docs      the documentation against the code
 #   clang     clang build and unit tests
@@ -32,7 +33,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix attack config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
+stages="unit keeper servers matrix attack doctor config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -187,6 +188,10 @@ stage_matrix() {
 
 stage_attack() {
     build dev && counted attack "$python" tests/attack/run.py build -j "$jobs"
+}
+
+stage_doctor() {
+    build dev && counted doctor "$python" tests/doctor/run.py build -j "$jobs"
 }
 
 stage_config() {

@@ -8,7 +8,6 @@ import time
 from support import procs
 from support.build import compiled
 from support.case import ServerCase
-from support.graft import Graft
 
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
@@ -104,15 +103,7 @@ class Refuse(ServerCase):
     # a shim that is not there, or is of no use
 
     def installed(self):
-        """A copy of what is installed, beside each other as the parts expect."""
-        root = self.home / "installed"
-        for source in (self.graft.cli, self.graft.shim, self.graft.keeper):
-            target = root / source.relative_to(self.graft.build)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source.resolve(), target)
-        for path in self.graft.shim.parent.glob("libtlsgraft-loader.so*"):
-            shutil.copy(path, root / "lib" / path.name)
-        return Graft(root, self.graft.sanitizer)
+        return self.graft.copy_to(self.home / "installed")
 
     def assert_nothing_runs(self, graft, server, wrap=None):
         server.start(wrap=wrap or graft.run(self.config), environment=self.graft.environment(), wait=False)

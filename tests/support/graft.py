@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -16,6 +17,16 @@ class Graft:
         for path in (self.cli, self.shim, self.keeper):
             if not path.exists():
                 raise SystemExit(f"{path}: not built")
+
+    def copy_to(self, root):
+        """What is installed, beside each other as the parts expect, below `root`."""
+        for source in (self.cli, self.shim, self.keeper):
+            target = root / source.relative_to(self.build)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source.resolve(), target)
+        for path in self.shim.parent.glob("libtlsgraft-loader.so*"):
+            shutil.copy(path, root / "lib" / path.name)
+        return Graft(root, self.sanitizer)
 
     def environment(self):
         """For `tlsgraft run`, and for every other command."""
