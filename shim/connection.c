@@ -125,6 +125,7 @@ void tg_connection_reset(struct tg_connection *connection)
 	connection->anchors = NULL;
 	connection->counters = NULL;
 	connection->has_address = false;
+	connection->has_origin = false;
 	connection->verified = false;
 	connection->has_reason = false;
 	connection->counted = false;

@@ -27,6 +27,9 @@ struct tg_connection {
 	struct tg_section_slot *counters; /* may be NULL */
 	bool has_address;                 /* `address` is the local one, asked for in this handshake call */
 	struct tg_address address;
+	bool has_origin; /* no descriptor: `origin` is where the ClientHello with `origin_random` came in */
+	struct tg_address origin;
+	unsigned char origin_random[SSL3_RANDOM_SIZE];
 	bool verified; /* our own verdict on the client's chain in this handshake */
 	bool has_reason;
 	enum tg_refusal reason;

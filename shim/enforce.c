@@ -149,6 +149,9 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
+	struct tg_connection *connection = tg_shim_state() == TG_STATE_INERT ? NULL : tg_connection_get(ssl);
+	if (connection != NULL && !is_retry(connection))
+		tg_pin_locate(connection, ssl);
 	if (context != NULL && context->client_hello != NULL) {
 		int result = context->client_hello(ssl, alert, context->client_hello_arg);
 		if (result != SSL_CLIENT_HELLO_SUCCESS)
@@ -156,7 +159,6 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 	}
 	if (tg_shim_state() == TG_STATE_INERT)
 		return SSL_CLIENT_HELLO_SUCCESS;
-	struct tg_connection *connection = tg_connection_get(ssl);
 	*alert = SSL_AD_INTERNAL_ERROR;
 	if (connection == NULL)
 		return SSL_CLIENT_HELLO_ERROR;
@@ -167,12 +169,13 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 			return SSL_CLIENT_HELLO_ERROR;
 	} else {
 		/* A renegotiation is pinned anew; it is no further handshake in the counters. */
-		bool counted = connection->counted;
+		bool counted = connection->counted, has_origin = connection->has_origin;
 		if (connection->phase != TG_PHASE_NEW) {
 			atomic_store_explicit(&renegotiated_any, true, memory_order_relaxed);
 			tg_connection_reset(connection);
 		}
 		connection->counted = counted;
+		connection->has_origin = has_origin;
 		connection->phase = TG_PHASE_HELLO;
 		if (!tg_pin(connection, ssl))
 			return SSL_CLIENT_HELLO_ERROR;

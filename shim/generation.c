@@ -2,7 +2,9 @@
 
 #include "page/read.h"
 #include "page/report.h"
+#include "shim/accepted.h"
 #include "shim/process.h"
+#include "shim/route.h"
 #include "shim/say.h"
 #include "shim/state.h"
 
@@ -224,6 +226,8 @@ static struct tg_generation *build_newest(uint64_t *ret_number)
 
 static void swap_current(struct tg_generation *generation)
 {
+	if (tg_route_needs_address(generation->document))
+		tg_accepted_want();
 	pthread_mutex_lock(&current_lock);
 	struct tg_generation *old = current;
 	current = generation;

@@ -5,9 +5,11 @@
 #include "page/read.h"
 #include "page/report.h"
 #include "page/tree.h"
+#include "shim/accepted.h"
 #include "shim/environment.h"
 #include "shim/program.h"
 #include "shim/refuse.h"
+#include "shim/route.h"
 #include "shim/say.h"
 #include "shim/start.h"
 #include "shim/state.h"
@@ -69,6 +71,9 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 	if (r == 0) {
 		tg_shim.reload_signal = document->reload_signal;
 		tg_shim.children_keep = document->children_keep;
+		/* From the first connection on: some servers make their context only then. */
+		if (tg_route_needs_address(document))
+			tg_accepted_want();
 		*ret_concerned = document->exe_count == 0 || tg_program_is_one_of(document->exes, document->exe_count);
 	}
 	tg_document_free(document);

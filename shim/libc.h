@@ -12,11 +12,19 @@
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* Exported by libc, declared by no header under _GNU_SOURCE (signal(2), bsd_signal(3)). */
 extern __sighandler_t bsd_signal(int number, __sighandler_t handler);
 extern __sighandler_t __sysv_signal(int number, __sighandler_t handler);
+
+/* What a fortified program calls for read, recv and recvfrom (LSB, "Interfaces for libc"). */
+extern ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
+extern ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
+extern ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, __SOCKADDR_ARG from,
+			      socklen_t *from_size);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* sigset(3) and its family */

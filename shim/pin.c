@@ -2,6 +2,7 @@
 
 #include "page/match.h"
 #include "page/report.h"
+#include "shim/accepted.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
@@ -14,17 +15,46 @@
 
 #define HOST_SIZE 256 /* a DNS name has at most 253 characters */
 
-/* The local address of the connection's socket; false where the SSL has no descriptor or it is no IP socket. */
-static bool local_address(const struct tg_openssl *o, const SSL *ssl, struct tg_address *ret)
+/* The local address of a socket; false where it is no IP socket. */
+static bool local_address(int fd, struct tg_address *ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
 	int saved = errno;
-	int fd = o->SSL_get_rfd(ssl);
-	bool known = fd >= 0 && getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+	bool known = getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
 
 	errno = saved;
 	return known;
+}
+
+/* A callback that asked for a retry sees its ClientHello again, and the bytes of it were read long ago. */
+void tg_pin_locate(struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const unsigned char *random;
+
+	if (!tg_accepted_is_wanted() || o->SSL_get_rfd(ssl) >= 0 ||
+	    o->SSL_client_hello_get0_random(ssl, &random) != TG_RANDOM_SIZE ||
+	    (connection->has_origin && memcmp(connection->origin_random, random, TG_RANDOM_SIZE) == 0))
+		return;
+	/* A renegotiation comes inside the connection that it began with; its bytes are not to be seen from outside. */
+	if (connection->phase == TG_PHASE_DONE && connection->has_origin)
+		return;
+	connection->has_origin = tg_accepted_find(random, &connection->origin);
+	memcpy(connection->origin_random, random, TG_RANDOM_SIZE);
+}
+
+/* The connection's local address: of its descriptor, else where its ClientHello came in. */
+static bool locate(const struct tg_openssl *o, const struct tg_connection *connection, const SSL *ssl,
+		   struct tg_address *ret)
+{
+	int fd = o->SSL_get_rfd(ssl);
+
+	if (fd >= 0)
+		return local_address(fd, ret);
+	if (connection->has_origin)
+		*ret = connection->origin;
+	return connection->has_origin;
 }
 
 /* server_name of the ClientHello, RFC 6066 section 3. False: none, or malformed, which libssl refuses by itself. */
@@ -41,17 +71,12 @@ static bool asked_host(const struct tg_openssl *o, SSL *ssl, char ret[HOST_SIZE]
 	return tg_host_normalise(data + 5, name_size, ret, HOST_SIZE);
 }
 
-static bool needs_address(const struct tg_document *document)
-{
-	return document->route_count != 1 || !document->routes[0].is_server;
-}
-
 static enum tg_route_result find(const struct tg_openssl *o, struct tg_connection *connection,
 				 const struct tg_document *document, SSL *ssl, const char *host,
 				 const struct tg_policy **ret_policy)
 {
-	if (needs_address(document) && !connection->has_address)
-		connection->has_address = local_address(o, ssl, &connection->address);
+	if (tg_route_needs_address(document) && !connection->has_address)
+		connection->has_address = locate(o, connection, ssl, &connection->address);
 	return tg_route_find(document, connection->has_address ? &connection->address : NULL, host, ret_policy);
 }
 
@@ -111,7 +136,7 @@ bool tg_pin_holds(struct tg_connection *connection, SSL *ssl)
 bool tg_pin_address(struct tg_connection *connection, SSL *ssl)
 {
 	if (!connection->has_address)
-		connection->has_address = local_address(tg_openssl(), ssl, &connection->address);
+		connection->has_address = locate(tg_openssl(), connection, ssl, &connection->address);
 	return connection->has_address;
 }
 

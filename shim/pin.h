@@ -7,6 +7,12 @@
 #include "shim/connection.h"
 
 /*
+ * At a ClientHello, before the server's own callback may read from anything else: notes which socket it came from, where
+ * libssl has no descriptor and that is certain (accepted.h).
+ */
+void tg_pin_locate(struct tg_connection *connection, SSL *ssl);
+
+/*
  * At a ClientHello: pins the newest generation and the policy that governs this connection. False where there is none that
  * may be used: the handshake must fail.
  */

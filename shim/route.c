@@ -33,6 +33,11 @@ bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret
 	return true;
 }
 
+bool tg_route_needs_address(const struct tg_document *document)
+{
+	return document->route_count != 1 || !document->routes[0].is_server;
+}
+
 /* 0: no match; a larger number is more specific. */
 static int specificity(const struct tg_address *listed, const struct tg_address *local)
 {
@@ -104,7 +109,7 @@ static enum tg_route_result strictest(const struct tg_document *document, const 
 	if (ambiguous)
 		return TG_ROUTE_AMBIGUOUS;
 	*ret = best;
-	return document->route_count == 1 && document->routes[0].is_server ? TG_ROUTE_FOUND : TG_ROUTE_STRICTEST;
+	return tg_route_needs_address(document) ? TG_ROUTE_STRICTEST : TG_ROUTE_FOUND;
 }
 
 enum tg_route_result tg_route_find(const struct tg_document *document, const struct tg_address *local, const char *host,

@@ -21,6 +21,9 @@ enum tg_route_result {
 /* v4-mapped IPv6 becomes IPv4. False for other families and for a wildcard address. */
 bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret);
 
+/* True where sections differ by address: one of them is a [listener]. */
+bool tg_route_needs_address(const struct tg_document *document);
+
 /*
  * `local` NULL: not known. `host` NULL: the client named none; else normalised (tg_host_normalise). *ret_policy is set for
  * FOUND and STRICTEST.

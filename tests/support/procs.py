@@ -1,5 +1,6 @@
 """Processes, ports and waiting: by process id alone, never by name."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -32,6 +33,15 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def free_ports(count):
+    """As many different ones."""
+    with contextlib.ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 def accepts(port):
