@@ -23,6 +23,7 @@ class Several(Server):
     def __init__(self, home, own, native=None):
         self.ports = procs.free_ports(4)
         super().__init__(home, own, native)
+        self.port = self.ports[0]
 
     def all_ports(self):
         return self.ports[:3]

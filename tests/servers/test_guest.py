@@ -13,6 +13,7 @@ from support.client import VERSIONS
 from servers.everyone import SERVERS
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
+from servers.several import AsyncioSeveral
 
 HOOKS = Path(__file__).resolve().parent.parent.parent / "shim" / "hooks.def"
 REQUESTS = 20
@@ -100,19 +101,16 @@ class Guest(ServerCase):
 
     # servers that no section governs
 
-    def elsewhere(self, kind):
-        """A configuration that does not name this server: by address, or, where libssl is given no descriptor to tell the
-        address by, by program."""
-        if kind.has_descriptor:
-            return self.ini({"listener elsewhere": {"listen": "127.0.0.1:1", **self.mutual(self.injected)}})
-        return self.ini({"tlsgraft": {"exe": "/usr/bin/redis-server"}, "server": self.mutual(self.injected)})
+    def elsewhere(self):
+        """A configuration that names another address than this server's."""
+        return self.ini({"listener elsewhere": {"listen": "127.0.0.1:1", **self.mutual(self.injected)}})
 
     def test_a_server_that_no_section_names(self):
         for kind in SERVERS:
             for native in (None, self.pki):
                 if native and kind is Nginx:
                     continue
-                server = self.grafted(kind, self.elsewhere(kind), "ec", native=native)
+                server = self.grafted(kind, self.elsewhere(), "ec", native=native)
                 for version in VERSIONS:
                     with self.subTest(server=kind.name, version=version, native=bool(native)):
                         who = self.good if native else None
@@ -124,25 +122,13 @@ class Guest(ServerCase):
                             self.assert_refused(self.probe(server, version, self.pki.clients["wrong CA"]))
                 server.stop()
 
-    def test_an_address_that_cannot_be_told_is_taken_for_the_strictest(self):
-        """Apache and HAProxy give libssl no descriptor: a listener section may mean any of their connections."""
-        for kind in SERVERS:
-            if kind.has_descriptor:
-                continue
-            server = self.grafted(kind, self.ini({"listener any": {"listen": "127.0.0.1:1", **self.mutual(self.injected)}}))
-            for version in VERSIONS:
-                with self.subTest(server=kind.name, version=version):
-                    self.assert_refused(self.probe(server, version), self.injected)
-                    self.assert_served(server, self.probe(server, version, self.good), self.injected)
-            server.stop()
-
     def test_resumption_of_an_ungoverned_server_is_as_without(self):
         for kind in SERVERS:
             seen = []
             for grafted in (False, True):
                 server = self.make(kind)
                 if grafted:
-                    server.start(wrap=self.graft.run(self.elsewhere(kind)), environment=self.graft.environment())
+                    server.start(wrap=self.graft.run(self.elsewhere()), environment=self.graft.environment())
                 else:
                     server.start()
                 for version in VERSIONS:
@@ -174,23 +160,31 @@ class Guest(ServerCase):
                 calls[words[-1]] = int(words[3])
         return calls
 
-    def test_system_calls_of_an_ungoverned_server(self):
-        for kind, options in ((Nginx, {"workers": 1}), (PythonSsl, {})):
+    def compare_system_calls(self, ini, addresses):
+        """`addresses`: how often the address of each connection may be asked for, beyond what the server does."""
+        for kind, options in ((Nginx, {"workers": 1}), (PythonSsl, {}), (AsyncioSeveral, {})):
             plain = self.make(kind, **options).start()
             without = self.system_calls(plain)
             plain.stop()
-            server = self.grafted(kind, self.elsewhere(kind), **options)
+            server = self.grafted(kind, ini, **options)
             grafted = self.system_calls(server)
             server.stop()
             with self.subTest(server=kind.name, without=without.copy(), grafted=grafted.copy()):
                 self.assertGreater(sum(without.values()), 100)
-                # the address is looked at, to find out that no section names it: once for each connection
-                grafted["getsockname"] = max(grafted.get("getsockname", 0) - REQUESTS, without.get("getsockname", 0))
+                asked = without.get("getsockname", 0)
+                grafted["getsockname"] = max(grafted.get("getsockname", 0) - addresses * REQUESTS, asked)
                 for call in (set(without) | set(grafted)) - {"futex"}:  # how often threads wait is chance
                     # what depends on timing (epoll_wait, brk) differs by a few from run to run
                     self.assertAlmostEqual(
                         without.get(call, 0), grafted.get(call, 0), delta=max(8, without.get(call, 0) // 5), msg=call
                     )
+
+    def test_system_calls_of_an_ungoverned_server(self):
+        """The address is looked at, to find out that no section names it: once for each connection."""
+        self.compare_system_calls(self.elsewhere(), 1)
+
+    def test_system_calls_where_sections_do_not_differ_by_address(self):
+        self.compare_system_calls(self.ini({"server": {"mode": "off"}}), 0)
 
     def test_nginx_as_a_client_of_an_https_upstream(self):
         """Its own client certificate, its own trust, on a context of TLS_method: no section may touch a connecting side."""
