@@ -22,7 +22,12 @@ static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl, void *argp)
 {
 	(void)value, (void)data, (void)index, (void)argl, (void)argp;
-	free(tg_table_take(&contexts, parent));
+	struct tg_context *context = tg_table_take(&contexts, parent);
+
+	if (context == NULL)
+		return;
+	tg_openssl()->X509_free(context->shown);
+	free(context);
 }
 
 static void ask_for_frees(void)

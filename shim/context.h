@@ -25,6 +25,7 @@ struct tg_context {
 	tg_verify_chain_fn verify_chain;
 	void *verify_chain_arg;
 	struct tg_session_context session_context;
+	X509 *shown; /* what a server without a certificate sees as its own (own.h); a reference, or NULL */
 };
 
 /*
