@@ -19,6 +19,8 @@ POSTGRES = Path("/usr/lib/postgresql/15/bin")
 class Entrypoint(Redis):
     """Redis as a container's entrypoint starts it: as root first, then as its own user."""
 
+    run_user = None
+
     def __init__(self, home, own, native=None, words=()):
         self.words = words
         super().__init__(home, own, native)
