@@ -53,7 +53,11 @@ static int parse(int argc, char **argv, struct request *request)
 			return tg_usage_error("doctor", "one program or process at a time");
 		request->operand = argv[i];
 	}
-	return request->operand == NULL ? tg_usage_error("doctor", "which program or process?") : 0;
+	if (request->operand == NULL) {
+		tg_usage_error("doctor", "which program or process?");
+		return TG_EXIT_USAGE;
+	}
+	return 0;
 }
 
 /* A name without a slash that is no file here is looked for as a shell would, and where daemons are. */

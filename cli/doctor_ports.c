@@ -70,10 +70,12 @@ static struct tg_expected expect(const struct ports *ports, const struct tg_addr
 
 static void add_name(struct tg_port *port, struct target *target, const struct tg_name *name)
 {
-	char *text = target->names[port->name_count];
+	char *text;
 
-	if (port->name_count == TG_PORT_NAMES ||
-	    snprintf(text, NAME_SIZE, "%s%s", name->wildcard ? "tlsgraft-doctor." : "", name->text) >= NAME_SIZE)
+	if (port->name_count == TG_PORT_NAMES)
+		return;
+	text = target->names[port->name_count];
+	if (snprintf(text, NAME_SIZE, "%s%s", name->wildcard ? "tlsgraft-doctor." : "", name->text) >= NAME_SIZE)
 		return;
 	port->names[port->name_count++] = text;
 }

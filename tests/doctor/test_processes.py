@@ -119,7 +119,8 @@ class Processes(DoctorCase):
         ini.write_text("[server]\nmode = strict\n")
         self.assertEqual(self.graft.reload(server.pid).returncode, 1)
         self.assert_says(
-            self.doctor(server.pid), 1, "the newest reload was refused", "cannot be read as it is now", "ours, of [server]", REFUSES
+            self.doctor(server.pid), 1, "the newest reload was refused", "cannot be read as it is now", "ours, of [server]",
+            REFUSES,
         )
 
     def test_the_shim_was_replaced(self):
@@ -152,7 +153,8 @@ class Processes(DoctorCase):
         server = self.grafted(Nginx, self.site())
         command = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", self.graft.cli, "doctor", server.pid]
         done = subprocess.run(
-            [str(word) for word in command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=20
+            [str(word) for word in command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+            timeout=20,
         )
         self.assert_says(done, 126, "Permission denied")
 
@@ -198,7 +200,7 @@ class Processes(DoctorCase):
         self.assertNotIn("\x1b", done.stdout)
 
     def test_protocols_that_begin_in_plaintext(self):
-        """Scripted servers: a greeting, then an answer to each line by one of its words. Open ones are limits, closed not."""
+        """Scripted servers: a greeting, then an answer to each line by one of its words."""
         def scripted(greeting, answers):
             def serve(connection):
                 with connection, connection.makefile("rwb", buffering=0) as stream:
@@ -232,7 +234,8 @@ class Processes(DoctorCase):
             self.assertIn(f"limit: port 127.0.0.1:{port}: answers plaintext ({protocol})", ports[port][0])
             self.assertIn("the server's own switch closes it", ports[port][0])
         for protocol, port in closed.items():
-            self.assertIn(f"fact: port 127.0.0.1:{port}: begins in plaintext ({protocol}) and goes on only in TLS", ports[port][0])
+            said = f"fact: port 127.0.0.1:{port}: begins in plaintext ({protocol}) and goes on only in TLS"
+            self.assertIn(said, ports[port][0])
 
     def test_seccomp_and_no_new_privileges(self):
         server = self.make(PythonSsl)

@@ -95,7 +95,8 @@ class Programs(DoctorCase):
         for program, version in ((mute, "OpenSSL"), (telling, "OpenSSL 3.")):
             for subject in (program, self.stripped(program, "stripped")):
                 self.assert_says(
-                    self.doctor(subject), 126, f"holds a copy of libssl of its own: {version}", "its calls cannot be reached"
+                    self.doctor(subject), 126, f"holds a copy of libssl of its own: {version}",
+                    "its calls cannot be reached",
                 )
 
     def test_a_static_program_with_openssl(self):
@@ -105,8 +106,8 @@ class Programs(DoctorCase):
     def test_a_linked_libssl_and_a_copy(self):
         """The copy is a library's, as of a bundled module."""
         library = compiled(
-            "#include <openssl/ssl.h>\nvoid *made(void);\nvoid *made(void) { return SSL_CTX_new(TLS_method()); }\n", "-shared",
-            "-fPIC", *STATIC_SSL, name="libbundle.so",
+            "#include <openssl/ssl.h>\nvoid *made(void);\nvoid *made(void) { return SSL_CTX_new(TLS_method()); }\n",
+            "-shared", "-fPIC", *STATIC_SSL, name="libbundle.so",
         )
         program = compiled(
             "#include <openssl/ssl.h>\nvoid *made(void);\nint main(void) { return made() == SSL_CTX_new(TLS_method()); }\n",
@@ -133,7 +134,8 @@ class Programs(DoctorCase):
     def test_rustls_by_its_texts(self):
         text = '"/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/rustls-0.23.5/src/conn.rs"'
         program = compiled(
-            f"#include <dlfcn.h>\n#include <stdio.h>\nint main(void) {{ puts({text}); return dlopen(0, 1) != 0; }}\n", name="rusty"
+            f"#include <dlfcn.h>\n#include <stdio.h>\nint main(void) {{ puts({text}); return dlopen(0, 1) != 0; }}\n",
+            name="rusty",
         )
         self.assert_says(self.doctor(program), 126, "speaks TLS through rustls 0.23.5")
 
@@ -185,8 +187,8 @@ class Programs(DoctorCase):
         program = self.copy_of("/bin/true", "unreadable", 0o711)
         command = [self.graft.cli, "doctor", program]
         done = subprocess.run(
-            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *map(str, command)], capture_output=True, text=True,
-            check=False, stdin=subprocess.DEVNULL, timeout=20,
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *map(str, command)], capture_output=True,
+            text=True, check=False, stdin=subprocess.DEVNULL, timeout=20,
         )
         self.assert_says(done, 126, "Permission denied")
 
