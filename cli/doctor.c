@@ -118,7 +118,7 @@ int tg_command_doctor(int argc, char **argv)
 	if (tg_answered(argc, argv, usage))
 		return 0;
 	status = parse(argc, argv, &request);
-	if (status != 0)
+	if (status != 0 || request.operand == NULL)
 		return status;
 	config = tg_absolute(request.doctor.config == NULL ? tg_default_config() : request.doctor.config);
 	if (config == NULL) {
