@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define AGAIN_MS 300
+
 /* Its program, by what it maps now. True where it could be grafted. */
 static bool say_program(pid_t pid, const char *exe, struct tg_findings *findings)
 {
@@ -104,6 +106,11 @@ int tg_doctor_process(const struct tg_doctor *doctor, pid_t pid, struct tg_findi
 	cJSON *tree = NULL;
 	int result = tg_process_facts(pid, &facts);
 
+	/* in the midst of an exec, as of a master that starts anew, a process maps nothing yet: look twice */
+	if (result == 0 && !facts.shim) {
+		usleep(AGAIN_MS * 1000);
+		result = tg_process_facts(pid, &facts);
+	}
 	if (result < 0)
 		return result;
 	if (facts.state == 'Z' || facts.state == 'X') {
