@@ -1,6 +1,7 @@
 /*
- * tlsgraft-docs --man-options | --sample: what the documentation says of the INI keys, printed from the option table that
- * the parser uses. Their output is committed (docs/man/tlsgraft.ini.5, examples/tlsgraft.ini); a test compares the two.
+ * tlsgraft-docs --man-options | --man-hooks | --sample: what the documentation says of the INI keys, printed from the
+ * option table that the parser uses, and of the hooks, from the list that the shim is built from. Their output is committed
+ * (docs/man/tlsgraft.ini.5, docs/man/libtlsgraft.7, examples/tlsgraft.ini); a test compares the two.
  */
 #include "loader/options.h"
 
@@ -217,14 +218,36 @@ static void print_sample(void)
 	}
 }
 
+/* Two columns; hooks.def has the order. */
+static void print_man_hooks(void)
+{
+	static const char *const names[] = {
+#define TG_HOOK(library, name) #name,
+#include "shim/hooks.def"
+#undef TG_HOOK
+	};
+	const size_t count = sizeof(names) / sizeof(names[0]), rows = (count + 1) / 2;
+
+	puts(".Bl -column \"SSL_set_psk_find_session_callback\" \"x\"");
+	for (size_t i = 0; i < rows; i++) {
+		if (i + rows < count)
+			printf(".It %s Ta %s\n", names[i], names[i + rows]);
+		else
+			printf(".It %s\n", names[i]);
+	}
+	puts(".El");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "--man-options") == 0) {
 		print_man_options();
 	} else if (argc == 2 && strcmp(argv[1], "--sample") == 0) {
 		print_sample();
+	} else if (argc == 2 && strcmp(argv[1], "--man-hooks") == 0) {
+		print_man_hooks();
 	} else {
-		fputs("usage: tlsgraft-docs --man-options | --sample\n", stderr);
+		fputs("usage: tlsgraft-docs --man-options | --man-hooks | --sample\n", stderr);
 		return 64;
 	}
 	return fflush(stdout) == 0 ? 0 : 70;

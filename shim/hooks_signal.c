@@ -3,6 +3,7 @@
  * the C library's own calls.
  */
 #include "shim/libc.h"
+#include "shim/signal_descriptor.h"
 #include "shim/signals.h"
 #include "shim/state.h"
 
@@ -147,4 +148,12 @@ TG_EXPORT int sigtimedwait(const sigset_t *set, siginfo_t *info, const struct ti
 	number = tg_libc.sigtimedwait(set, info, timeout);
 	tg_signals_waited(number);
 	return number;
+}
+
+TG_EXPORT int signalfd(int fd, const sigset_t *mask, int flags)
+{
+	tg_libc_bind();
+	int r = tg_libc.signalfd(fd, mask, flags);
+	tg_signal_descriptor_set(r, mask);
+	return r;
 }

@@ -6,6 +6,7 @@
 
 #include "shim/accepted.h"
 #include "shim/libc.h"
+#include "shim/signal_descriptor.h"
 #include "shim/state.h"
 
 #include <string.h>
@@ -72,16 +73,24 @@ TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, 
 	return begun(tg_libc.accept4(fd, address, size, flags));
 }
 
+/* By these calls other things than sockets are read, a signalfd(2) among them. */
+static ssize_t seen_any(int fd, const void *data, ssize_t size)
+{
+	if (size > 0 && tg_signal_descriptor_is_read())
+		tg_signal_descriptor_bytes(fd, data, (size_t)size);
+	return seen(fd, data, size, 0);
+}
+
 TG_EXPORT ssize_t read(int fd, void *data, size_t size)
 {
 	tg_libc_bind();
-	return seen(fd, data, tg_libc.read(fd, data, size), 0);
+	return seen_any(fd, data, tg_libc.read(fd, data, size));
 }
 
 TG_EXPORT ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 {
 	tg_libc_bind();
-	return seen(fd, data, tg_libc.__read_chk(fd, data, size, room), 0);
+	return seen_any(fd, data, tg_libc.__read_chk(fd, data, size, room));
 }
 
 TG_EXPORT ssize_t readv(int fd, const struct iovec *vector, int count)

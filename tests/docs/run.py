@@ -132,11 +132,8 @@ class Checks:
         must(shown == fields, f"differ: {sorted(shown ^ fields)}")
 
     def check_hooks_are_those_of_the_manual(self):
-        hooks = re.findall(r"^TG_HOOK\(\w+, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M)
-        must(len(hooks) > 20, f"only {len(hooks)} hooks found in shim/hooks.def")
         part = between((MAN / "libtlsgraft.7").read_text(), "hooks", "hooks")
-        shown = [name for line in re.findall(r"^\.It (.*)$", part, re.M) for name in line.split(" Ta ")]
-        must(sorted(shown) == sorted(hooks), f"differ: {sorted(set(shown) ^ set(hooks))}")
+        same(part, self.printed("--man-hooks"), "put the output of tlsgraft-docs --man-hooks there")
 
     def check_variables_are_those_of_the_manual(self):
         code = "".join(path.read_text() for path in [*(ROOT / "shim").glob("*.[ch]"), *(ROOT / "cli").glob("*.c")])

@@ -423,6 +423,23 @@ class Signals(ProcessCase):
                 output = process.communicate("x\n", timeout=10)[0]
                 self.assertEqual((process.returncode, output), (0, answer + "alive\n"))
 
+    def test_read_from_a_descriptor(self):
+        """A server that blocks the signal and reads it (signalfd): it gets it as before, and the keeper hears of it."""
+        program = compiled("shim/descriptor.c", "-lssl", "-lcrypto")
+        for way in ("at once", "added later"):
+            with self.subTest(way=way):
+                (self.home / "log").unlink(missing_ok=True)
+                environment = {"PATH": os.environ["PATH"], **self.graft.preload(self.site())}
+                process = subprocess.Popen([program, way], env=environment, stdout=subprocess.PIPE, text=True)
+                self.addCleanup(process.stdout.close)
+                self.addCleanup(process.wait)
+                self.addCleanup(process.kill)
+                self.assertEqual(process.stdout.readline(), "ready\n")
+                before = self.reloads()
+                process.send_signal(signal.SIGHUP)
+                self.assertEqual(process.stdout.readline(), f"read {int(signal.SIGHUP)}\n")
+                procs.wait_until(lambda: self.reloads() > before, 5, "a reload in the log")
+
     def test_an_ignored_signal_is_ignored_by_what_is_executed(self):
         shown = "'grep', 'SigIgn', '/proc/self/status'"
         for start in (f"os.execv('/bin/grep', [{shown}])", f"os.waitpid(os.posix_spawn('/bin/grep', [{shown}], {{}}), 0)",
