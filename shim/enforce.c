@@ -64,6 +64,33 @@ static int64_t session_epoch(const struct tg_policy *policy)
 	return ((int64_t)time(NULL) + phase % policy->max_session_age) / policy->max_session_age;
 }
 
+/* Longest input of a session context's digest: policy, what it is judged by beside, the server's own context. */
+#define CONTEXT_INPUT_SIZE (TG_DIGEST_SIZE + 3 * sizeof(int64_t) + 1 + SSL_MAX_SID_CTX_LENGTH)
+
+/*
+ * SHA-256 of `input`. Most handshakes of a thread have the context of the one before: it is kept, since in a resumption
+ * one digest is a good part of what the shim costs.
+ */
+static bool context_digest(const struct tg_openssl *o, const unsigned char *input, size_t size,
+			   unsigned char ret_digest[TG_DIGEST_SIZE])
+{
+	static _Thread_local struct {
+		unsigned char input[CONTEXT_INPUT_SIZE], digest[TG_DIGEST_SIZE];
+		size_t size;
+	} last;
+
+	if (last.size != size || memcmp(last.input, input, size) != 0) {
+		unsigned length = 0;
+		last.size = 0;
+		if (o->EVP_Digest(input, size, last.digest, &length, o->EVP_sha256(), NULL) != 1)
+			return false;
+		memcpy(last.input, input, size);
+		last.size = size;
+	}
+	memcpy(ret_digest, last.digest, TG_DIGEST_SIZE);
+	return true;
+}
+
 bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -73,19 +100,17 @@ bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 	    connection->policy->max_session_age,
 	    connection->session_epoch,
 	};
-	unsigned char input[TG_DIGEST_SIZE + sizeof(judged_by) + 1 + SSL_MAX_SID_CTX_LENGTH];
-	unsigned char digest[TG_DIGEST_SIZE];
-	unsigned size = 0;
+	unsigned char input[CONTEXT_INPUT_SIZE], digest[TG_DIGEST_SIZE];
 
 	/* A CRL or a CA whose time is over gives a context of its own: nothing resumes, every client is judged anew. */
 	unsigned char *at = mempcpy(input, connection->policy->digest, TG_DIGEST_SIZE);
 	at = mempcpy(at, judged_by, sizeof(judged_by));
 	*at++ = (unsigned char)own.length;
 	at = mempcpy(at, own.bytes, own.length);
-	if (o->EVP_Digest(input, (size_t)(at - input), digest, &size, o->EVP_sha256(), NULL) != 1)
+	if (!context_digest(o, input, (size_t)(at - input), digest))
 		return false;
 	tg_context_mark(digest);
-	return o->SSL_set_session_id_context(ssl, digest, size) == 1;
+	return o->SSL_set_session_id_context(ssl, digest, sizeof(digest)) == 1;
 }
 
 /*
