@@ -131,10 +131,37 @@ static int verify(int good, X509_STORE_CTX *store)
 	return 0;
 }
 
-static int keep_session(SSL *ssl, void *user)
+/*
+ * A ticket says when the full handshake was: in TLS 1.3 each resumption brings a new one, whose own time is that of the
+ * resumption, while this travels along.
+ */
+static int note_begin(SSL *ssl, void *user)
 {
-	(void)ssl, (void)user;
-	return 1;
+	SSL_SESSION *session = SSL_get_session(ssl);
+	const int64_t now = time(NULL);
+	void *noted = NULL;
+	size_t size = 0;
+
+	(void)user;
+	if (SSL_SESSION_get0_ticket_appdata(session, &noted, &size) == 1 && size == sizeof(now))
+		return 1;
+	return SSL_SESSION_set1_ticket_appdata(session, &now, sizeof(now));
+}
+
+static bool too_old(SSL_SESSION *session, const struct tg_policy *policy)
+{
+	const int64_t now = time(NULL);
+	int64_t begin;
+	void *noted = NULL;
+	size_t size = 0;
+
+	if (policy->max_session_age == 0)
+		return false;
+	if (SSL_SESSION_get0_ticket_appdata(session, &noted, &size) != 1 || size != sizeof(begin))
+		return true;
+	memcpy(&begin, noted, sizeof(begin));
+	/* One of the future: the clock has been set back, and nobody knows how old it is. */
+	return begin > now || now - begin > policy->max_session_age;
 }
 
 /* A ticket carries the peer's certificate, not the day: what has expired since is asked for anew. */
@@ -150,6 +177,8 @@ static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsi
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	if (!binding)
 		return SSL_TICKET_RETURN_IGNORE;
+	if (too_old(session, binding->policy))
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	if (peer &&
 	    (X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0 || X509_cmp_current_time(X509_get0_notBefore(peer)) >= 0))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
@@ -254,6 +283,13 @@ static bool use_protocol(SSL_CTX *ctx, const struct tg_policy *policy)
 	return policy->max_protocol == 0 || SSL_CTX_set_max_proto_version(ctx, policy->max_protocol) == 1;
 }
 
+/* Sessions in the cache would resume unseen; those in tickets pass judge_ticket. */
+static bool use_sessions(SSL_CTX *ctx)
+{
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	return SSL_CTX_set_session_ticket_cb(ctx, note_begin, judge_ticket, NULL) == 1;
+}
+
 static bool use_verification(SSL_CTX *ctx, const struct tg_document *document, const struct tg_policy *policy)
 {
 	int mode = SSL_VERIFY_PEER | (policy->mode == TG_MODE_MUTUAL ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0);
@@ -261,13 +297,10 @@ static bool use_verification(SSL_CTX *ctx, const struct tg_document *document, c
 	if (policy->trust == TG_NONE) {
 		if (policy->override)
 			SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-		return true;
+		return policy->max_session_age == 0 || use_sessions(ctx);
 	}
 	SSL_CTX_set_verify(ctx, mode, verify);
-	/* Sessions in the cache would resume unseen; those in tickets pass judge_ticket. */
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	return SSL_CTX_set_session_ticket_cb(ctx, keep_session, judge_ticket, NULL) == 1 &&
-	       SSL_CTX_set_session_id_context(ctx, policy->digest, sizeof(policy->digest)) == 1 &&
+	return use_sessions(ctx) && SSL_CTX_set_session_id_context(ctx, policy->digest, sizeof(policy->digest)) == 1 &&
 	       use_trust(ctx, &document->trusts[policy->trust]);
 }
 

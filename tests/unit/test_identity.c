@@ -259,13 +259,19 @@ static void every_load_is_of_one_moment(void **state)
 	EVP_PKEY_free(swapper.keys[1]);
 }
 
-/* One handshake in memory; true where the server let the client in and one byte came through. */
-static bool handshake(SSL_CTX *server_ctx, SSL_CTX *client_ctx)
+/*
+ * One handshake in memory; true where the server let the client in and one byte came through. `session`: what the client
+ * offers, replaced by what it is given; NULL: none.
+ */
+static bool handshake_with(SSL_CTX *server_ctx, SSL_CTX *client_ctx, SSL_SESSION **session, bool *ret_resumed)
 {
 	SSL *server = SSL_new(server_ctx), *client = SSL_new(client_ctx);
 	BIO *one = NULL, *other = NULL;
 	bool served = false;
 	char byte;
+
+	if (session && *session)
+		assert_int_equal(SSL_set_session(client, *session), 1);
 
 	assert_int_equal(BIO_new_bio_pair(&one, 0, &other, 0), 1);
 	SSL_set_bio(server, one, one);
@@ -280,9 +286,23 @@ static bool handshake(SSL_CTX *server_ctx, SSL_CTX *client_ctx)
 			served = SSL_read(server, &byte, 1) == 1;
 		}
 	}
+	SSL_read(client, &byte, 1); /* tickets of TLS 1.3 come behind the handshake */
+	*ret_resumed = SSL_session_reused(server);
+	if (session) {
+		SSL_SESSION_free(*session);
+		*session = SSL_get1_session(client);
+		SSL_set_shutdown(client, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* else it is not used again */
+	}
 	SSL_free(server);
 	SSL_free(client);
 	return served;
+}
+
+static bool handshake(SSL_CTX *server_ctx, SSL_CTX *client_ctx)
+{
+	bool resumed;
+
+	return handshake_with(server_ctx, client_ctx, NULL, &resumed);
 }
 
 static SSL_CTX *client_with(X509 *certificate, EVP_PKEY *key, int version)
@@ -377,6 +397,48 @@ static void a_server_of_ones_own(void **state)
 	EVP_PKEY_free(key);
 }
 
+/* Each resumption brings a new ticket; what counts is how long ago the first of the chain was. */
+static void tickets_have_an_age(void **state)
+{
+	enum { AGE = 1 };
+	static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+	static const char *const sections[] = {"server", "listener plain"};
+	EVP_PKEY *key = make_key("EC");
+	struct spec spec = {
+	    .subject = "client", .key = key, .issuer = site.ca, .issuer_key = site.ca_key, .from = -60, .until = DAY};
+	X509 *certificate = make_certificate(&spec);
+	tlsgraft_identity *identity =
+	    loaded(INI "max_session_age = 1\n[listener plain]\nlisten = *:2\nmode = server\n", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		SSL_CTX *server = SSL_CTX_new(TLS_server_method()),
+			*client = client_with(certificate, key, versions[i % 2]);
+		SSL_SESSION *session = NULL;
+		time_t begin = time(NULL);
+		int count = 0;
+		bool resumed;
+
+		assert_int_equal(tlsgraft_identity_configure(identity, sections[i / 2], server), TLSGRAFT_OK);
+		assert_true(handshake_with(server, client, &session, &resumed));
+		assert_false(resumed);
+		do {
+			assert_true(time(NULL) - begin <= AGE + 2);
+			assert_true(handshake_with(server, client, &session, &resumed));
+			count += resumed;
+			nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+		} while (resumed);
+		assert_true(count > 1);
+		assert_true(time(NULL) - begin > AGE);
+		SSL_SESSION_free(session);
+		SSL_CTX_free(server);
+		SSL_CTX_free(client);
+	}
+	tlsgraft_identity_unref(identity);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+}
+
 /* Refused or pending: nothing is returned, and what served can still be used. */
 static void a_refusal_leaves_outputs_alone(void **state)
 {
@@ -404,6 +466,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(facts_of_a_certificate, start, stop),
 	    cmocka_unit_test_setup_teardown(every_load_is_of_one_moment, start, stop),
 	    cmocka_unit_test_setup_teardown(a_server_of_ones_own, start, stop),
+	    cmocka_unit_test_setup_teardown(tickets_have_an_age, start, stop),
 	    cmocka_unit_test_setup_teardown(a_refusal_leaves_outputs_alone, start, stop),
 	};
 
