@@ -3,6 +3,7 @@
 #include "shim/connection.h"
 #include "shim/context.h"
 #include "shim/generation.h"
+#include "shim/intermediates.h"
 #include "shim/process.h"
 #include "shim/state.h"
 
@@ -19,10 +20,12 @@ static void before(void)
 	tg_generation_lock();
 	tg_context_lock();
 	tg_connection_lock();
+	tg_intermediates_lock();
 }
 
 static void after(void)
 {
+	tg_intermediates_unlock();
 	tg_connection_unlock();
 	tg_context_unlock();
 	tg_generation_unlock();

@@ -2,6 +2,7 @@
 
 #include "page/report.h"
 #include "shim/floor.h"
+#include "shim/intermediates.h"
 #include "shim/pin.h"
 #include "shim/route.h"
 #include "shim/verify.h"
@@ -44,10 +45,15 @@ static bool cookie_of(int fd, uint64_t *ret)
 	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0;
 }
 
-static void free_client(const struct tg_openssl *o, struct tg_client *client)
+static void free_chain(const struct tg_openssl *o, STACK_OF(X509) * chain)
+{
+	o->OPENSSL_sk_pop_free((OPENSSL_STACK *)chain, (OPENSSL_sk_freefunc)(void *)o->X509_free);
+}
+
+static void free_client(const struct tg_openssl *o, const struct tg_client *client)
 {
 	o->X509_free(client->leaf);
-	o->OPENSSL_sk_pop_free((OPENSSL_STACK *)client->sent, (OPENSSL_sk_freefunc)(void *)o->X509_free);
+	free_chain(o, client->sent);
 }
 
 void tg_recheck_free(struct tg_live *live)
@@ -113,6 +119,8 @@ void tg_recheck_remember(struct tg_connection *connection, SSL *ssl)
 	int saved = errno;
 	struct tg_live *live = live_new(connection, ssl);
 
+	if (live != NULL && connection->verified)
+		tg_intermediates_add(live->client.sent);
 	tg_connection_with(ssl, exchange_live, &live);
 	tg_recheck_free(live);
 	errno = saved;
@@ -146,10 +154,17 @@ static enum judgement judge(const struct tg_generation *generation, const struct
 	return TO_VERIFY;
 }
 
-static enum judgement verify(const struct tg_generation *generation, const struct tg_policy *policy,
-			     const struct tg_client *client, enum tg_refusal *ret_reason)
+static enum judgement verify(const struct tg_openssl *o, const struct tg_generation *generation,
+			     const struct tg_policy *policy, const struct tg_client *client, enum tg_refusal *ret_reason)
 {
-	return tg_verify_client(policy, &generation->anchors[policy->trust], client, ret_reason) ? GOES_ON : REFUSED;
+	struct tg_client whole = *client;
+	STACK_OF(X509) *borrowed = client->sent == NULL ? tg_intermediates_get() : NULL;
+
+	if (borrowed != NULL)
+		whole.sent = borrowed;
+	bool good = tg_verify_client(policy, &generation->anchors[policy->trust], &whole, ret_reason);
+	free_chain(o, borrowed);
+	return good ? GOES_ON : REFUSED;
 }
 
 /* The descriptor is copied before it is looked at: shutdown then meets the socket that was looked at, and no other. */
@@ -261,7 +276,7 @@ static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
 		struct candidate *candidate = &sweep.candidates[i];
 		struct outcome *outcome = &candidate->outcome;
 
-		outcome->judgement = verify(generation, outcome->policy, &candidate->client, &outcome->reason);
+		outcome->judgement = verify(o, generation, outcome->policy, &candidate->client, &outcome->reason);
 		tg_connection_with(candidate->key, conclude, outcome);
 		free_client(o, &candidate->client);
 	}

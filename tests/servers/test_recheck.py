@@ -1,11 +1,14 @@
 """recheck = new-generation: a reload ends the live connections of those whom it would refuse, and no others."""
 
 import itertools
+import socket
+from pathlib import Path
 
 from support.case import ServerCase
 from support.live import Live
 from support.pki import ALLOW, URI_OTHER
 from support.procs import wait_until
+from support.server import Server
 
 from servers.apache import Apache
 from servers.haproxy import Haproxy
@@ -14,12 +17,28 @@ from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
 from servers.redis import Redis
 
+ROOT = Path(__file__).resolve().parents[2]
 HTTP = (b"GET / HTTP/1.1\r\nHost: one.example\r\n\r\n", b"server-data one.example\n")
 # how to begin, and what may be asked again and again: request, end of the answer
 TALKS = {Redis: (None, (b"PING\r\n", b"+PONG\r\n")), Mosquitto: ((CONNECT, CONNACK), (PINGREQ, PINGRESP))}
 _NUMBERS = itertools.count(10)  # a broker ends the older of two connections with the same two letters
 WITH_SOCKET = (Nginx, Redis, Mosquitto, PythonSsl)
 WITHOUT = (Apache, Haproxy)
+
+
+class Reused(Server):
+    name = "reused"
+    executable = "/usr/bin/python3"
+
+    def configure(self):
+        pass
+
+    def command(self):
+        return [self.executable, ROOT / "tests/support/reused.py", self.port, self.home / "own0.pem", self.home / "own0.key"]
+
+    def is_ready(self):
+        """Without a connection, each of which counts here."""
+        return f":{self.port:04X} 00000000:0000 0A" in Path("/proc/net/tcp").read_text()
 
 
 class Recheck(ServerCase):
@@ -36,7 +55,7 @@ class Recheck(ServerCase):
         self.ini({"server": {**self.keys, "recheck": self.setting}})
         self.assert_reloaded(server)
 
-    def live(self, server, who, **options):
+    def live(self, server, who=None, **options):
         """A connection over which something has been answered."""
         connection = Live(server.port, who, **options)
         self.addCleanup(connection.close)
@@ -184,6 +203,40 @@ class Recheck(ServerCase):
             self.assert_goes_on(server, connection)
         self.change(server, ca=self.pki.second_ca.cert)
         self.assertEqual(self.ask(server, connection), b"")
+
+    def test_intermediates_of_resumed_sessions(self):
+        """A ticket holds the client's certificate alone; the process has seen what was above it."""
+        injected = self.pki.server("rsa")
+        server = self.serve(Redis, self.mutual(injected, crl=None))
+        first = self.live(server, self.pki.client(self.pki.intermediate))
+        again = self.live(server, context=first.context, session=first.socket.session)
+        self.assertTrue(again.socket.session_reused)
+        first.close()
+        self.change(server, ca=[self.pki.ca.cert, self.pki.second_ca.cert])
+        self.assert_goes_on(server, again)
+        self.change(server, ca=self.pki.second_ca.cert)
+        self.assertEqual(self.ask(server, again), b"")
+        self.assertEqual(self.refused(server), {"unknown_ca": 1})
+
+    def test_a_descriptor_that_is_another_connections_by_now(self):
+        """The refused client's socket is closed without libssl's knowledge, and its number taken: that one is let alone."""
+        injected = self.pki.server("rsa")
+        keys = {**self.mutual(injected, ca=[self.pki.ca.cert, self.pki.second_ca.cert], crl=None), "recheck": "new-generation"}
+        server = self.grafted(Reused, self.ini({"server": keys}))
+        first = Live(server.port, self.pki.client(self.pki.second_ca))
+        self.assertEqual(first.ask(b"", lambda data: data == b"first"), b"first")
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+            self.assertEqual(plain.recv(5), b"plain")
+            self.ini({"server": {**keys, "ca": self.pki.ca.cert}})
+            self.assert_reloaded(server)
+            later = Live(server.port, self.pki.clients["good"])
+            self.assertEqual(later.ask(b"", lambda data: data == b"later"), b"later")
+            self.assertEqual(self.refused(server), {"unknown_ca": 1})
+            plain.setblocking(False)
+            with self.assertRaises(BlockingIOError):
+                plain.recv(1)
+        first.close()
+        later.close()
 
     def test_sections_by_name_and_address(self):
         """Judged by the section that a new connection would get: here [sni] alone is tightened."""

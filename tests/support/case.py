@@ -65,7 +65,8 @@ class ServerCase(unittest.TestCase):
             run_options = (*run_options, "--user", kind.run_user)
         server.start(wrap=self.graft.run(ini, *run_options), environment=self.graft.environment())
         if self.graft.sanitizer:
-            self.assertIn("libasan", procs.maps(server.pid), "the server runs without the sanitizer")
+            # a server that executes itself has no libraries for a moment
+            procs.wait_until(lambda: "libasan" in procs.maps(server.pid), 5, "the sanitizer in the server")
         return server
 
     def pair(self, credential, stem="server"):
