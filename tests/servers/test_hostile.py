@@ -86,11 +86,23 @@ class Hostile(ServerCase):
         self.reuse("pool", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
 
     def test_threads_while_generations_change(self):
-        program = self.start("threads", 8, 250)
+        self.threads(lambda reloads: self.pair(self.pki.server(("rsa", "ec")[reloads % 2], 1)))
+
+    def test_threads_while_live_connections_are_judged_again(self):
+        """Each generation has another digest, so every certificate is verified again, and every one is good."""
+
+        def change(reloads):
+            keys = self.mutual(self.pki.server("rsa"), recheck="new-generation", verify_depth=8 + reloads % 2)
+            self.ini({"server": keys})
+
+        self.threads(change, sections={"server": self.mutual(self.pki.server("rsa"), recheck="new-generation")})
+
+    def threads(self, change, **options):
+        program = self.start("threads", 8, 250, **options)
         reloads = 0
         procs.wait_until(lambda: self.graft.status(program.pid) is not None or program.poll() is not None, 10, "the tree")
         while program.poll() is None:
-            self.pair(self.pki.server(("rsa", "ec")[reloads % 2], 1))
+            change(reloads)
             done = self.graft.reload(program.pid)
             if done.returncode != 0:
                 break  # the program has ended meanwhile, or the next lines say what was wrong
@@ -102,3 +114,4 @@ class Hostile(ServerCase):
 
     # What threads do wrong is for TSan, which runs it too (tests/run.sh).
     test_threads_while_generations_change.under_asan = False
+    test_threads_while_live_connections_are_judged_again.under_asan = False
