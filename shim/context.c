@@ -70,10 +70,11 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	if (!o->supported) {
+	const char *why = tg_openssl_unusable();
+	if (why != NULL) {
 		static atomic_bool said;
 		if (!atomic_exchange(&said, true))
-			tg_say("%s: no TLS context is made", o->unsupported_why);
+			tg_say("%s: no TLS context is made", why);
 		return false;
 	}
 	if (!tg_context_can_serve(ssl_ctx))

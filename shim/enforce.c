@@ -189,7 +189,6 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 		return SSL_CLIENT_HELLO_ERROR;
 	if (is_retry(connection)) {
 		*alert = SSL_AD_ILLEGAL_PARAMETER;
-		connection->verified = false;
 		if (!tg_pin_holds(connection, ssl))
 			return SSL_CLIENT_HELLO_ERROR;
 	} else {

@@ -1,17 +1,10 @@
 /*
  * RTLD_DEEPBIND would let a library find libssl's functions before ours. The C library looks at its caller's return address
- * for the caller's own search path (dlopen(3), DT_RUNPATH): this must be a jump, not a call, at every optimization level.
+ * for the caller's own search path (dlopen(3), DT_RUNPATH).
  */
 #include "shim/libc.h"
 #include "shim/state.h"
-
-#ifdef __clang__
-#define TG_TAIL_CALLER
-#define TG_TAIL_CALL __attribute__((musttail))
-#else
-#define TG_TAIL_CALLER __attribute__((optimize("O2"), no_sanitize("address", "thread", "undefined")))
-#define TG_TAIL_CALL
-#endif
+#include "shim/tail.h"
 
 TG_EXPORT TG_TAIL_CALLER void *dlopen(const char *file, int mode)
 {

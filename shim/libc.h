@@ -44,6 +44,14 @@ extern struct tg_libc tg_libc;
 extern _Atomic bool tg_libc_bound;
 
 void tg_libc_bind_now(void);
+void tg_libc_bind_lookups_now(void);
+
+/* dlsym and dlvsym alone: without an allocation, for a hook that an allocator may call. */
+static inline void tg_libc_bind_lookups(void)
+{
+	if (__atomic_load_n(&tg_libc.dlsym, __ATOMIC_ACQUIRE) == NULL)
+		tg_libc_bind_lookups_now();
+}
 
 static inline void tg_libc_bind(void)
 {

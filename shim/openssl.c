@@ -1,5 +1,7 @@
 #include "shim/openssl.h"
 
+#include "shim/libc.h"
+
 #include <dlfcn.h>
 #include <link.h>
 #include <pthread.h>
@@ -27,24 +29,42 @@ static const struct symbol symbols[] = {
 #undef TG_CALL
 };
 
+static const char several[] = "more than one libssl in this process";
 static struct tg_openssl bound;
 static atomic_bool is_bound;
+static _Atomic unsigned long long seen_changes; /* of the loaded objects, when the libraries were last counted */
+static atomic_bool is_alone;
 static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct libraries {
+	unsigned long long changes; /* objects that were loaded and unloaded so far */
 	unsigned count;
 	char first[256];
 };
+
+static bool is_libssl(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+	const char *base = slash == NULL ? path : slash + 1;
+
+	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so of NSS, nor libssl_iostream_openssl.so of Dovecot. */
+	return strncmp(base, "libssl", 6) == 0 && strchr(".-", base[6]) != NULL && strstr(base, ".so") != NULL;
+}
+
+bool tg_openssl_is_in_libssl(const void *function)
+{
+	Dl_info info;
+
+	return dladdr(function, &info) != 0 && info.dli_fname != NULL && is_libssl(info.dli_fname);
+}
 
 static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 {
 	struct libraries *found = data;
 	(void)size;
 
-	const char *slash = strrchr(info->dlpi_name, '/');
-	const char *base = slash == NULL ? info->dlpi_name : slash + 1;
-	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so of NSS, nor libssl_iostream_openssl.so of Dovecot. */
-	if (strncmp(base, "libssl", 6) != 0 || strchr(".-", base[6]) == NULL || strstr(base, ".so") == NULL)
+	found->changes = info->dlpi_adds + info->dlpi_subs;
+	if (!is_libssl(info->dlpi_name))
 		return 0;
 	if (found->count++ == 0 && strlen(info->dlpi_name) < sizeof(found->first))
 		strcpy(found->first, info->dlpi_name);
@@ -59,7 +79,7 @@ static bool bind_symbols(void *const *handles, size_t count)
 	for (size_t i = 0; i < sizeof(symbols) / sizeof(symbols[0]); i++) {
 		void *address = NULL;
 		for (size_t k = 0; address == NULL && k < count; k++)
-			address = dlsym(handles[k], symbols[i].name);
+			address = tg_libc.dlsym(handles[k], symbols[i].name);
 		memcpy((char *)&bound + symbols[i].offset, &address, sizeof(address));
 		complete = complete && address != NULL;
 	}
@@ -70,7 +90,10 @@ static void bind_once(void)
 {
 	struct libraries found = {0};
 	dl_iterate_phdr(note_library, &found);
+	tg_libc_bind_lookups();
 	void *const ours = dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
+	atomic_store(&is_alone, found.count == 1);
+	atomic_store(&seen_changes, found.changes);
 	if (ours != NULL && found.count == 1) {
 		bound.supported = bind_symbols(&ours, 1) && bound.OpenSSL_version_num() >> 28 == 3;
 		bound.unsupported_why = "this version of libssl lacks functions that the shim needs";
@@ -85,8 +108,7 @@ static void bind_once(void)
 	if (first != NULL)
 		handles[count++] = first;
 	bind_symbols(handles, count);
-	bound.unsupported_why =
-	    found.count > 1 ? "more than one libssl in this process" : "this version of libssl has no tested binding";
+	bound.unsupported_why = found.count > 1 ? several : "this version of libssl has no tested binding";
 }
 
 const struct tg_openssl *tg_openssl(void)
@@ -100,4 +122,30 @@ const struct tg_openssl *tg_openssl(void)
 		pthread_mutex_unlock(&bind_lock);
 	}
 	return &bound;
+}
+
+static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
+{
+	unsigned long long *changes = data;
+	(void)size;
+
+	*changes = info->dlpi_adds + info->dlpi_subs;
+	return 1;
+}
+
+const char *tg_openssl_unusable(void)
+{
+	const struct tg_openssl *o = tg_openssl();
+	unsigned long long changes = 0;
+
+	if (!o->supported)
+		return o->unsupported_why;
+	dl_iterate_phdr(note_changes, &changes);
+	if (changes != atomic_load(&seen_changes)) {
+		struct libraries found = {0};
+		dl_iterate_phdr(note_library, &found);
+		atomic_store(&is_alone, found.count == 1);
+		atomic_store(&seen_changes, found.changes);
+	}
+	return atomic_load(&is_alone) ? NULL : several;
 }

@@ -37,4 +37,14 @@ struct tg_openssl {
  */
 const struct tg_openssl *tg_openssl(void);
 
+/*
+ * Why no context may be made: what `supported` says, or another libssl that has been mapped since, whose callers' contexts
+ * would be of one library and their functions of the other. NULL: it may. Looks at the loaded objects where some came or
+ * went.
+ */
+const char *tg_openssl_unusable(void);
+
+/* `function` lies in a libssl, the bound one or another. */
+bool tg_openssl_is_in_libssl(const void *function);
+
 #endif

@@ -1,75 +1,62 @@
 """Servers that try to undo the policy, and a server of many threads: programs of tests/shim, in one process each."""
 
-import os
-import shutil
-import subprocess
-
-from support import procs
+from support import hostile, procs
 from support.case import ServerCase
+from support.symbolic import symbolic_libssl
 
 
 class Hostile(ServerCase):
     under_asan = True
 
-    def folder(self):
-        """Certificates by the names that the programs expect."""
-        home = self.home / "certs"
-        home.mkdir()
-        pairs = {
-            "client": self.pki.clients["good"],
-            "wrong": self.pki.clients["wrong CA"],
-            "expired": self.pki.clients["expired"],
-            "own": self.pki.own("rsa"),
-            "second": self.pki.own("ec"),
-        }
-        for name, credential in pairs.items():
-            shutil.copyfile(credential.cert, home / f"{name}.pem")
-            shutil.copyfile(credential.key, home / f"{name}.key")
-        shutil.copyfile(self.pki.wrong_ca.cert, home / "wrong-ca.pem")
-        return home
-
-    def start(self, name, *words, mode="mutual", sections=None):
+    def start(self, name, *words, mode="mutual", keys=None, sections=None, libraries=None):
         """A program of tests/shim under `tlsgraft run`."""
-        ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode), **(sections or {})})
-        command = [*self.graft.run(ini), self.graft.build / "tests" / name, self.folder(), *words]
-        return subprocess.Popen(
-            [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            env={**os.environ, **self.graft.environment()},
-        )
+        ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode, **(keys or {})), **(sections or {})})
+        folder = self.home / "certs"
+        if not folder.exists():
+            hostile.certificates(self.pki, folder)
+        return hostile.start(self.graft, ini, folder, name, *words, libraries=libraries)
 
-    def hostile(self, mode, least):
-        program = self.start("hostile", mode, mode=mode)
-        output = program.communicate(timeout=120)[0]
-        self.assertEqual(program.returncode, 0, output)
+    def run_named(self, name, libraries=None):
+        """One of support/hostile.py: what it said."""
+        program, words, mode, keys, sections = hostile.RUNS[name]
+        process = self.start(program, *words, mode=mode, keys=keys, sections=sections, libraries=libraries)
+        output = process.communicate(timeout=120)[0]
+        self.assertEqual(process.returncode, 0, output)
         self.assertNotIn("FAIL", output)
-        self.assertGreater(output.count("\nok "), least, output)
+        return output
+
+    def everything(self, name, least):
+        self.assertGreater(self.run_named(name).count("\nok "), least)
 
     def test_nothing_undoes_mutual(self):
-        self.hostile("mutual", 300)
+        self.everything("hostile mutual", 300)
 
     def test_nothing_undoes_the_certificate(self):
-        self.hostile("server", 60)
+        self.everything("hostile server", 60)
 
-    def late(self, rules, ways, **keys):
+    def test_nothing_around_a_handshake_undoes_mutual(self):
+        self.everything("after", 17)
+
+    def each(self, name, ways):
         """Each way alone (tests/shim/ways_*.c), at the moment when it would count."""
-        mode = "mutual" if rules == "mutual" else "server"
-        sections = {"server": self.mutual(self.pki.server("rsa"), mode=mode, **keys)}
-        program = self.start("late", rules, sections=sections)
-        output = program.communicate(timeout=120)[0]
-        self.assertEqual(program.returncode, 0, output)
-        self.assertRegex(output, rf"(?m)^{ways} ways, [0-9]+ checks, 0 failures$")
+        self.assertRegex(self.run_named(name), rf"(?m)^{ways} ways, [0-9]+ checks, 0 failures$")
 
     def test_no_way_undoes_mutual(self):
-        self.late("mutual", 47)
+        self.each("late mutual", 47)
 
     def test_no_way_undoes_the_certificate(self):
-        self.late("server", 24)
+        self.each("late server", 24)
 
     def test_no_way_undoes_the_protocol(self):
-        self.late(
-            "floor", 11, security_level=2, groups="P-384", ciphers="ECDHE-RSA-AES256-GCM-SHA384",
-            ciphersuites="TLS_AES_256_GCM_SHA384",
-        )
+        self.each("late floor", 11)
+
+    def test_a_libssl_that_calls_itself_directly(self):
+        """Its functions do not come through our hooks when they call each other."""
+        (self.home / "libraries").mkdir()
+        symbolic_libssl(self.home / "libraries")
+        for name in hostile.RUNS:
+            with self.subTest(run=name):
+                self.run_named(name, self.home / "libraries")
 
     def reuse(self, what, sections, *ports):
         program = self.start("reuse", what, *ports, sections=sections)

@@ -294,7 +294,7 @@ const struct way ways_shortcuts[] = {
     {"PSK session, before", "mutual", MOMENT_NEVER, V13, .prepare = psk_session_before, .sneak = by_psk},
     {"SSL_set_session_secret_cb", "mutual", MOMENT_NAME, V12, .call = secret_late},
     {"session secret, before", "mutual", MOMENT_NEVER, V12, .before = secret_before},
-    {"SSL_SRP_CTX_init", "mutual", MOMENT_NAME, V12, .call = srp_late, .prepare = srp_before, .sneak = by_srp},
+    {"SSL_SRP_CTX_init", "mutual", MOMENT_CHOICE, V12, .call = srp_late, .prepare = srp_before, .sneak = by_srp},
     {"SRP, before", "mutual", MOMENT_NEVER, V12, .prepare = srp_before, .sneak = by_srp},
     {"anonymous suites", BOTH, MOMENT_NEVER, V12, .prepare = all_suites, .sneak = by_nobody},
     {"suites that do not encrypt", "mutual", MOMENT_NEVER, V12, .prepare = all_suites, .sneak = in_the_clear},
