@@ -73,6 +73,9 @@ STATEMENTS = [
      "if (bytes == NULL && length > 0)", "after", None),
     ("hooks_ssl_context.c", "if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_is_marked(bytes, length))",
      "if (bytes == NULL && length > 0)", "after", None),
+    ("hooks_dlsym.c", "instead_of(tg_libc.dlsym(handle, name), hook)", "NULL", "servers", "takes_every"),
+    ("hooks_dlsym.c", "instead_of(tg_libc.dlvsym(handle, name, version), hook)", "NULL", "servers", "takes_every"),
+    ("openssl.c", "return atomic_load(&is_alone) ? NULL : several;", "return NULL;", "servers", "another_libssl"),
 ]
 
 
