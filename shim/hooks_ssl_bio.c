@@ -74,6 +74,16 @@ static int guarded_write(BIO *bio, const char *data, size_t size, size_t *done)
 	return may_go(o, bio) ? o->BIO_meth_get_write_ex(original)(bio, data, size, done) : 0;
 }
 
+/* BIO_do_handshake(3) finishes a handshake too. */
+static long guarded_control(BIO *bio, int command, long number, void *pointer)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (command == BIO_C_DO_STATE_MACHINE && !may_go(o, bio))
+		return -1;
+	return o->BIO_meth_get_ctrl(original)(bio, command, number, pointer);
+}
+
 static void make(void)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -86,7 +96,7 @@ static void make(void)
 	o->BIO_meth_set_write_ex(copy, guarded_write);
 	o->BIO_meth_set_puts(copy, o->BIO_meth_get_puts(original));
 	o->BIO_meth_set_gets(copy, o->BIO_meth_get_gets(original));
-	o->BIO_meth_set_ctrl(copy, o->BIO_meth_get_ctrl(original));
+	o->BIO_meth_set_ctrl(copy, guarded_control);
 	o->BIO_meth_set_create(copy, o->BIO_meth_get_create(original));
 	o->BIO_meth_set_destroy(copy, o->BIO_meth_get_destroy(original));
 	o->BIO_meth_set_callback_ctrl(copy, o->BIO_meth_get_callback_ctrl(original));
@@ -102,4 +112,27 @@ TG_EXPORT const BIO_METHOD *BIO_f_ssl(void)
 		return o->BIO_f_ssl();
 	pthread_once(&once, make);
 	return guarded;
+}
+
+/* A libssl that calls itself directly would use its own methods. */
+TG_EXPORT BIO *BIO_new_ssl(SSL_CTX *ssl_ctx, int client)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	tg_shim_start();
+	if (tg_shim_is(TG_STATE_INERT) || !o->supported)
+		return o->BIO_new_ssl(ssl_ctx, client);
+	const BIO_METHOD *method = BIO_f_ssl();
+	BIO *bio = method == NULL ? NULL : o->BIO_new(method);
+	SSL *ssl = bio == NULL ? NULL : SSL_new(ssl_ctx);
+	if (ssl == NULL) {
+		o->BIO_free(bio);
+		return NULL;
+	}
+	if (client != 0)
+		o->SSL_set_connect_state(ssl);
+	else
+		o->SSL_set_accept_state(ssl);
+	o->BIO_ctrl(bio, BIO_C_SET_SSL, BIO_CLOSE, ssl);
+	return bio;
 }

@@ -13,6 +13,15 @@ TG_EXPORT int SSL_accept(SSL *ssl)
 	return tg_ready_handshake(ssl, tg_openssl()->SSL_accept);
 }
 
+/* On an SSL that accepts, it is only another name for SSL_do_handshake(3). Which side it is shows afterwards. */
+TG_EXPORT int SSL_connect(SSL *ssl)
+{
+	int result = tg_openssl()->SSL_connect(ssl);
+	struct tg_connection *connection = tg_enforce_begin(ssl);
+
+	return connection == NULL ? result : tg_enforce_settle(connection, ssl, result);
+}
+
 TG_EXPORT int SSL_do_handshake(SSL *ssl)
 {
 	return tg_ready_handshake(ssl, tg_openssl()->SSL_do_handshake);

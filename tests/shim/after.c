@@ -346,13 +346,41 @@ static bool served_by_a_client(void)
 	return got;
 }
 
+/* A method of either role says that it accepts until it is told to connect: no policy may take it for a server. */
+static bool connects(void)
+{
+	SSL_CTX *server = server_context(), *client = SSL_CTX_new(TLS_method());
+	BIO *a = NULL, *b = NULL;
+	bool done = false;
+
+	files_use(client, "client");
+	SSL *peer = SSL_new(client), *ssl = SSL_new(server);
+	BIO_new_bio_pair(&a, 1 << 15, &b, 1 << 15);
+	SSL_set_bio(peer, a, a);
+	SSL_set_bio(ssl, b, b);
+	for (int i = 0; i < ROUNDS && !done; i++) {
+		done = SSL_connect(peer) == 1;
+		done = SSL_accept(ssl) == 1 && done && SSL_write(peer, "hello", 5) == 5;
+		ERR_clear_error();
+	}
+	SSL_free(peer);
+	SSL_free(ssl);
+	SSL_CTX_free(client);
+	SSL_CTX_free(server);
+	return done;
+}
+
 static void made_otherwise(void)
 {
+	expect(connects(), "a client of this process connects");
 	expect(!served_by_a_client(), "a client's SSL serves nobody");
 	expect(served_by(true, "client"), "a copied SSL serves the right client");
 	expect(!served_by(true, NULL) && !served_by(true, "wrong"), "and no other");
 	expect(served_by(false, "client"), "an SSL of BIO_new_ssl serves the right client");
 	expect(!served_by(false, NULL) && !served_by(false, "wrong"), "and no other");
+	switch_to_it = true;
+	expect(!served_by(false, "client"), "nor by a context that is not ours");
+	switch_to_it = false;
 }
 
 int main(int argc, char **argv)

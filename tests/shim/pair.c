@@ -29,13 +29,18 @@ void pair_free(struct pair *pair)
 }
 
 /* The server goes through BIO_f_ssl(3), which is not SSL_read. */
-static bool bio_moves(SSL *server, struct outcome *out)
+static bool bio_moves(SSL *server, bool handshakes, struct outcome *out)
 {
 	char data[64];
 	BIO *bio = BIO_new(BIO_f_ssl());
 
 	BIO_set_ssl(bio, server, BIO_NOCLOSE);
-	bool got = BIO_read(bio, data, sizeof(data)) > 0;
+	if (handshakes && BIO_do_handshake(bio) != 1) {
+		BIO_free(bio);
+		return false;
+	}
+	/* What would be read once the handshake is over is read past the BIO: the handshake was to be judged by itself. */
+	bool got = (handshakes ? SSL_read(server, data, sizeof(data)) : BIO_read(bio, data, sizeof(data))) > 0;
 	out->reached = out->reached || got;
 	bool done = got && BIO_write(bio, SECRET, sizeof(SECRET)) > 0;
 	BIO_free(bio);
@@ -73,7 +78,13 @@ static bool server_moves(SSL *server, enum server_style style, struct outcome *o
 		got = SSL_read(server, data, sizeof(data));
 		break;
 	case STYLE_BIO:
-		return bio_moves(server, out);
+	case STYLE_BIO_HANDSHAKE:
+		return bio_moves(server, style == STYLE_BIO_HANDSHAKE, out);
+	case STYLE_CONNECT:
+		if (SSL_connect(server) != 1)
+			return false;
+		got = SSL_read(server, data, sizeof(data));
+		break;
 	case STYLE_WRITE:
 		return SSL_write(server, SECRET, sizeof(SECRET)) > 0;
 	}

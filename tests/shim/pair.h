@@ -10,7 +10,16 @@
 #define SECRET "the server's data"
 
 /* How the server goes about its handshake: by an explicit call, or hidden in its first read or write. */
-enum server_style { STYLE_ACCEPT, STYLE_READ, STYLE_READ_EX, STYLE_EARLY, STYLE_WRITE, STYLE_BIO };
+enum server_style {
+	STYLE_ACCEPT,
+	STYLE_READ,
+	STYLE_READ_EX,
+	STYLE_EARLY,
+	STYLE_WRITE,
+	STYLE_BIO,
+	STYLE_BIO_HANDSHAKE,
+	STYLE_CONNECT
+};
 
 struct pair {
 	SSL *client;
