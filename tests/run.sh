@@ -6,6 +6,7 @@
 #   unit      gcc build and unit tests
 #   keeper    keeper and command line as processes
 #   servers   real servers under tlsgraft
+#   rows      each row of the shim's table taken out: a test must fail
 #   matrix    every column of docs/COMPATIBILITY.md on every server
 #   attack    clients without a valid certificate against real servers
 #   doctor    the verdicts of doctor on real programs and processes
@@ -33,7 +34,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix attack doctor config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
+stages="unit keeper servers rows matrix attack doctor config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -180,6 +181,10 @@ stage_keeper() {
 
 stage_servers() {
     build dev && counted servers "$python" tests/servers/run.py build
+}
+
+stage_rows() {
+    build dev && counted rows "$python" tests/shim/rows.py build
 }
 
 stage_matrix() {

@@ -4,6 +4,7 @@
 Prints a line for each check and at last 'N passed, N failed'; the status is 0 only where none failed.
 """
 
+import fnmatch
 import os
 import re
 import shutil
@@ -13,6 +14,10 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from support.symbolic import libssl  # noqa: E402
+
 MAN = ROOT / "docs" / "man"
 SAMPLE = ROOT / "examples" / "tlsgraft.ini"
 PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md")
@@ -134,6 +139,22 @@ class Checks:
     def check_hooks_are_those_of_the_manual(self):
         part = between((MAN / "libtlsgraft.7").read_text(), "hooks", "hooks")
         same(part, self.printed("--man-hooks"), "put the output of tlsgraft-docs --man-hooks there")
+
+    def check_every_function_of_libssl_is_decided(self):
+        hooks = re.findall(r"^TG_HOOK\(ssl, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M)
+        lines = (ROOT / "tests/shim/api.txt").read_text().splitlines()
+        patterns = " ".join(line for line in lines if not line.startswith(("#", "["))).split()
+        must(len(patterns) > 100, f"only {len(patterns)} patterns in tests/shim/api.txt")
+        listed = subprocess.run(["nm", "-D", "--defined-only", libssl()], capture_output=True, text=True, check=True).stdout
+        functions = {name for name in re.findall(r" T (\w+)@", listed)}
+        must(len(functions) > 400, f"only {len(functions)} functions found in {libssl()}")
+        must(set(hooks) <= functions, f"hooks of no function: {sorted(set(hooks) - functions)}")
+        used = set()
+        for name in sorted(functions - set(hooks)):
+            first = next((pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)), None)
+            must(first, f"tests/shim/api.txt says nothing of {name}")
+            used.add(first)
+        must(used == set(patterns), f"tests/shim/api.txt: fit nothing, or nothing that is left: {set(patterns) - used}")
 
     def check_variables_are_those_of_the_manual(self):
         code = "".join(path.read_text() for path in [*(ROOT / "shim").glob("*.[ch]"), *(ROOT / "cli").glob("*.c")])
