@@ -13,19 +13,25 @@ static const enum row rows[] = {
 #undef TG_HELD_CONTROL
 };
 
-static enum row row_of_control(int command)
-{
-	switch (command) {
+struct control {
+	int command;
+	enum row row;
+};
+
+static const struct control controls[] = {
 #define TG_HELD(what, row)
-#define TG_HELD_CONTROL(what, row)                                                                                         \
-	case what:                                                                                                         \
-		return row;
+#define TG_HELD_CONTROL(what, row) {what, row},
 #include "shim/held.def"
 #undef TG_HELD
 #undef TG_HELD_CONTROL
-	default:
-		return NOTHING;
-	}
+};
+
+static enum row row_of_control(int command)
+{
+	for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++)
+		if (controls[i].command == command)
+			return controls[i].row;
+	return NOTHING;
 }
 
 static bool sets_protocol(const struct tg_policy *policy)

@@ -142,7 +142,9 @@ static void own_of_another_type(SSL_CTX *ctx)
 
 static void wants_ecdsa(SSL_CTX *ctx)
 {
-	SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256");
+	char list[] = "ECDSA+SHA256";
+
+	SSL_CTX_set1_sigalgs_list(ctx, list);
 }
 
 /* chain and staple */
@@ -273,7 +275,9 @@ static long trust_on_the_connection(SSL *ssl)
 
 static void weak_signature(SSL_CTX *ctx)
 {
-	SSL_CTX_set1_sigalgs_list(ctx, "RSA+SHA1");
+	char list[] = "RSA+SHA1";
+
+	SSL_CTX_set1_sigalgs_list(ctx, list);
 }
 
 #define BOTH "mutual server"

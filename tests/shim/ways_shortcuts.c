@@ -66,7 +66,9 @@ static long groups(SSL *ssl)
 
 static long groups_list(SSL *ssl)
 {
-	return SSL_set1_groups_list(ssl, "X25519:P-384");
+	char list[] = "X25519:P-384";
+
+	return SSL_set1_groups_list(ssl, list);
 }
 
 static void weak_suite(SSL_CTX *ctx)
@@ -77,12 +79,16 @@ static void weak_suite(SSL_CTX *ctx)
 
 static void weak_group(SSL_CTX *ctx)
 {
-	SSL_CTX_set1_groups_list(ctx, "X25519");
+	char list[] = "X25519";
+
+	SSL_CTX_set1_groups_list(ctx, list);
 }
 
 static void weak_signature(SSL_CTX *ctx)
 {
-	SSL_CTX_set1_sigalgs_list(ctx, "RSA+SHA1");
+	char list[] = "RSA+SHA1";
+
+	SSL_CTX_set1_sigalgs_list(ctx, list);
 }
 
 /* early data, renegotiation, sessions */
