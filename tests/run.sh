@@ -10,6 +10,7 @@
 #   matrix    every column of docs/COMPATIBILITY.md on every server
 #   attack    clients without a valid certificate against real servers
 #   doctor    the verdicts of doctor on real programs and processes
+#   faults    damaged files, dead keepers, moved clocks, storms (TLSGRAFT_LONG=1: the long forms)
 #   config    tables of wrong files
 #   docs      the documentation against the code
 #   clang     clang build and unit tests
@@ -34,7 +35,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers rows matrix attack doctor config docs clang asan asan-keeper asan-servers tsan tidy cppcheck format fuzz"
+stages="unit keeper servers matrix attack doctor faults config docs clang asan asan-keeper asan-servers tsan rows tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -197,6 +198,10 @@ stage_attack() {
 
 stage_doctor() {
     build dev && counted doctor "$python" tests/doctor/run.py build -j "$jobs"
+}
+
+stage_faults() {
+    build dev && counted faults "$python" tests/faults/run.py build -j 2
 }
 
 stage_config() {

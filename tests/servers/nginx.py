@@ -30,7 +30,8 @@ daemon {daemon};
 worker_processes {workers};
 pid {home}/nginx.pid;
 error_log {home}/error.log {level};
-events {{ worker_connections 2048; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path {home}/t1; proxy_temp_path {home}/t2; fastcgi_temp_path {home}/t3;
@@ -65,7 +66,8 @@ class Nginx(HttpServer):
     )
 
     def __init__(
-        self, home, own, native=None, workers=2, daemon=False, slow_rate="256k", more_ports=(), more="", level="info"
+        self, home, own, native=None, workers=2, daemon=False, slow_rate="256k", more_ports=(), more="", level="info",
+        connections=2048,
     ):
         self.worker_count = workers
         self.daemon = daemon
@@ -73,6 +75,7 @@ class Nginx(HttpServer):
         self.more_ports = more_ports
         self.more = more
         self.level = level
+        self.connections = connections
         super().__init__(home, own, native)
         if daemon:
             self.pid_file = self.home / "nginx.pid"
@@ -92,7 +95,7 @@ class Nginx(HttpServer):
         (self.home / "nginx.conf").write_text(
             _CONFIG.format(
                 home=self.home, hosts=hosts, workers=self.worker_count, daemon="on" if self.daemon else "off",
-                level=self.level,
+                level=self.level, connections=self.connections,
             )
         )
 

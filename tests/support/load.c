@@ -1,10 +1,11 @@
 /*
  * A constant stream of new TLS connections: each one handshakes in full, asks once, reads the whole answer and closes.
  *
- *     load PORT CERT KEY THREADS
+ *     load PORT CERT KEY THREADS [REQUEST BEGINNING PART]
  *
  * Runs until SIGTERM, then prints "connections N failed N" and the first faults. A connection counts as
- * failed where anything in it went wrong, also the absence of the server's orderly end.
+ * failed where anything in it went wrong, also the absence of the server's orderly end. An answer begins with BEGINNING and
+ * holds PART; without them, HTTP is spoken.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -22,7 +23,9 @@
 
 enum { MAX_THREADS = 32, TIMEOUT_S = 20 };
 
-static const char REQUEST[] = "GET / HTTP/1.1\r\nHost: one.example\r\nConnection: close\r\n\r\n";
+static const char *request = "GET / HTTP/1.1\r\nHost: one.example\r\nConnection: close\r\n\r\n";
+static const char *beginning = "HTTP/1.1 200";
+static const char *wanted_part = "server-data one.example\n";
 
 static atomic_bool stopping;
 static atomic_ulong done, failed;
@@ -49,7 +52,7 @@ static const char *converse(SSL *ssl)
 
 	if (SSL_connect(ssl) != 1)
 		return "handshake";
-	if (SSL_write(ssl, REQUEST, sizeof(REQUEST) - 1) != (int)sizeof(REQUEST) - 1)
+	if (SSL_write(ssl, request, (int)strlen(request)) != (int)strlen(request))
 		return "request";
 	for (;;) {
 		int got = SSL_read(ssl, answer + length, (int)(sizeof(answer) - 1 - length));
@@ -59,7 +62,7 @@ static const char *converse(SSL *ssl)
 		length += (size_t)got;
 	}
 	answer[length] = '\0';
-	if (strncmp(answer, "HTTP/1.1 200", 12) != 0 || !strstr(answer, "server-data one.example\n"))
+	if (strncmp(answer, beginning, strlen(beginning)) != 0 || !strstr(answer, wanted_part))
 		return "answer";
 	if (!(SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN))
 		return "end of the answer";
@@ -104,11 +107,16 @@ int main(int argc, char **argv)
 {
 	pthread_t threads[MAX_THREADS];
 	sigset_t ends;
-	int count = argc == 5 ? atoi(argv[4]) : 0;
+	int count = argc == 5 || argc == 8 ? atoi(argv[4]) : 0;
 	int received;
 
 	if (count < 1 || count > MAX_THREADS)
 		return 64;
+	if (argc == 8) {
+		request = argv[5];
+		beginning = argv[6];
+		wanted_part = argv[7];
+	}
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGTERM);

@@ -128,6 +128,13 @@ class Adopted:
         kill(self.pid)
 
 
+def zombies_below(pid):
+    """Children of `pid` that have ended and were not waited for."""
+    return [
+        int(entry) for entry in os.listdir("/proc") if entry.isdigit() and parent(entry) == pid and state(entry) == "Z"
+    ]
+
+
 def reap_orphans(but=()):
     """Collects zombies that this process adopted; those of `but` belong to a Popen."""
     for entry in os.listdir("/proc"):

@@ -12,13 +12,16 @@ from support.build import compiled
 
 
 class Load:
-    """New connections until stopped; `connections` and `failed` afterwards."""
+    """New connections until stopped; `connections` and `failed` afterwards.
 
-    def __init__(self, port, who, threads=4):
+    `conversation`: a request, how its answer begins, and what it holds; None: HTTP.
+    """
+
+    def __init__(self, port, who, threads=4, conversation=()):
         program = compiled("load.c", "-lssl", "-lcrypto", "-pthread")
         self.process = subprocess.Popen(
-            [program, str(port), str(who.cert), str(who.key), str(threads)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True,
+            [program, str(port), str(who.cert), str(who.key), str(threads), *conversation], stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, text=True,
         )
         self.connections = self.failed = None
         self.faults = ""
@@ -85,3 +88,30 @@ class Download(threading.Thread):
         self.join(60)
         self.connection.close()
         return "did not end" if self.is_alive() else self.problem
+
+
+class Herd:
+    """Many connections that stay open, in one process: tests/support/herd.c."""
+
+    def __init__(self, port, who, count):
+        program = compiled("herd.c", "-lssl", "-lcrypto")
+        self.process = subprocess.Popen(
+            [program, str(port), str(who.cert), str(who.key), str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.open = self._number("open")
+
+    def _number(self, word):
+        line = self.process.stdout.readline().split()
+        if len(line) != 2 or line[0] != word:
+            raise AssertionError(f"herd: {line} instead of '{word} N'")
+        return int(line[1])
+
+    def ask(self):
+        """A request on every connection; how many were answered."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return self._number("answered")
+
+    def close(self):
+        self.process.communicate()
