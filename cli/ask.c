@@ -1,5 +1,7 @@
 #include "cli/ask.h"
 
+#include "keeper/clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -27,51 +29,88 @@ static int other_network(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Connects; a socket stays where it was made, so this process is back home before a word is said. */
-static int connect_in(const char *tree, pid_t member)
+/* Effective and real user of `pid`, as the kernel tells. False where it cannot be told. */
+static bool users_of(pid_t pid, uid_t ret[2])
 {
-	const int there = other_network(member);
-	int home = -1;
-	int fd = -ECONNREFUSED;
+	char path[64], line[256];
+	bool found = false;
+	FILE *status;
 
-	if (there >= 0) {
-		home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-		if (home >= 0 && setns(there, CLONE_NEWNET) == 0) {
-			fd = tg_channel_connect(tree, CONNECT_MS);
-			if (setns(home, CLONE_NEWNET) < 0)
-				abort();
-		}
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	status = fopen(path, "re");
+	while (status != NULL && !found && fgets(line, sizeof(line), status) != NULL)
+		found = sscanf(line, "Uid: %u %u", &ret[0], &ret[1]) == 2;
+	if (status != NULL)
+		fclose(status);
+	return found;
+}
+
+/*
+ * Anybody can bind a name, also that of a keeper which is gone. What answers must be root's or ours, or, for root to see,
+ * of the user whose process the tree is known by. -ECONNREFUSED: the keeper of such a process would be another's, so it is
+ * gone. -EPERM: not for us to know.
+ */
+static int check_keeper(int fd, pid_t member, pid_t *ret_pid)
+{
+	uid_t keeper = (uid_t)-1;
+	uid_t users[2];
+	const int result = tg_channel_peer(fd, &keeper, ret_pid);
+
+	if (result < 0)
+		return result;
+	if (keeper == 0 || keeper == geteuid())
+		return 0;
+	if (member == 0 || !users_of(member, users))
+		return -EPERM;
+	if (geteuid() == 0)
+		return keeper == users[0] || keeper == users[1] ? 0 : -ECONNREFUSED;
+	return users[0] == geteuid() || users[1] == geteuid() ? -ECONNREFUSED : -EPERM;
+}
+
+static int connect_here(const char *tree, pid_t member, pid_t *ret_pid)
+{
+	const int fd = tg_channel_connect(tree, CONNECT_MS);
+	const int result = fd < 0 ? fd : check_keeper(fd, member, ret_pid);
+
+	if (fd >= 0 && result < 0)
+		close(fd);
+	return result < 0 ? result : fd;
+}
+
+/*
+ * A descriptor of the connection to the tree's keeper, or a negative errno. First where we are: a process elsewhere may
+ * only pretend to be of this tree. A socket stays where it was made, so this process is back home before a word is said.
+ */
+static int connect_in(const char *tree, pid_t member, pid_t *ret_pid)
+{
+	int fd = connect_here(tree, member, ret_pid);
+	const int there = fd < 0 ? other_network(member) : -1;
+	int home;
+
+	if (there < 0)
+		return fd;
+	home = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (home >= 0 && setns(there, CLONE_NEWNET) == 0) {
+		fd = connect_here(tree, member, ret_pid);
+		if (setns(home, CLONE_NEWNET) < 0)
+			abort();
 	}
-	/* also where the process left the network namespace that its tree was started in */
-	if (fd < 0)
-		fd = tg_channel_connect(tree, CONNECT_MS);
-	if (there >= 0)
-		close(there);
+	close(there);
 	if (home >= 0)
 		close(home);
 	return fd;
 }
 
-/* Anybody can bind a name: what answers must be root's, ours, or for root to see anyway. */
-static int check_keeper(int fd, uid_t *ret_uid, pid_t *ret_pid)
-{
-	uid_t uid = (uid_t)-1;
-	const int result = tg_channel_peer(fd, &uid, ret_pid);
-
-	if (result < 0)
-		return result;
-	if (ret_uid != NULL)
-		*ret_uid = uid;
-	return uid == 0 || uid == geteuid() || geteuid() == 0 ? 0 : -EPERM;
-}
-
 static int receive_all(int fd, int timeout_ms, char **ret_text)
 {
+	const int64_t deadline = tg_monotonic_ms() + timeout_ms;
 	char *text = NULL;
 	size_t size = 0;
 	int result = 0;
 
+	/* one bound for all of it: who sends a byte now and then is no keeper */
 	for (;;) {
+		const int64_t left = deadline - tg_monotonic_ms();
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
 		char *grown = realloc(text, size + TG_CHANNEL_PACKET + 1);
 		ssize_t got;
@@ -82,7 +121,7 @@ static int receive_all(int fd, int timeout_ms, char **ret_text)
 		}
 		text = grown;
 		do
-			result = poll(&ready, 1, timeout_ms);
+			result = poll(&ready, 1, left > 0 ? (int)left : 0);
 		while (result < 0 && errno == EINTR);
 		if (result == 0) {
 			result = -ETIMEDOUT;
@@ -113,15 +152,14 @@ static int receive_all(int fd, int timeout_ms, char **ret_text)
 int tg_ask(const char *tree, pid_t member, enum tg_request_kind kind, int timeout_ms, char **ret_text)
 {
 	const struct tg_request request = {.magic = TG_CHANNEL_MAGIC, .layout = TG_LAYOUT, .kind = kind};
-	const int fd = connect_in(tree, member);
+	const int fd = connect_in(tree, member, NULL);
 	uid_t uid = (uid_t)-1;
 	ssize_t result;
 
 	if (fd < 0)
 		return fd;
-	result = check_keeper(fd, &uid, NULL);
-	if (result == 0)
-		result = tg_channel_send(fd, &request, sizeof(request), NULL, 0);
+	tg_channel_peer(fd, &uid, NULL);
+	result = tg_channel_send(fd, &request, sizeof(request), NULL, 0);
 	if (result > 0)
 		result = receive_all(fd, timeout_ms, ret_text);
 	close(fd);
@@ -133,12 +171,10 @@ int tg_ask(const char *tree, pid_t member, enum tg_request_kind kind, int timeou
 
 int tg_ask_keeper(const char *tree, pid_t member, pid_t *ret_pid)
 {
-	const int fd = connect_in(tree, member);
-	int result;
+	const int fd = connect_in(tree, member, ret_pid);
 
 	if (fd < 0)
 		return fd;
-	result = check_keeper(fd, NULL, ret_pid);
 	close(fd);
-	return result;
+	return 0;
 }

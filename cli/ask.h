@@ -7,8 +7,9 @@
 #include "page/channel.h"
 
 /*
- * Asks the keeper of `tree` from within the network namespace of `member`, where its socket is (0: this one), waiting at
- * most `timeout_ms` for each packet. 0 with a malloc'ed text; -ECONNREFUSED: there is no keeper; -ECONNRESET: it ended
+ * Asks the keeper of `tree`, in this network namespace or in that of `member` (0: no process of the tree is known), waiting
+ * at most `timeout_ms` for its answer. 0 with a malloc'ed text; -ECONNREFUSED: there is no keeper, or another user has its
+ * name; -ECONNRESET: it ended
  * before it answered; -EPERM: not a keeper to believe; -EACCES: it does not answer this user; or another negative errno.
  */
 int tg_ask(const char *tree, pid_t member, enum tg_request_kind kind, int timeout_ms, char **ret_text);

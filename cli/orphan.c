@@ -63,8 +63,17 @@ static int open_mapping(pid_t pid, const struct tg_held *held)
 	const int length =
 	    snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, held->start, held->end);
 	const int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+	int seals;
 
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	/* a memory that only has the name could shrink while it is read */
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+		close(fd);
+		return -EPERM;
+	}
+	return fd;
 }
 
 /* The INI file that `pid` was started with, as far as its environment tells. */

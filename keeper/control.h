@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TG_CONTROL_MAX 64
+#define TG_CONTROL_MAX 512
 
 struct tg_conversation {
 	int fd;

@@ -11,11 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,15 +26,18 @@
 #define REQUEST_MS 2000 /* within which a connection sends its request */
 #define YOUNG_MS 1000   /* a worker that dies younger is started again only after a pause */
 #define PAUSE_MS 200
-#define END_MS 1000  /* for the worker to end */
-#define KNOWN_MAX 64 /* connections of users who may ask, and of others: these cannot crowd out those */
+#define HAND_OVER_MS 3000 /* within which a worker that was behind or dead takes a request */
+#define END_MS 1000       /* for the worker to end */
+#define KNOWN_MAX 256     /* connections of users who may ask, and of others: these cannot crowd out those */
 #define STRANGERS_MAX 16
+#define SPARE 24 /* descriptors that members leave for connections, a new worker and what it takes */
 
 struct caller {
 	int fd;
 	uid_t uid;
 	pid_t pid;
 	int64_t deadline;
+	uint32_t kind; /* what it wants of the worker, which has not been handed over yet; 0: it has not spoken */
 };
 
 struct guardian {
@@ -54,6 +59,7 @@ struct guardian {
 	size_t caller_count;
 	struct pollfd *polls;
 	size_t poll_room;
+	rlim_t descriptor_limit;
 };
 
 enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_CALLERS };
@@ -213,6 +219,7 @@ static void take_caller(struct guardian *guardian)
 	struct caller caller = {.deadline = tg_monotonic_ms() + REQUEST_MS};
 	size_t alike = 0;
 	size_t oldest = 0;
+	size_t silent = SIZE_MAX;
 	bool known;
 
 	caller.fd = accept4(guardian->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -230,11 +237,31 @@ static void take_caller(struct guardian *guardian)
 		if (may_hold(guardian, guardian->callers[i].uid) == known) {
 			alike++;
 			oldest = i;
+			if (guardian->callers[i].kind == 0)
+				silent = i;
 		}
 	}
+	/* who has asked for something goes last */
 	if (alike == (known ? KNOWN_MAX : STRANGERS_MAX))
-		drop_caller(guardian, oldest);
+		drop_caller(guardian, silent != SIZE_MAX ? silent : oldest);
 	guardian->callers[guardian->caller_count++] = caller;
+}
+
+/*
+ * One descriptor for each process that asked, as long as enough are left for those who ask: a process that is not
+ * remembered holds the tree by its mapping.
+ */
+static void remember_member(struct guardian *guardian, pid_t pid)
+{
+	int pidfd;
+
+	if (pid <= 0 || tg_tree_has(&guardian->tree, pid))
+		return;
+	pidfd = pidfd_open(pid, 0);
+	if (pidfd >= 0 && (rlim_t)pidfd + SPARE >= guardian->descriptor_limit)
+		close(pidfd);
+	else if (pidfd >= 0)
+		tg_tree_add(&guardian->tree, pid, pidfd);
 }
 
 static void answer_hello(struct guardian *guardian, const struct caller *caller, const struct tg_request *request)
@@ -247,36 +274,46 @@ static void answer_hello(struct guardian *guardian, const struct caller *caller,
 	else if (request->layout != TG_LAYOUT)
 		reply.status = TG_HELLO_LAYOUT;
 	if (reply.status == TG_HELLO_OK) {
-		const int pidfd =
-		    caller->pid > 0 && !tg_tree_has(&guardian->tree, caller->pid) ? pidfd_open(caller->pid, 0) : -1;
-
-		if (pidfd >= 0)
-			tg_tree_add(&guardian->tree, caller->pid, pidfd);
+		remember_member(guardian, caller->pid);
 		if (caller->pid == guardian->keeper->started_pid)
 			guardian->reported = true;
 	}
 	tg_channel_send(caller->fd, &reply, sizeof(reply), fds, reply.status == TG_HELLO_OK ? 2 : 0);
 }
 
-static void hear_caller(struct guardian *guardian, const struct caller *caller)
+/* False where the worker is behind, or has yet to be started again: later then. */
+static bool hand_over(const struct guardian *guardian, const struct caller *caller)
+{
+	const struct tg_link_message message = {.kind = TG_LINK_CONNECTION, .value = (int32_t)caller->kind};
+	const int result = guardian->link < 0 ? -EPIPE : tg_link_send(guardian->link, &message, &caller->fd, 1);
+
+	return result != -EAGAIN && result != -EPIPE && result != -ECONNRESET;
+}
+
+/* True once the guardian is done with this connection. */
+static bool hear_caller(struct guardian *guardian, struct caller *caller)
 {
 	struct tg_request request;
 	int none[1];
 	const ssize_t size = tg_channel_receive(caller->fd, &request, sizeof(request), none, 0);
 
 	if (size != (ssize_t)sizeof(request) || request.magic != TG_CHANNEL_MAGIC)
-		return;
+		return true;
 	if (request.kind == TG_REQUEST_HELLO) {
 		answer_hello(guardian, caller, &request);
-	} else if (request.kind == TG_REQUEST_LEAVE) {
+		return true;
+	}
+	if (request.kind == TG_REQUEST_LEAVE) {
 		if (caller->pid > 0) /* by the kernel's word its own id: it speaks for no other */
 			tg_tree_remove(&guardian->tree, caller->pid);
-	} else if ((request.kind == TG_REQUEST_STATUS || request.kind == TG_REQUEST_RELOAD) &&
-		   (caller->uid == 0 || caller->uid == geteuid()) && guardian->link >= 0) {
-		const struct tg_link_message message = {.kind = TG_LINK_CONNECTION, .value = (int32_t)request.kind};
-
-		tg_link_send(guardian->link, &message, &caller->fd, 1);
+		return true;
 	}
+	if ((request.kind != TG_REQUEST_STATUS && request.kind != TG_REQUEST_RELOAD) ||
+	    (caller->uid != 0 && caller->uid != geteuid()))
+		return true;
+	caller->kind = request.kind;
+	caller->deadline = tg_monotonic_ms() + HAND_OVER_MS;
+	return hand_over(guardian, caller);
 }
 
 static void hear_callers(struct guardian *guardian, const struct pollfd *polls, size_t count)
@@ -284,12 +321,25 @@ static void hear_callers(struct guardian *guardian, const struct pollfd *polls, 
 	const int64_t now = tg_monotonic_ms();
 
 	for (size_t i = count; i-- > 0;) {
-		if (polls[i].revents != 0)
-			hear_caller(guardian, &guardian->callers[i]);
-		else if (now < guardian->callers[i].deadline)
-			continue;
-		drop_caller(guardian, i);
+		struct caller *caller = &guardian->callers[i];
+		bool done = false;
+
+		if (caller->kind != 0)
+			done = (polls[i].revents & (POLLHUP | POLLERR)) != 0 || hand_over(guardian, caller);
+		else if (polls[i].revents != 0)
+			done = hear_caller(guardian, caller);
+		if (done || now >= caller->deadline)
+			drop_caller(guardian, i);
 	}
+}
+
+/* True where a connection waits for the worker to take more. */
+static bool somebody_waits(const struct guardian *guardian)
+{
+	for (size_t i = 0; i < guardian->caller_count; i++)
+		if (guardian->callers[i].kind != 0)
+			return true;
+	return false;
 }
 
 /* The started process has not said hello in time: it runs unprotected, so it is not left running. */
@@ -350,12 +400,14 @@ static bool turn(struct guardian *guardian)
 	}
 	/* nobody is answered before generation 1 is there: until then they wait in the socket's queue */
 	polls[POLL_LISTENER] = (struct pollfd){.fd = listening ? guardian->listener : -1, .events = POLLIN};
-	polls[POLL_LINK] = (struct pollfd){.fd = guardian->link, .events = POLLIN};
+	polls[POLL_LINK] =
+	    (struct pollfd){.fd = guardian->link, .events = (short)(somebody_waits(guardian) ? POLLIN | POLLOUT : POLLIN)};
 	polls[POLL_WORKER] = (struct pollfd){.fd = guardian->worker_pidfd, .events = POLLIN};
 	polls[POLL_STARTED] =
 	    (struct pollfd){.fd = guardian->started_gone ? -1 : guardian->keeper->started_pidfd, .events = POLLIN};
 	for (size_t i = 0; i < callers; i++)
-		polls[POLL_CALLERS + i] = (struct pollfd){.fd = guardian->callers[i].fd, .events = POLLIN};
+		polls[POLL_CALLERS + i] =
+		    (struct pollfd){.fd = guardian->callers[i].fd, .events = guardian->callers[i].kind == 0 ? POLLIN : 0};
 	tg_tree_fill(&guardian->tree, polls + POLL_CALLERS + callers);
 	if (poll(polls, total, wait_ms(guardian)) < 0)
 		return true;
@@ -398,11 +450,15 @@ int tg_guardian_run(struct tg_keeper *keeper)
 				    .link = -1,
 				    .worker_pidfd = -1,
 				    .restart_at = -1,
-				    .ready_at = -1};
+				    .ready_at = -1,
+				    .descriptor_limit = RLIM_INFINITY};
+	struct rlimit limit;
 	char text[128];
 	int member;
 	int result;
 
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		guardian.descriptor_limit = limit.rlim_cur;
 	guardian.listener = tg_channel_listen(keeper->tree);
 	result = guardian.listener;
 	if (result >= 0) {

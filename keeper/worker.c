@@ -147,7 +147,7 @@ static void take_connection(struct worker *worker, enum tg_request_kind kind, in
 }
 
 /* False where there is nothing left to do. */
-static bool hear_guardian(struct worker *worker)
+static bool hear_once(struct worker *worker)
 {
 	struct tg_link_message message;
 	int fds[2];
@@ -173,6 +173,18 @@ static bool hear_guardian(struct worker *worker)
 	default:
 		return true;
 	}
+}
+
+/* All that waits: one verdict answers everybody who asked before it. */
+static bool hear_guardian(struct worker *worker)
+{
+	struct pollfd more = {.fd = worker->link, .events = POLLIN};
+
+	do {
+		if (!hear_once(worker))
+			return false;
+	} while (worker->control.count < TG_CONTROL_MAX && poll(&more, 1, 0) == 1);
+	return true;
 }
 
 static int wait_ms(const struct worker *worker)

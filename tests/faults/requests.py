@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import socket
 import struct
 import threading
@@ -13,15 +14,15 @@ _MAGIC, _LAYOUT, _RELOAD = 0x68637467, 1, 3
 
 
 class Requests(threading.Thread):
-    """`pairs` in turn at `cert` and `key`; then one request, every `interval` seconds, until stop().
+    """A request every `interval` seconds until stop(); before each `every`th the next of `pairs` goes to `cert` and `key`.
 
-    `send`: what a request is; it returns True where it was accepted.
+    `way`: send() makes a request, answered() returns the verdicts that came since, as (accepted, seconds).
     """
 
-    def __init__(self, pairs, cert, key, interval, send):
+    def __init__(self, pairs, cert, key, interval, way, every=1):
         super().__init__(daemon=True)
-        self.pairs, self.cert, self.key, self.interval, self.send = pairs, cert, key, interval, send
-        self.sent = self.refused = 0
+        self.pairs, self.cert, self.key, self.interval, self.way, self.every = pairs, cert, key, interval, way, every
+        self.sent = self.answers = self.refused = 0
         self.slowest = 0.0
         self.problem = None
         self.newest = None
@@ -38,44 +39,72 @@ class Requests(threading.Thread):
         due = time.monotonic()
         try:
             while not self.ending.is_set():
-                self.newest = self.pairs[self.sent % len(self.pairs)]
-                self.put(self.newest)
-                began = time.monotonic()
-                self.refused += not self.send()
-                self.slowest = max(self.slowest, time.monotonic() - began)
+                if self.sent % self.every == 0:
+                    self.newest = self.pairs[self.sent // self.every % len(self.pairs)]
+                    self.put(self.newest)
+                self.way.send()
                 self.sent += 1
+                self.hear(0)
                 due = max(due + self.interval, time.monotonic() - 1)
                 self.ending.wait(max(0, due - time.monotonic()))
-        except OSError as fault:
+            end = time.monotonic() + 20
+            while self.way.waiting() and time.monotonic() < end:
+                self.hear(0.1)
+            if self.way.waiting():
+                self.problem = "a request that is never answered"
+        except (OSError, ValueError) as fault:
             self.problem = fault
+
+    def hear(self, seconds):
+        for accepted, took in self.way.answered(seconds):
+            self.answers += 1
+            self.refused += not accepted
+            self.slowest = max(self.slowest, took)
 
     def stop(self):
         self.ending.set()
-        self.join(30)
-        if self.is_alive():
-            self.problem = "a request that is never answered"
+        self.join()
         if self.problem is not None:
             raise AssertionError(f"after {self.sent} requests: {self.problem}")
         return self
 
 
-def by_socket(tree):
-    """A request as `tlsgraft reload` makes it, without a process for each."""
-    request = struct.pack("III", _MAGIC, _LAYOUT, _RELOAD)
+class BySocket:
+    """As `tlsgraft reload` asks, without a process for each; `ahead`: without waiting for the one before."""
 
-    def send():
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-            connection.settimeout(20)
-            connection.connect(b"\0tlsgraft/" + tree.encode())
-            connection.send(request)
-            return json.loads(connection.recv(65536))["verdict"] == "accepted"
+    def __init__(self, tree, ahead=False):
+        self.name = b"\0tlsgraft/" + tree.encode()
+        self.ahead = ahead
+        self.asked = {}
 
-    return send
+    def send(self):
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        connection.connect(self.name)
+        connection.send(struct.pack("III", _MAGIC, _LAYOUT, _RELOAD))
+        self.asked[connection] = time.monotonic()
+
+    def waiting(self):
+        return len(self.asked)
+
+    def answered(self, seconds=20):
+        if not self.ahead:
+            seconds = 20
+        for connection in select.select(list(self.asked), [], [], seconds)[0]:
+            with connection:
+                yield json.loads(connection.recv(65536))["verdict"] == "accepted", time.monotonic() - self.asked.pop(connection)
 
 
-def by_signal(pid, number):
-    def send():
-        procs.kill(pid, number)
-        return procs.alive(pid)
+class BySignal:
+    """Nobody answers; that the process lives is all that is asked."""
 
-    return send
+    def __init__(self, pid, number):
+        self.pid, self.number = pid, number
+
+    def send(self):
+        os.kill(self.pid, self.number)
+
+    def waiting(self):
+        return 0
+
+    def answered(self, _):
+        return [(procs.alive(self.pid), 0)]

@@ -23,7 +23,7 @@ int main(int argc, char **argv)
 
 	if (argc < 2)
 		return 64;
-	result = tg_channel_hello(argv[1], 2000, &policy_fd, &report_fd);
+	result = tg_channel_hello(argv[1], 10000, &policy_fd, &report_fd);
 	if (result == 0)
 		result = tg_policy_map(policy_fd, &header, &size);
 	if (result == 0)
