@@ -1,5 +1,6 @@
 """The keeper's processes killed at any moment: what is served goes on, and what is said of it is true."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -44,6 +45,14 @@ class Deaths(FaultCase):
         family = self.family(server)
         return family if family[1] != but else None
 
+    def kill_worker(self, server, call):
+        """The worker, and what will kill it; not one that has just been killed and has yet to go."""
+        for _ in range(5):
+            worker = self.family(server, 5)[1]
+            with contextlib.suppress(AssertionError):
+                return worker, Killer(worker, call)
+        raise AssertionError("no worker lives long enough to be traced")
+
     # the worker, while something is asked of it
 
     def test_worker_killed_during_a_reload(self):
@@ -56,7 +65,7 @@ class Deaths(FaultCase):
         calls = range(1, 160, long_or_short(1, 13))
         for number, call in enumerate(calls):
             new = self.pairs[(number + 1) % 2]
-            killer = Killer(worker, call)
+            worker, killer = self.kill_worker(server, call)
             self.pair(new)
             done = self.graft.reload(server.pid)
             killer.stop()
@@ -86,7 +95,7 @@ class Deaths(FaultCase):
         calls = range(2, 160, long_or_short(1, 21))
         for number, call in enumerate(calls):
             new = self.pairs[(number + 1) % 2]
-            killer = Killer(worker, call)
+            worker, killer = self.kill_worker(server, call)
             self.pair(new)
             procs.kill(server.pid, HANG_UP)
             wait_until(lambda new=new: self.probe(server, who=self.good).chain_sha256 == new.chain_sha256, 4, f"call {call}")
@@ -102,7 +111,7 @@ class Deaths(FaultCase):
         _, worker = self.family(server)
         (self.home / "server.pem").write_text("no certificate\n")
         for call in range(1, 140, long_or_short(1, 13)):
-            killer = Killer(worker, call)
+            worker, killer = self.kill_worker(server, call)
             done = self.graft.reload(server.pid)
             killer.stop()
             self.assertEqual(done.returncode, 1, f"call {call}: {done.stdout}{done.stderr}")
@@ -123,7 +132,7 @@ class Deaths(FaultCase):
         died = 0
         calls = range(1, 240, long_or_short(2, 29))
         for call in calls:
-            killer = Killer(worker, call)
+            worker, killer = self.kill_worker(server, call)
             code, tree = self.status_of(server)
             killer.stop()
             self.assertEqual((code, tree["generation"], tree["keeper"]["alive"]), (0, 1, True), f"call {call}")

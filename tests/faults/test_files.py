@@ -193,7 +193,9 @@ class Files(FaultCase):
         """What a start refuses with 78, a reload refuses with the same words."""
         made = self.home / "table"
         made.mkdir()
-        credentials.Credentials(str(made)).make()
+        before = os.umask(0o022)
+        credentials.Credentials(str(made)).make()  # with an umask of its own
+        os.umask(before)
         site = made / "site.ini"
 
         def write(text, mode=0o600):

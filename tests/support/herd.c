@@ -60,17 +60,20 @@ int main(int argc, char **argv)
 	const int count = argc == 5 ? atoi(argv[4]) : 0;
 	struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
-	SSL **herd = calloc((size_t)count + 1, sizeof(*herd));
+	SSL **herd;
 	int open_count = 0;
 	char line[16];
 
-	if (count < 1 || !context || !herd)
+	if (count < 1 || !context)
 		return 64;
 	signal(SIGPIPE, SIG_IGN);
 	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	if (SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1 ||
 	    SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1)
 		return 66;
+	herd = (SSL **)calloc((size_t)count, sizeof(SSL *));
+	if (!herd)
+		return 71;
 	SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
 	for (int i = 0; i < count; i++) {
@@ -82,13 +85,15 @@ int main(int argc, char **argv)
 	while (fgets(line, sizeof(line), stdin)) {
 		int answers = 0;
 
+		/* one that cannot be written to has no answer either */
 		for (int i = 0; i < count; i++)
-			if (herd[i] && SSL_write(herd[i], request, sizeof(request) - 1) != (int)sizeof(request) - 1)
-				SSL_set_app_data(herd[i], herd);
+			if (herd[i])
+				SSL_write(herd[i], request, sizeof(request) - 1);
 		for (int i = 0; i < count; i++)
-			answers += herd[i] && !SSL_get_app_data(herd[i]) && answered(herd[i]);
+			answers += herd[i] && answered(herd[i]);
 		printf("answered %d\n", answers);
 		fflush(stdout);
 	}
+	free((void *)herd);
 	return 0;
 }
