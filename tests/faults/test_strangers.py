@@ -91,6 +91,17 @@ class Strangers(FaultCase):
         self.assertEqual(done.stderr, "")
         self.answers(server)
 
+    def test_a_memory_that_shrinks_while_it_is_read(self):
+        server = self.start()
+        line = next(line for line in procs.maps(server.pid).splitlines() if "tlsgraft-report:" in line)
+        begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+        stranger = self.stranger("shrink", f"{77:016x}", end - begin)
+        for _ in range(8):
+            done = self.graft.command("status", "--json")
+            self.assertIn(done.returncode, (0, 1), done.stderr)
+            self.assertIn(str(self.home / "site.ini"), [tree["config"] for tree in json.loads(done.stdout)])
+        self.assertTrue(procs.alive(stranger.pid))
+
     # too many connections
 
     def test_a_flood_of_connections(self):

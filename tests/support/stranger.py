@@ -4,12 +4,14 @@ silent      COUNT connections that say nothing
 flood       connects and hangs up again and again, in COUNT processes
 squat       takes the name, and answers every request with the lie that all is well
 drip        takes the name, and answers with a byte now and then
+shrink      has memories that only have the names, the report of COUNT bytes, and change their size all the time
 abuse       oversized and cut requests, wrong magic, descriptors that nobody asked for
 """
 
 import array
 import contextlib
 import json
+import mmap
 import os
 import socket
 import struct
@@ -92,6 +94,21 @@ def drip(tree, _):
             while True:
                 asked.send(b" ")
                 time.sleep(0.5)
+
+
+def shrink(tree, report_size):
+    """An orphan, to all appearances, whose memory goes away while somebody reads it."""
+    sizes, kept = {"report": report_size, "policy": 4096 * 3}, []
+    made = {os.memfd_create(f"tlsgraft-{kind}:{tree}", os.MFD_ALLOW_SEALING): size for kind, size in sizes.items()}
+    for fd, size in made.items():
+        os.ftruncate(fd, size)
+        kept.append(mmap.mmap(fd, size, prot=mmap.PROT_READ | (mmap.PROT_WRITE if size == report_size else 0)))
+    ready()
+    while os.getppid() != 1:
+        for fd, size in made.items():
+            os.ftruncate(fd, size)
+            time.sleep(0.0005)
+            os.ftruncate(fd, 0)
 
 
 def abuse(tree, count):

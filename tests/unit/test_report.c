@@ -307,6 +307,19 @@ static void every_reason_has_a_name(void **state)
 	assert_string_equal(tg_refusal_name((enum tg_refusal)99), "other");
 }
 
+/* A guest holds the descriptor for a moment: it must not make the keeper stay for ever. */
+static void sealed_seals_end_it_too(void **state)
+{
+	struct memory memory;
+
+	(void)state;
+	memory_open(&memory);
+	assert_false(tg_report_abandoned(memory.fd));
+	assert_int_equal(fcntl(memory.fd, F_ADD_SEALS, F_SEAL_SEAL), 0);
+	assert_true(tg_report_abandoned(memory.fd));
+	memory_close(&memory);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -314,7 +327,8 @@ int main(void)
 	    cmocka_unit_test(full_tables_are_no_fault),       cmocka_unit_test(long_names_are_cut),
 	    cmocka_unit_test(wild_values_stay_inside),        cmocka_unit_test(threads_lose_no_count),
 	    cmocka_unit_test(keeper_mapping_stays_read_only), cmocka_unit_test(abandoned_only_without_any_writer),
-	    cmocka_unit_test(other_files_are_refused),        cmocka_unit_test(every_reason_has_a_name),
+	    cmocka_unit_test(sealed_seals_end_it_too),        cmocka_unit_test(other_files_are_refused),
+	    cmocka_unit_test(every_reason_has_a_name),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
