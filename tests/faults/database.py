@@ -44,7 +44,7 @@ class ContainedPostgresql(Server):
         return [self.executable, "-D", self.home / "data"]
 
     def contained(self, *before):
-        """Words before the command: it becomes process 1 of a namespace of its own. `before`: what it is started by there."""
+        """Words before the command: it becomes process 1 of a namespace. `before`: what starts it there."""
         return ["unshare", "--fork", "--kill-child", "--pid", "--mount-proc", *before]
 
     def start(self, wrap=(), environment=None, wait=True):
@@ -79,7 +79,8 @@ class Session:
     """psql with a connection that stays open."""
 
     def __init__(self, port, who):
-        target = f"host=127.0.0.1 port={port} user=tester dbname=postgres sslmode=require sslcert={who.cert} sslkey={who.key}"
+        where = f"host=127.0.0.1 port={port} user=tester dbname=postgres"
+        target = f"{where} sslmode=require sslcert={who.cert} sslkey={who.key}"
         self.process = subprocess.Popen(
             ["psql", "-X", "-A", "-t", "-q", target], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, cwd="/",

@@ -91,7 +91,8 @@ class BySocket:
             seconds = 20
         for connection in select.select(list(self.asked), [], [], seconds)[0]:
             with connection:
-                yield json.loads(connection.recv(65536))["verdict"] == "accepted", time.monotonic() - self.asked.pop(connection)
+                accepted = json.loads(connection.recv(65536))["verdict"] == "accepted"
+                yield accepted, time.monotonic() - self.asked.pop(connection)
 
 
 class BySignal:

@@ -1,7 +1,7 @@
 """Dates pass, and the clock is moved: by waiting a few seconds, and by libfaketime in server and keeper.
 
-libfaketime gets in beside the shim; the keeper, which is started without any preload, gets it from a wrapper. CLOCK_MONOTONIC
-is left as it is, as it is on a machine whose date is set.
+libfaketime gets in beside the shim; the keeper, which is started without any preload, gets it from a wrapper.
+CLOCK_MONOTONIC is left as it is, as it is on a machine whose date is set.
 """
 
 import os

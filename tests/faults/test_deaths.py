@@ -79,7 +79,8 @@ class Deaths(FaultCase):
             result = self.probe(server, who=self.good)
             self.assert_served(server, result, new)
             code, tree = self.status_of(server)
-            self.assertEqual((code, tree["reload"]["verdict"], tree["keeper"]["alive"]), (0, "accepted", True), f"call {call}")
+            said = (code, tree["reload"]["verdict"], tree["keeper"]["alive"])
+            self.assertEqual(said, (0, "accepted", True), f"call {call}")
             self.assertEqual(tree["sections"][0]["certificates"][0]["sha256"], new.leaf_sha256, f"call {call}")
         self.right_clients_alone(server, new)
         print(f"  worker killed at {died} of {len(calls)} system calls of a reload ({lived} were not reached); "
@@ -98,7 +99,7 @@ class Deaths(FaultCase):
             worker, killer = self.kill_worker(server, call)
             self.pair(new)
             procs.kill(server.pid, HANG_UP)
-            wait_until(lambda new=new: self.probe(server, who=self.good).chain_sha256 == new.chain_sha256, 4, f"call {call}")
+            wait_until(lambda new=new: self.probe(server, who=self.good).chain_sha256 == new.chain_sha256, 4, f"{call}")
             killer.stop()
             if not procs.alive(worker):
                 _, worker = self.back(server, worker)
@@ -164,7 +165,7 @@ class Deaths(FaultCase):
     # during the start
 
     def test_any_process_killed_during_the_start(self):
-        """Each process of the keeper dies at its Nth system call: either the server serves as it must, or it is not there."""
+        """Each process of the keeper dies at its Nth system call: the server serves as it must, or it is not there."""
         outcomes = {"served": 0, "not started": 0}
         for call in range(1, 700, long_or_short(5, 53)):
             graft = doomed(self.graft, self.home, call)

@@ -1,4 +1,4 @@
-"""Files that are damaged while a server runs: refused with file and reason, what was good goes on, and comes back repaired."""
+"""Files that are damaged while a server runs: refused with file and reason, while what was good goes on."""
 
 import contextlib
 import importlib
@@ -167,7 +167,8 @@ class Files(FaultCase):
         with self.repaired_after(server):
             self.folder.rename(self.home / "elsewhere")
             self.refused(server, "site.ini", "No such file")
-        for name, make in {"a file": Path.touch, "a FIFO": os.mkfifo, "a link to itself": lambda path: path.symlink_to(path)}.items():
+        others = {"a file": Path.touch, "a FIFO": os.mkfifo, "a link to itself": lambda path: path.symlink_to(path)}
+        for name, make in others.items():
             with self.subTest(folder=name), self.repaired_after(server):
                 shutil.rmtree(self.folder)
                 make(self.folder)

@@ -1,4 +1,4 @@
-"""A server that is process 1, to whom every orphan of its namespace falls: PostgreSQL ends all sessions when one dies badly."""
+"""A server that is process 1, to whom orphans fall: PostgreSQL ends all sessions when one of them dies badly."""
 
 import contextlib
 import shutil

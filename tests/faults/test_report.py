@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 # a process that takes long to look at: many small mappings
 MANY_MAPPINGS = """
 import mmap, sys
-kept = [mmap.mmap(-1, 4096, prot=mmap.PROT_READ if number % 2 else mmap.PROT_READ | mmap.PROT_WRITE) for number in range(30000)]
+kinds = (mmap.PROT_READ, mmap.PROT_READ | mmap.PROT_WRITE)
+kept = [mmap.mmap(-1, 4096, prot=kinds[number % 2]) for number in range(30000)]
 print("ready", flush=True)
 sys.stdin.read()
 """
@@ -69,7 +70,8 @@ class Report(FaultCase):
         self.assertEqual(self.family(self.server), self.before, "the same guardian, the same worker")
 
     def test_processes_that_are_not_its_own(self):
-        other = subprocess.Popen([sys.executable, "-c", MANY_MAPPINGS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        command = [sys.executable, "-c", MANY_MAPPINGS]
+        other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         try:
             self.assertEqual(other.stdout.readline(), "ready\n")
             for what in ("foreign", "processes"):

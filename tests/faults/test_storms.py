@@ -35,7 +35,8 @@ class OwnHandler(PythonSsl):
 
     def command(self):
         python, program, *arguments = super().command()
-        code = "import runpy, signal, sys; signal.signal(signal.SIGHUP, lambda *_: None); del sys.argv[0]; runpy.run_path(sys.argv[0])"
+        code = "import runpy, signal, sys; signal.signal(signal.SIGHUP, lambda *_: None); "
+        code += "del sys.argv[0]; runpy.run_path(sys.argv[0])"
         return [python, "-c", code, program, *arguments]
 
 
@@ -80,7 +81,7 @@ class Storms(FaultCase):
 
     def serves_the_newest(self, server, requests):
         wait_until(
-            lambda: self.probe(server, who=self.good).chain_sha256 == requests.newest.chain_sha256, 5, "the newest certificate"
+            lambda: self.probe(server, who=self.good).chain_sha256 == requests.newest.chain_sha256, 5, "the newest one"
         )
         code, tree = self.status_of(server)
         self.assertEqual(code, 0)
@@ -101,12 +102,13 @@ class Storms(FaultCase):
         connections, failed = sum(one.connections for one in loads), sum(one.failed for one in loads)
         generation = self.status_of(server)[1]["generation"]
         print(
-            f"  {server.name}: {requests.sent} requests in {seconds} s, {requests.answers} answered, {requests.refused} refused, slowest "
-            f"{requests.slowest * 1000:.0f} ms, generation {generation}; connections {connections}, failed {failed}; "
+            f"  {server.name}: {requests.sent} requests in {seconds} s, {requests.answers} answered, {requests.refused} "
+            f"refused, slowest {requests.slowest * 1000:.0f} ms, generation {generation}; connections {connections}, failed {failed}; "
             f"status {asked} times true; grown by at most {max(after[pid][0] - before[pid][0] for pid in before)} KiB, "
             f"descriptors {sum(one[1] for one in before.values())} then {sum(one[1] for one in after.values())}"
         )
-        self.assertEqual((requests.answers, requests.refused, failed), (requests.sent, 0, 0), "".join(one.faults for one in loads))
+        faults = "".join(one.faults for one in loads)
+        self.assertEqual((requests.answers, requests.refused, failed), (requests.sent, 0, 0), faults)
         self.assertGreater(connections, seconds * 2)
         self.assert_no_growth(before, after, GROWTH_KIB)
         self.no_zombies(server)
@@ -183,8 +185,8 @@ class Storms(FaultCase):
         self.assertEqual(herd.ask(), count)
         more.stop()
         memory = procs.memory_kib(herd.process.pid)
-        print(f"  {herd.open} connections open, answered {first} before and {then} after the reload; {more.connections} new, "
-              f"failed {more.failed}; the client has {memory >> 10} MiB")
+        print(f"  {herd.open} connections open, answered {first} before and {then} after the reload; {more.connections} "
+              f"new, failed {more.failed}; the client has {memory >> 10} MiB")
         self.assertEqual((first, then, more.failed), (count, count, 0))
         self.assertEqual(sorted(server.workers()), workers, "nginx itself was not reloaded")
         herd.close()

@@ -1,4 +1,4 @@
-"""Other users of the machine, who may connect to keepers' sockets and take names that are free, and too much of everything."""
+"""Other users of the machine, who may connect to keepers' sockets and take free names; and too much of everything."""
 
 import json
 import os
@@ -27,9 +27,9 @@ class Strangers(FaultCase):
         return server.start(wrap=[*wrap, *self.graft.run(ini)], wait=kind is not Child, **options)
 
     def stranger(self, what, tree, count=1, user=NOBODY, wait=True):
+        drop = ["setpriv", f"--reuid={user}", "--clear-groups"]
         process = subprocess.Popen(
-            ["setpriv", f"--reuid={user}", "--clear-groups", PYTHON, STRANGER, what, tree, str(count)], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, text=True, start_new_session=True,
+            [*drop, PYTHON, STRANGER, what, tree, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
         )
 
         def end():
@@ -203,8 +203,9 @@ class Strangers(FaultCase):
 
     def test_reloads_and_signals_in_each_other(self):
         server = self.start()
+        command = [self.graft.cli, "reload", str(server.pid)]
         asked = [
-            subprocess.Popen([self.graft.cli, "reload", str(server.pid)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
             for _ in range(30)
         ]
         for _ in range(30):
