@@ -58,7 +58,7 @@ class Deaths(FaultCase):
     def test_worker_killed_during_a_reload(self):
         """At each of its system calls. The command is answered all the same: by the one that takes its place."""
         server = self.start()
-        sha256 = server.write_file("big", 8 << 20)
+        sha256 = server.write_file("big", long_or_short(256, 8) << 20)
         download = Download(server.port, self.good, "/files/big", sha256)
         guardian, worker = self.family(server)
         died = lived = 0

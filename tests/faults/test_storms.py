@@ -103,7 +103,8 @@ class Storms(FaultCase):
         generation = self.status_of(server)[1]["generation"]
         print(
             f"  {server.name}: {requests.sent} requests in {seconds} s, {requests.answers} answered, {requests.refused} "
-            f"refused, slowest {requests.slowest * 1000:.0f} ms, generation {generation}; connections {connections}, failed {failed}; "
+            f"refused, slowest {requests.slowest * 1000:.0f} ms, generation {generation}; connections {connections}, "
+            f"failed {failed}; "
             f"status {asked} times true; grown by at most {max(after[pid][0] - before[pid][0] for pid in before)} KiB, "
             f"descriptors {sum(one[1] for one in before.values())} then {sum(one[1] for one in after.values())}"
         )

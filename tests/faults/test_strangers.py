@@ -29,7 +29,8 @@ class Strangers(FaultCase):
     def stranger(self, what, tree, count=1, user=NOBODY, wait=True):
         drop = ["setpriv", f"--reuid={user}", "--clear-groups"]
         process = subprocess.Popen(
-            [*drop, PYTHON, STRANGER, what, tree, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+            [*drop, PYTHON, STRANGER, what, tree, str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            start_new_session=True,
         )
 
         def end():

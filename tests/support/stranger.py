@@ -117,7 +117,8 @@ def abuse(tree, count):
     for number in range(count):
         for data, fds in (
             (b"", 0), (good[:5], 0), (good * 5000, 0), (b"\xff" * 12, 0), (good, 200),
-            (struct.pack("III", MAGIC, 1, 3), 200), (struct.pack("III", MAGIC, 99, 1), 1), (struct.pack("III", MAGIC, 1, 77), 1), (good, 253 if number % 2 else 3),
+            (struct.pack("III", MAGIC, 1, 3), 200), (struct.pack("III", MAGIC, 99, 1), 1), (struct.pack("III", MAGIC, 1, 77), 1),
+            (good, 253 if number % 2 else 3),
         ):
             with contextlib.suppress(OSError), connection(tree) as asked:
                 rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, (descriptors * 2)[:fds])] if fds else []
