@@ -193,7 +193,7 @@ stage_matrix() {
 }
 
 stage_attack() {
-    build dev && counted attack "$python" tests/attack/run.py build -j "$jobs"
+    build dev && counted attack "$python" tests/attack/run.py build -j $((jobs * 2)) # they mostly wait
 }
 
 stage_doctor() {

@@ -27,7 +27,6 @@ class Attacked:
     starts_plain = False  # the client asks for TLS by a command
     s_client_options = ()
     group = X25519  # that its key exchange is in
-    run_user = None  # of a server that is never root
     open_port = None  # of a listener without client certificates
 
     mark = b""  # a request with a side effect, put before the ordinary one
@@ -53,7 +52,7 @@ class TicketKeys:
         return path
 
 
-def _replaced(path, old, new):
+def replaced(path, old, new):
     text = path.read_text()
     if old not in text:
         raise AssertionError(f"{path}: no {old!r}")
@@ -72,7 +71,7 @@ class AttackedNginx(TicketKeys, Attacked, Nginx):
 
     def configure(self):
         super().configure()
-        _replaced(
+        replaced(
             self.home / "nginx.conf", "access_log off;",
             f"access_log off; ssl_ciphers {LOOSE}; ssl_early_data on; ssl_session_cache shared:sessions:1m;"
             f"ssl_session_ticket_key {self.key_file()};",
@@ -86,7 +85,7 @@ class NginxWithoutTickets(Attacked, Nginx):
 
     def configure(self):
         super().configure()
-        _replaced(
+        replaced(
             self.home / "nginx.conf", "access_log off;",
             "access_log off; ssl_session_tickets off; ssl_session_cache shared:sessions:1m;",
         )
@@ -98,11 +97,11 @@ class AttackedApache(TicketKeys, Attacked, Apache):
 
     def configure(self):
         super().configure()
-        _replaced(
+        replaced(
             self.home / "apache.conf", "SSLEngine on",
             f"SSLEngine on\n    SSLCipherSuite {LOOSE}\n    SSLInsecureRenegotiation on",
         )
-        _replaced(
+        replaced(
             self.home / "apache.conf", "SSLProtocol all -SSLv3",
             f"SSLProtocol all -SSLv3\nSSLSessionTicketKeyFile {self.key_file(48)}",
         )
@@ -120,8 +119,8 @@ class AttackedHaproxy(TicketKeys, Attacked, Haproxy):
 
             keys.write_bytes(b"".join(base64.b64encode(os.urandom(48)) + b"\n" for _ in range(3)))
         config = self.home / "haproxy.cfg"
-        _replaced(config, " ssl crt ", f" ssl ciphers {LOOSE} tls-ticket-keys {keys} crt ")
-        _replaced(config, "ssl-min-ver TLSv1.2", "ssl-min-ver TLSv1.0")
+        replaced(config, " ssl crt ", f" ssl ciphers {LOOSE} tls-ticket-keys {keys} crt ")
+        replaced(config, "ssl-min-ver TLSv1.2", "ssl-min-ver TLSv1.0")
 
 
 class AttackedMosquitto(Attacked, Mosquitto):

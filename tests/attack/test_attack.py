@@ -19,8 +19,7 @@ class Attack(ServerCase):
 
     def attack(self, kind):
         injected = self.pki.server("rsa")
-        options = ["--user", kind.run_user] if kind.run_user else []
-        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}), run_options=options)
+        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}))
         twin = self.make(kind).start() if kind.ticket_keys else None
         campaign = Campaign(self, server, injected, os.environ.get("TLSGRAFT_ATTACK", ""))
         campaign.collect_sessions(twin)
