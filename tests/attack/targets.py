@@ -1,9 +1,10 @@
 """The servers that are attacked: those of tests/servers, configured as loosely as they can be, with shared ticket keys."""
 
+import base64
 import os
 
 from servers.apache import Apache
-from servers.haproxy import Haproxy
+from servers.haproxy import Haproxy, HaproxyWithCache
 from servers.mosquitto import CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, Mosquitto
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
@@ -31,7 +32,6 @@ class Attacked:
 
     mark = b""  # a request with a side effect, put before the ordinary one
     mark_request = b""
-    more = ()
 
     def prelude(self, opened, injected=b""):
         """What a client and this server say before TLS; `injected` goes along with the command that begins it."""
@@ -115,12 +115,16 @@ class AttackedHaproxy(TicketKeys, Attacked, Haproxy):
         super().configure()
         keys = self.home.parent / f"tickets-{self.label}"
         if not keys.exists():
-            import base64
-
             keys.write_bytes(b"".join(base64.b64encode(os.urandom(48)) + b"\n" for _ in range(3)))
         config = self.home / "haproxy.cfg"
         replaced(config, " ssl crt ", f" ssl ciphers {LOOSE} tls-ticket-keys {keys} crt ")
         replaced(config, "ssl-min-ver TLSv1.2", "ssl-min-ver TLSv1.0")
+
+
+class AttackedHaproxyWithCache(Attacked, HaproxyWithCache):
+    """Stateful sessions only, of a cache that keeps them without their context."""
+
+    label = "HAProxy-id"
 
 
 class AttackedMosquitto(Attacked, Mosquitto):
@@ -171,5 +175,6 @@ class AttackedPython(Attacked, PythonSsl):
 
 
 TARGETS = (
-    AttackedNginx, NginxWithoutTickets, AttackedApache, AttackedHaproxy, AttackedMosquitto, AttackedRedis, AttackedPython,
+    AttackedNginx, NginxWithoutTickets, AttackedApache, AttackedHaproxy, AttackedHaproxyWithCache, AttackedMosquitto,
+    AttackedRedis, AttackedPython,
 )
