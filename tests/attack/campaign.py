@@ -7,7 +7,7 @@ from support.client import VERSIONS
 from support.server import PLACEHOLDER_BODY
 
 from attack import policy, sessions
-from attack.catalogue import ATTEMPTS, HONEST, OPEN, Notes, Row
+from attack.catalogue import ATTEMPTS, HONEST, OFF, OPEN, Notes, Row
 from attack.target import Target
 from attack.tries import NotHere, Try
 
@@ -50,10 +50,11 @@ class Campaign:
         self.sessions.update(collection.found)
 
     @staticmethod
-    def _maker(target):
-        """Makes tries that leave no mark: those that collect sessions are served."""
+    def _maker(target, port=None):
+        """Makes tries that leave no mark: those that collect sessions are served. `port`: another one of this server."""
         def make(version):
             made = Try(target, version, honest=True)
+            made.port = port or made.port
             made.request = target.server.request(made.host)
             return made
 
@@ -70,6 +71,9 @@ class Campaign:
         self.sessions["end"] = time.time() + EXPIRES
         expiring = sessions.expiring_client(self.case.pki, EXPIRES)
         self._collect([(sessions.EXPIRING, expiring, self.case.first_host)], make_try)
+        if self.server.open_port:
+            make_try = self._maker(self.target, self.server.open_port)
+            self._collect([(sessions.LISTENER, None, self.case.first_host)], make_try)
         if twin:
             self._collect([(sessions.TWIN, None, self.case.first_host)], self._maker(Target(twin, self.case.pki)))
 
@@ -120,7 +124,11 @@ class Campaign:
     def prove(self):
         """The same steps where nothing should stop them: against this policy with the forged thing in order, and against
         a section that asks for no certificate."""
-        for kind, sections in ((HONEST, None), (OPEN, policy.without_certificates(self.case, self.injected))):
+        policies = (
+            (HONEST, None), (OFF, {"server": {"mode": "off"}}),
+            (OPEN, policy.without_certificates(self.case, self.injected)),
+        )
+        for kind, sections in policies:
             if sections:
                 self.govern(sections)
             for attempt in self.attempts():

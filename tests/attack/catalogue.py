@@ -9,6 +9,7 @@ from support.client import VERSIONS
 
 # How the same steps are proved to bring data where nothing should stop them.
 OPEN = "open"  # the same steps against the same server, whose section asks for no certificate
+OFF = "off"  # the same, where no section governs: for what every mode of ours refuses
 HONEST = "honest"  # the same steps against the same policy, with the one forged thing (Try.pick) in order
 
 
@@ -18,7 +19,7 @@ class Attempt:
     name: str
     run: Callable
     versions: tuple
-    proof: str  # OPEN or HONEST; "" where no server would serve such a client, whatever its policy
+    proof: str  # OPEN, OFF or HONEST; "" where no server would serve such a client, whatever its policy
     fits: Callable  # of a target: this attempt makes sense there
 
     @property

@@ -6,6 +6,7 @@ from functools import cache
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import PublicFormat
 from support.pki import openssl
 
 from attack import forge
@@ -168,6 +169,6 @@ def _other_key_inside(pki):
     good, mine = leaf(forge.root(pki)), ec.generate_private_key(ec.SECP256R1())
 
     def point(key):
-        return key.public_key().public_bytes(forge.Encoding.X962, forge.PublicFormat.UncompressedPoint)
+        return key.public_key().public_bytes(forge.Encoding.X962, PublicFormat.UncompressedPoint)
 
     return forge.Forged([good.chain[0].replace(point(good.private), point(mine))], mine)

@@ -1,12 +1,13 @@
 """Certificates that nobody should accept, and a few that look like them and are good. Made in memory, once for each run."""
 
 import datetime
+import warnings
 from functools import cache
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from support.pki import URI_GOOD
@@ -88,7 +89,8 @@ def certificate(
         )
     for extension, critical in extra:
         made = made.add_extension(extension, critical=critical)
-    return made.sign(issuer.key, digest or hashes.SHA256()).public_bytes(Encoding.DER)
+    with warnings.catch_warnings(action="ignore"):  # of old digests
+        return made.sign(issuer.key, digest or hashes.SHA256()).public_bytes(Encoding.DER)
 
 
 def leaf(issuer, subject="client", uri=URI_GOOD, names=(), key=None, **options):

@@ -54,7 +54,8 @@ _add("SNI", "not ASCII", _name("öpen.example".encode()))
 _add("SNI", "blank before an open name", _name(b" open.example"))
 _add("SNI", "two names, one of them open", _name(b"open.example", b"one.example"), proof="")
 _add("SNI", "a name of an unknown type", _name(b"open.example", kind=1), proof="")
-_add("SNI", "the extension twice", _extension(h.SERVER_NAME, [server_name(b"open.example"), server_name(b"one.example")]), proof="")
+_add("SNI", "the extension twice", _extension(
+    h.SERVER_NAME, [server_name(b"open.example"), server_name(b"one.example")]), proof="")
 _add("SNI", "list of no length", _extension(h.SERVER_NAME, b"\0\0"), proof="")
 _add("SNI", "length beyond the extension", _extension(h.SERVER_NAME, b"\0\x0f\0\0\x0copen"), proof="")
 _add("SNI", "another section's authority", _name(SECOND_HOST.encode()))
@@ -205,7 +206,9 @@ _add(_VERSIONS, "SSLv3 as the newest", _legacy(h.SSL3), versions=[TLS12], proof=
 _add(_VERSIONS, "0x0305 as the newest", _legacy(0x0305))
 _add(_VERSIONS, "0x7f7f as the newest", _legacy(0x7F7F), versions=[TLS12], proof="")
 _add(_VERSIONS, "fallback signalled", lambda hello: hello.suites.append(h.SCSV_FALLBACK), versions=[TLS13])
-_add(_VERSIONS, "fallback signalled from 1.2", lambda hello: hello.suites.append(h.SCSV_FALLBACK), versions=[TLS12], proof="")
+_add(
+    _VERSIONS, "fallback signalled from 1.2", lambda hello: hello.suites.append(h.SCSV_FALLBACK), versions=[TLS12], proof=""
+)
 _add(_VERSIONS, "fallback signalled from 1.1", lambda hello: (
     hello.suites.append(h.SCSV_FALLBACK), _legacy(h.TLS11)(hello)), versions=[TLS12], proof="")
 

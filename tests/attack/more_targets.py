@@ -113,7 +113,8 @@ class AttackedPostfix(StartsPlain, Postfix):
         super().configure()
         with open(self.home / "config" / "main.cf", "a") as config:
             config.write(
-                f"smtpd_tls_mandatory_protocols = >=TLSv1\nsmtpd_tls_mandatory_ciphers = medium\ntls_medium_cipherlist = {LOOSE}\n"
+                "smtpd_tls_mandatory_protocols = >=TLSv1\nsmtpd_tls_mandatory_ciphers = medium\n"
+                f"tls_medium_cipherlist = {LOOSE}\n"
             )
 
     def request(self, host):

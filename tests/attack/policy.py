@@ -1,7 +1,5 @@
 """The sections that servers are attacked under, and those that the proofs and the sessions of before need."""
 
-from support.pki import ALLOW
-
 OPEN_HOST = "open.example"  # asks for no certificate
 NAMES_HOST = "names.example"  # admits by names that are near to those of attackers
 SECOND_HOST = "second.example"  # another authority

@@ -23,38 +23,14 @@ def _cell(rows):
     return _SHORT.get(how, how)[:_WIDTH]
 
 
-def render(rows):
-    """The whole report; and True where it is good."""
-    attacks = [row for row in rows if not row.wants_proof]
-    servers = sorted({row.server for row in rows}, key=str.lower)
+def _table(attacks, servers):
     by_place = {}
     for row in attacks:
         by_place.setdefault((row.title, row.version), {}).setdefault(row.server, []).append(row)
     wide = max([len(title) for title, _ in by_place] + [10])
-    lines = [f"{'attempt':{wide}} TLS " + " ".join(f"{name[:_WIDTH]:{_WIDTH}}" for name in servers)]
+    yield f"{'attempt':{wide}} TLS " + " ".join(f"{name[:_WIDTH]:{_WIDTH}}" for name in servers)
     for (title, version), cells in by_place.items():
-        lines.append(f"{title:{wide}} {version} " + " ".join(f"{_cell(cells.get(name)):{_WIDTH}}" for name in servers).rstrip())
-    lines += _findings(attacks)
-    unproved, proved, wanted = _proofs(rows)
-    lines.append("")
-    for title, version in unproved:
-        lines.append(f"not proved on any server: {title} (TLS {version})")
-    titles = {row.title for row in attacks}
-    successes = sum(row.success for row in attacks)
-    crashes = sum(row.crash for row in attacks)
-    lines.append(
-        f"{len(titles)} distinct attempts, {len(attacks)} in all with versions and servers; of {wanted} whose steps a server "
-        f"can be proved to answer where nothing is forged or demanded, {proved} were"
-    )
-    lines.append(f"{len(titles)} attempts, {len(servers)} servers: {successes} successes, {crashes} crashes")
-    return "\n".join(lines), bool(attacks) and not successes and not crashes and not unproved
-
-
-def _findings(attacks):
-    return [
-        f"{'SUCCESS' if row.success else 'CRASH'} {row.server} TLS {row.version}: {row.title}: {row.how}"
-        for row in attacks if row.success or row.crash
-    ]
+        yield f"{title:{wide}} {version} " + " ".join(f"{_cell(cells.get(name)):{_WIDTH}}" for name in servers).rstrip()
 
 
 def _proofs(rows):
@@ -63,3 +39,25 @@ def _proofs(rows):
         if row.wants_proof:
             places[row.title, row.version] = places.get((row.title, row.version), False) or row.proof
     return [place for place, good in places.items() if not good], sum(places.values()), len(places)
+
+
+def render(rows, expected=()):
+    """The whole report, and True where it is good. `expected`: titles that must be there, and proved where they can be;
+    empty where only a part was asked for."""
+    attacks = [row for row in rows if not row.wants_proof]
+    servers = sorted({row.server for row in rows}, key=str.lower)
+    titles = {row.title for row in attacks}
+    successes, crashes = sum(row.success for row in attacks), sum(row.crash for row in attacks)
+    unproved, proved, wanted = _proofs(rows)
+    faults = []
+    if expected:
+        faults = [f"never tried: {title}" for title in expected if title not in titles]
+        faults += [f"not proved on any server: {title} (TLS {version})" for title, version in unproved]
+    found = [
+        f"{'SUCCESS' if row.success else 'CRASH'} {row.server} TLS {row.version}: {row.title}: {row.how}"
+        for row in attacks if row.success or row.crash
+    ]
+    lines = [*_table(attacks, servers), "", *found, *faults]
+    lines.append(f"{len(attacks)} tries; the steps of {proved} of {wanted} brought data where they may")
+    lines.append(f"{len(titles)} attempts, {len(servers)} servers: {successes} successes, {crashes} crashes")
+    return "\n".join(lines), bool(attacks) and not successes and not crashes and not faults

@@ -4,7 +4,7 @@ import os
 
 from support.client import TLS12, TLS13
 
-from attack.catalogue import HONEST, OPEN, add, attempt
+from attack.catalogue import HONEST, OFF, OPEN, add, attempt
 from attack.wire import hello as h
 from attack.wire.hello import Hello, vector
 from attack.wire.tls12 import Session12
@@ -28,7 +28,7 @@ def _by_s_client(name, *options, proof="", fits=lambda target: True, versions=(T
 
 
 _by_s_client("anonymous Diffie-Hellman", "-cipher", "ADH:@SECLEVEL=0", proof="")
-_by_s_client("anonymous elliptic curves", "-cipher", "AECDH:@SECLEVEL=0", proof=OPEN, fits=_is_loose)
+_by_s_client("anonymous elliptic curves", "-cipher", "AECDH:@SECLEVEL=0", proof=OFF, fits=_is_loose)
 _by_s_client("NULL encryption", "-cipher", "eNULL:@SECLEVEL=0", proof=OPEN, fits=_is_loose)
 _by_s_client("everything, NULL and anonymous first", "-cipher", f"aNULL:eNULL:{_LOOSE}", proof=OPEN, fits=_is_loose)
 _by_s_client("SRP", "-srpuser", "admin", "-srppass", "pass:admin", "-cipher", "SRP:@SECLEVEL=0")

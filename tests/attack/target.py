@@ -86,10 +86,11 @@ class Target:
     # crashes
 
     def watch(self):
-        """Notes which processes must outlive every attack: those that serve before it begins, connection by connection."""
+        """Notes which processes must outlive every attack: those that are there before it begins."""
         for version in (TLS12, TLS13):
             if not self.serves_the_right_client(version):
-                raise AssertionError(f"{self.name} does not serve the right client over TLS {version}\n{self.server.logs()}")
+                logs = self.server.logs()
+                raise AssertionError(f"{self.name} does not serve the right client over TLS {version}\n{logs}")
         pids = [self.server.pid, *procs.descendants(self.server.pid)]
         if self.server.forks_per_connection:
             pids = pids[:1]

@@ -28,6 +28,7 @@ class Try:
         self.honest = honest
         self.sessions = sessions or {}
         self.host = HOSTS[0]
+        self.port = target.server.port
         self.request = target.attack_request
         self.data = b""
         self._clients = []
@@ -39,7 +40,7 @@ class Try:
 
     def client(self, version=None):
         """A client of our own, connected, which has said nothing of TLS yet."""
-        opened = connect(self.server.port, self.target.speak_first)
+        opened = connect(self.port, self.target.speak_first)
         made = (Tls13 if (version or self.version) == TLS13 else Tls12)(opened, self._patience())
         made.group = self.server.group
         self._clients.append(made)
@@ -47,7 +48,7 @@ class Try:
 
     def bare(self):
         """A client that speaks no TLS first, not even what its protocol says before."""
-        made = Tls12(connect(self.server.port), self._patience())
+        made = Tls12(connect(self.port), self._patience())
         self._clients.append(made)
         return made
 
@@ -93,7 +94,7 @@ class Try:
     def s_client(self, *options, version=None, sni=HOSTS[0], who=None, stdin=None):
         """One connection by openssl s_client with `options`."""
         result = s_client(
-            self.server.port, self.request if stdin is None else stdin, version, client=who, sni=sni,
+            self.port, self.request if stdin is None else stdin, version, client=who, sni=sni,
             more=[*self.server.s_client_options, *options],
         )
         self.data += result.data
