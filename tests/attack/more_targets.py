@@ -25,6 +25,7 @@ class AttackedLighttpd(Attacked, Lighttpd):
 
 class AttackedStunnel(Attacked, Stunnel):
     label = "stunnel"
+    under_asan = True
     loose = has_psk = True
 
     def configure(self):

@@ -21,6 +21,7 @@ class Attacked:
     """What an attack must know of a server, with what is true of most."""
 
     label = "?"
+    under_asan = False  # also runs with a sanitized shim inside
     loose = False  # offers every suite that libssl has
     has_psk = False  # knows a pre-shared key: "thief", 32 bytes of 0x11
     ticket_keys = False  # reads its ticket keys from a file, so that several servers share them
@@ -63,6 +64,7 @@ class AttackedNginx(TicketKeys, Attacked, Nginx):
     """Tickets, and a session cache that its workers share."""
 
     label = "nginx"
+    under_asan = True
     loose = True
 
     def __init__(self, *arguments, **options):
@@ -82,6 +84,7 @@ class NginxWithoutTickets(Attacked, Nginx):
     """Stateful sessions only, also in TLS 1.3."""
 
     label = "nginx-id"
+    under_asan = True
 
     def configure(self):
         super().configure()
@@ -151,6 +154,7 @@ class AttackedMosquitto(Attacked, Mosquitto):
 
 class AttackedRedis(Attacked, Redis):
     label = "Redis"
+    under_asan = True
     loose = True
     mark = b"SET stolen 1\r\n"
     mark_request = b"GET stolen\r\nPING\r\nQUIT\r\n"
@@ -168,6 +172,7 @@ class AttackedRedis(Attacked, Redis):
 
 class AttackedPython(Attacked, PythonSsl):
     label = "python3"
+    under_asan = True
     loose = True
 
     def __init__(self, home, own, **options):

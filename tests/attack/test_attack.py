@@ -15,7 +15,6 @@ from attack import afterwards, hellos, secrets, plain, sessions  # noqa: F401, I
 
 
 class Attack(ServerCase):
-    under_asan = True
     first_host = HOSTS[0]
 
     def attack(self, kind):
@@ -35,7 +34,11 @@ class Attack(ServerCase):
 
 
 def _test(kind):
-    return lambda case: case.attack(kind)
+    def test(case):
+        case.attack(kind)
+
+    test.under_asan = kind.under_asan
+    return test
 
 
 for _kind in (*TARGETS, *MORE):
