@@ -13,6 +13,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from matrix import page  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
@@ -20,7 +24,7 @@ from support.symbolic import libssl  # noqa: E402
 
 MAN = ROOT / "docs" / "man"
 SAMPLE = ROOT / "examples" / "tlsgraft.ini"
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md", "docs/COMPATIBILITY.md")
 
 # What the README must say that tlsgraft cannot do, before its first example.
 LIMITS = (
@@ -282,6 +286,17 @@ class Checks:
             for name in re.findall(r"`((?:bench|cli|docs|examples|include|keeper|loader|page|shim|tests)/[\w./-]+)`",
                                    (ROOT / page).read_text()):
                 must("NAME" in name or (ROOT / name).exists(), f"{page}: no {name}")
+
+    def check_compatibility_page_is_whole_and_linked(self):
+        """Whether it is true, the matrix stage says."""
+        name = "docs/COMPATIBILITY.md"
+        must(f"]({name})" in (ROOT / "README.md").read_text(), f"README.md does not link to {name}")
+        text = (ROOT / name).read_text()
+        rows = page.parse(text)
+        must(len(rows) > 15, f"only {sorted(rows)}")
+        wrong = page.faults(rows)
+        must(not wrong, "\n".join(wrong))
+        must(page.render(rows) == text, "not as tests/matrix/run.py --write prints it")
 
     def check_changelog_has_this_version(self):
         version = re.search(r"project\(tlsgraft VERSION ([\d.]+)", (ROOT / "CMakeLists.txt").read_text()).group(1)

@@ -3,7 +3,7 @@
 from matrix.columns import Matrix
 
 from servers.haproxy import Haproxy, HaproxySingle
-from servers.nginx_proxy import NginxMail, NginxStream
+from servers.nginx_proxy import NginxImaps, NginxSmtps, NginxStream
 from servers.terminators import Hitch, Stunnel
 from servers.tools import Ncat, Socat
 
@@ -18,8 +18,11 @@ class Proxies(Matrix):
     def test_nginx_stream(self):
         self.row(NginxStream)
 
-    def test_nginx_mail(self):
-        self.row(NginxMail)
+    def test_nginx_imaps(self):
+        self.row(NginxImaps)
+
+    def test_nginx_smtps(self):
+        self.row(NginxSmtps)
 
     def test_stunnel(self):
         self.row(Stunnel)

@@ -84,15 +84,29 @@ class NginxStream(NginxProxy, HttpServer):
 
 
 class NginxMail(NginxProxy):
-    """imaps; before a login nginx answers by itself."""
+    """Before a login nginx answers by itself."""
 
-    title = "nginx (mail, imaps)"
     package = "libnginx-mod-mail"
     module = "mail"
     config = _MAIL
-    protocol = "imap"
     client = "curl"
     probe_options = {"greeting": True}
+    scheme = greeted = "?"
+
+    def client_words(self, who, ca):
+        words = ["curl", "-sSv", "--max-time", 10, "--cacert", ca, "--resolve", f"one.example:{self.port}:127.0.0.1"]
+        words += ["--cert", who.cert, "--key", who.key] if who else []
+        return [*words, "-X", "NOOP", f"{self.scheme}://one.example:{self.port}/"]
+
+    def client_served(self, done):
+        return done.returncode == 0 and self.greeted in done.stderr
+
+
+class NginxImaps(NginxMail):
+    title = "nginx (mail, imaps)"
+    protocol = "imap"
+    scheme = "imaps"
+    greeted = b"< * OK IMAP4 ready"
 
     def request(self, host):
         return b"a1 LOGOUT\r\n"
@@ -103,10 +117,18 @@ class NginxMail(NginxProxy):
     def conversation(self, host):
         return [(b"", b"* OK IMAP4 ready\r\n"), (b"a1 NOOP\r\n", b"a1 OK completed\r\n")]
 
-    def client_words(self, who, ca):
-        words = ["curl", "-sSv", "--max-time", 10, "--cacert", ca, "--resolve", f"one.example:{self.port}:127.0.0.1"]
-        words += ["--cert", who.cert, "--key", who.key] if who else []
-        return [*words, "-X", "NOOP", f"imaps://one.example:{self.port}/"]
 
-    def client_served(self, done):
-        return done.returncode == 0 and b"< * OK IMAP4 ready" in done.stderr
+class NginxSmtps(NginxMail):
+    title = "nginx (mail, smtps)"
+    protocol = "smtp"
+    scheme = "smtps"
+    greeted = b"< 220 one.example ESMTP ready"
+
+    def request(self, host):
+        return b"QUIT\r\n"
+
+    def is_answer(self, data, host):
+        return data == b"220 one.example ESMTP ready\r\n221 2.0.0 Bye\r\n"
+
+    def conversation(self, host):
+        return [(b"", b"220 one.example ESMTP ready\r\n"), (b"NOOP\r\n", b"250 2.0.0 OK\r\n")]

@@ -15,6 +15,7 @@ class Node(HttpServer):
     title = "Node.js (Debian's)"
     executable = _UNPACKED / "nodejs/usr/bin/node"
     run_user = "www-data"
+    notes = "other vendors' builds have an OpenSSL of their own inside and cannot be grafted"
     hangup_ends = True
     libraries = {"LD_LIBRARY_PATH": str(_UNPACKED / "libnode108/usr/lib/x86_64-linux-gnu")}
 

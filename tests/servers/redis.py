@@ -9,6 +9,7 @@ class Redis(Server):
     title = "Redis"
     package = "redis-server"
     run_user = "redis"
+    notes = "never root, as in its unit: `tlsgraft run --user redis`"
     client = "redis-cli"
 
     def configure(self):
