@@ -36,6 +36,7 @@ ServerLimit 2
 ThreadsPerChild 8
 MaxRequestWorkers 16
 Timeout 20
+KeepAliveTimeout 60
 SSLSessionCache shmcb:{home}/sessions(512000)
 SSLProtocol all -SSLv3
 Listen 127.0.0.1:{port}

@@ -15,6 +15,7 @@ server.groupname = "www-data"
 server.bind = "127.0.0.1"
 server.port = {port}
 server.feature-flags += ("server.graceful-shutdown-timeout" => 5)
+server.max-keep-alive-idle = 60
 index-file.names = ("index.txt")
 ssl.engine = "enable"
 ssl.pemfile = "{home}/own0.pem"

@@ -12,4 +12,5 @@ const server = https.createServer(pair(0), (request, response) => {
 });
 for (let at = 3; at < hosts.length; at += 3)
 	server.addContext(hosts[at], pair(at));
+server.keepAliveTimeout = 60000;
 server.listen(Number(port), '127.0.0.1');
