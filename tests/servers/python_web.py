@@ -46,8 +46,8 @@ class Gunicorn(PythonWeb):
 
     def command(self):
         return [
-            "/usr/bin/gunicorn", "--workers", 2, "--worker-class", "gthread", "--threads", 4, "--keep-alive", 60, "--user", "www-data",
-            "--group", "www-data", "--bind", f"127.0.0.1:{self.port}", "--chdir", self.home,
+            "/usr/bin/gunicorn", "--workers", 2, "--worker-class", "gthread", "--threads", 4, "--keep-alive", 60,
+            "--user", "www-data", "--group", "www-data", "--bind", f"127.0.0.1:{self.port}", "--chdir", self.home,
             "--keyfile", self.home / "own0.key", "--certfile", self.home / "own0.pem", "served:app",
         ]
 
@@ -60,6 +60,7 @@ class Uvicorn(PythonWeb):
 
     def command(self):
         return [
-            "/usr/bin/uvicorn", "--host", "127.0.0.1", "--port", self.port, "--timeout-keep-alive", 60, "--app-dir", self.home,
+            "/usr/bin/uvicorn", "--host", "127.0.0.1", "--port", self.port, "--timeout-keep-alive", 60,
+            "--app-dir", self.home,
             "--ssl-keyfile", self.home / "own0.key", "--ssl-certfile", self.home / "own0.pem", "served:app",
         ]
