@@ -1,5 +1,6 @@
 """Ports that begin in plaintext: what the notes say of the server's own switches, and FTP's ports that begin with TLS."""
 
+import socket
 import subprocess
 
 from support import client
@@ -8,6 +9,7 @@ from support.pki import HOSTS
 
 from servers.dovecot import Dovecot
 from servers.mariadb import Mariadb
+from servers.nginx_proxy import NginxImap
 from servers.postfix import Postfix
 from servers.postgresql import Postgresql
 from servers.proftpd import Proftpd, ProftpdImplicit
@@ -42,6 +44,17 @@ class Plaintext(ServerCase):
 
     def test_mariadb(self):
         self.switch(Mariadb)
+
+    def test_nginx(self):
+        """It looks whether a login may be tried before it asks its own server of logins, which is not there."""
+        for switch, answer in (("only", b"a1 BAD invalid command"), ("on", b"* BAD internal server error")):
+            kind = type("NginxImap", (NginxImap,), {"tls": f"; starttls {switch}"})
+            server = self.grafted(kind, self.site)
+            with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+                connection.recv(1024)
+                connection.sendall(b"a1 LOGIN tester word\r\n")
+                self.assertIn(answer, connection.recv(1024), switch)
+            self.assert_mutual(server)
 
     def test_postfix(self):
         self.switch(Postfix)

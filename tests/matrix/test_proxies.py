@@ -3,7 +3,7 @@
 from matrix.columns import Matrix
 
 from servers.haproxy import Haproxy, HaproxySingle
-from servers.nginx_proxy import NginxImaps, NginxSmtps, NginxStream
+from servers.nginx_proxy import NginxImap, NginxImaps, NginxSmtps, NginxStream
 from servers.terminators import Hitch, Stunnel
 from servers.tools import Ncat, Socat
 
@@ -20,6 +20,9 @@ class Proxies(Matrix):
 
     def test_nginx_imaps(self):
         self.row(NginxImaps)
+
+    def test_nginx_starttls(self):
+        self.row(NginxImap)
 
     def test_nginx_smtps(self):
         self.row(NginxSmtps)

@@ -46,7 +46,7 @@ mail {{
     ssl_protocols TLSv1.2 TLSv1.3;
     server_name one.example;
     server {{
-        listen 127.0.0.1:{port} ssl;
+        listen 127.0.0.1:{port} {tls};
         protocol {protocol};
     }}
 }}
@@ -63,11 +63,13 @@ class NginxProxy(Server):
     own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, replaces=True),)
     module = config = "?"
     protocol = ""
+    tls = "ssl"
 
     def configure(self):
         (self.home / "nginx.conf").write_text(
             (_MASTER + self.config).format(
-                home=self.home, port=self.port, module=self.module, protocol=self.protocol, body=PLACEHOLDER_BODY
+                home=self.home, port=self.port, module=self.module, protocol=self.protocol, tls=self.tls,
+                body=PLACEHOLDER_BODY,
             )
         )
 
@@ -116,6 +118,28 @@ class NginxImaps(NginxMail):
 
     def conversation(self, host):
         return [(b"", b"* OK IMAP4 ready\r\n"), (b"a1 NOOP\r\n", b"a1 OK completed\r\n")]
+
+
+class NginxImap(NginxImaps):
+    """STARTTLS."""
+
+    title = "nginx (mail, IMAP STARTTLS)"
+    notes = "`starttls only` refuses logins in plaintext; what needs no login is answered"
+    probe_options = {"starttls": "imap"}
+    scheme = "imap"
+    tls = "; starttls only"
+
+    def is_answer(self, data, host):
+        return data == b"* BYE\r\na1 OK completed\r\n"
+
+    def conversation(self, host):
+        return super().conversation(host)[1:]
+
+    def client_words(self, who, ca):
+        return [*super().client_words(who, ca), "--ssl-reqd"]
+
+    def client_served(self, done):
+        return super().client_served(done) and b"SSL connection using" in done.stderr
 
 
 class NginxSmtps(NginxMail):
