@@ -1,4 +1,4 @@
-"""Ports that begin in plaintext: what the notes say of the server's own switches, and FTP's ports that begin with TLS."""
+"""Ports that begin in plaintext: what the notes say of the server's own switches, and FTP's own hosts and ports."""
 
 import socket
 import subprocess
@@ -12,7 +12,7 @@ from servers.mariadb import Mariadb
 from servers.nginx_proxy import NginxImap
 from servers.postfix import Postfix
 from servers.postgresql import Postgresql
-from servers.proftpd import Proftpd, ProftpdImplicit
+from servers.proftpd import Proftpd, ProftpdHosts, ProftpdImplicit
 from servers.vsftpd import Vsftpd, VsftpdImplicit
 
 
@@ -77,6 +77,16 @@ class Plaintext(ServerCase):
             said = client.plain(server.port, login, speaks_first=True)
             self.assertIn(b"230 ", said)
             self.assertIn(b"221 ", said)
+
+    def test_proftpd_virtual_hosts(self):
+        plain = self.make(ProftpdHosts).start()
+        server = self.grafted(ProftpdHosts, self.site)
+        for number, host in enumerate(HOSTS):
+            self.assert_served(plain, self.probe(plain, host=host), plain.own[number], host)
+            for version in server.versions:
+                self.assert_served(server, self.probe(server, version, self.good, host), self.injected, host)
+                for who in (None, self.pki.clients["wrong CA"]):
+                    self.assert_refused(self.probe(server, version, who, host), self.injected)
 
     def implicit(self, kind):
         server = self.grafted(kind, self.site)

@@ -37,7 +37,7 @@ class Coturn(Server):
     own_reloads = (OwnReload("SIGUSR2", signal.SIGUSR2, says="Reloading TLS certificates"),)
     client_input = _BINDING
     versions = ("1.2",)
-    version_limits = {"1.3": "it asks for the methods of older versions alone"}
+    version_limits = {"1.3": "this release goes up to 1.2"}
 
     def configure(self):
         (self.home / "var").mkdir()

@@ -4,6 +4,7 @@ import subprocess
 
 from support import procs
 from support.facts import OwnReload
+from support.pki import HOSTS
 from support.starttls import StarttlsServer, plaintext_note, short_folder
 
 _CONFIG = """
@@ -17,6 +18,10 @@ ssl = {ssl}
 {plaintext}
 ssl_cert = <{home}/own0.pem
 ssl_key = <{home}/own0.key
+local_name {second} {{
+  ssl_cert = <{home}/own1.pem
+  ssl_key = <{home}/own1.key
+}}
 {native}
 service imap-login {{
   inet_listener imap {{
@@ -55,6 +60,7 @@ class Dovecot(StarttlsServer):
     package = "dovecot-core"
     user = "dovenull"
     processes = 0
+    hosts = 2
     probe_options = {"starttls": "imap"}
     scheme = "imap"
     own_reloads = (OwnReload("doveadm reload", _reload, says="SIGHUP received - reloading configuration"),)
@@ -64,7 +70,8 @@ class Dovecot(StarttlsServer):
     closes_plaintext = "ssl = required"
     plain_source = "127.0.0.2"
     notes = (
-        plaintext_note(closes_plaintext) + "; a client with the server's own address counts as secure and is served all the same"
+        plaintext_note(closes_plaintext)
+        + "; a client with the server's own address counts as secure and is served all the same"
     )
 
     def configure(self):
@@ -81,7 +88,8 @@ class Dovecot(StarttlsServer):
         imap, imaps = (self.port, self.other_port) if self.probe_options else (self.other_port, self.port)
         (self.home / "dovecot.conf").write_text(
             _CONFIG.format(
-                home=self.home, run=run, imap=imap, imaps=imaps, native=native, ssl="required" if self.tls_only else "yes",
+                home=self.home, run=run, second=HOSTS[1], imap=imap, imaps=imaps, native=native,
+                ssl="required" if self.tls_only else "yes",
                 plaintext="" if self.tls_only else "disable_plaintext_auth = no",
             )
         )

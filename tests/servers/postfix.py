@@ -1,16 +1,17 @@
 """Postfix: master starts smtpd with a cleaned environment as root; smtpd drops its user and changes its root."""
 
 import subprocess
-from pathlib import Path
 
 from support import procs
 from support.facts import OwnReload
+from support.pki import HOSTS
 from support.starttls import StarttlsServer, plaintext_note, short_folder
 
 _MAIN = """
 compatibility_level = 3.6
 queue_directory = {queue}
 data_directory = {home}/data
+meta_directory = /etc/postfix
 command_directory = /usr/sbin
 daemon_directory = /usr/lib/postfix/sbin
 mail_owner = postfix
@@ -29,6 +30,7 @@ smtpd_tls_cert_file = {home}/own0.pem
 smtpd_tls_key_file = {home}/own0.key
 smtpd_tls_security_level = {level}
 smtpd_tls_session_cache_database = btree:{home}/data/sessions
+tls_server_sni_maps = texthash:{home}/names
 {native}
 """
 
@@ -70,6 +72,7 @@ class Postfix(StarttlsServer):
     package = "postfix"
     user = "postfix"
     processes = 0
+    hosts = 2
     probe_options = {"starttls": "smtp"}
     scheme = "smtp"
     own_reloads = (OwnReload("postfix reload", _reload, says="reload -- version"),)
@@ -86,12 +89,14 @@ class Postfix(StarttlsServer):
         native = ""
         if self.native:
             native = f"smtpd_tls_req_ccert = yes\nsmtpd_tls_ask_ccert = yes\nsmtpd_tls_CAfile = {self.native.ca.cert}"
+        second = self.home / "own1.key-first"
+        second.write_text((self.home / "own1.key").read_text() + (self.home / "own1.pem").read_text())
+        second.chmod(0o600)
+        (self.home / "names").write_text(f"{HOSTS[1]} {second}\n")
         level = "encrypt" if self.tls_only or self.native else "may"
         smtp, smtps = (self.port, self.other_port) if self.probe_options else (self.other_port, self.port)
         (config / "main.cf").write_text(_MAIN.format(home=self.home, queue=short_folder(), level=level, native=native))
         (config / "master.cf").write_text(_MASTER.format(smtp=smtp, smtps=smtps))
-        for name in ("postfix-script", "post-install", "postfix-files"):
-            (config / name).symlink_to(Path("/etc/postfix") / name)
 
     def command(self):
         return ["/usr/sbin/postfix", "-c", self.home / "config", "start-fg"]

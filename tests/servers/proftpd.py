@@ -3,6 +3,7 @@
 import signal
 
 from support.facts import OwnReload
+from support.pki import HOSTS
 from support.starttls import FtpServer, plaintext_note
 
 _CONFIG = """
@@ -22,17 +23,22 @@ WtmpLog off
 TransferLog none
 UseIPv6 off
 UseReverseDNS off
-DelayEngine off
+TLSLog {home}/tls.log
+{hosts}
+"""
+
+_HOST = """
+ServerAlias {host}
 RequireValidShell off
+DelayEngine off
 <Anonymous {home}/public>
     User ftp
     Group nogroup
     UserAlias anonymous ftp
 </Anonymous>
 TLSEngine on
-TLSLog {home}/tls.log
-TLS{own}CertificateFile {home}/own0.pem
-TLS{own}CertificateKeyFile {home}/own0.key
+TLS{own}CertificateFile {home}/own{number}.pem
+TLS{own}CertificateKeyFile {home}/own{number}.key
 TLSRequired {tls_only}
 {options}
 {native}
@@ -58,12 +64,18 @@ class Proftpd(FtpServer):
                 f"TLSVerifyClient on\nTLSCACertificateFile {self.native.ca.cert}\n"
                 f"TLSCARevocationFile {self.native.crl}"
             )
-        (self.home / "proftpd.conf").write_text(
-            _CONFIG.format(
-                port=self.port, home=self.home, native=native, tls_only="on" if self.tls_only else "off",
-                options="" if self.probe_options else "TLSOptions UseImplicitSSL", own="EC" if self.own[0].is_ec() else "RSA",
+        hosts = [
+            _HOST.format(
+                home=self.home, number=number, host=HOSTS[number], own="EC" if own.is_ec() else "RSA", native=native,
+                tls_only="on" if self.tls_only else "off",
+                options="" if self.probe_options else "TLSOptions UseImplicitSSL",
             )
-        )
+            for number, own in enumerate(self.own)
+        ]
+        if len(hosts) > 1:  # it knows by SNI what is in a <VirtualHost>
+            hosts = [f"<VirtualHost 127.0.0.1>\nPort {self.port}\n{host}</VirtualHost>\n" for host in hosts]
+        port = self.port if len(hosts) == 1 else 0
+        (self.home / "proftpd.conf").write_text(_CONFIG.format(port=port, home=self.home, hosts="".join(hosts)))
 
     def command(self):
         return [self.executable, "-n", "-c", self.home / "proftpd.conf"]
@@ -73,3 +85,10 @@ class ProftpdImplicit(Proftpd):
     name = "proftpd-implicit"
     scheme = "ftps"
     probe_options = {}
+
+
+class ProftpdHosts(Proftpd):
+    """Two hosts by SNI. It turns away a name that is none of them, so that its row is measured with one."""
+
+    name = "proftpd-hosts"
+    hosts = 2

@@ -54,7 +54,8 @@ class Vsftpd(FtpServer):
     own_reloads = (OwnReload("SIGHUP", _reload, shows=lambda server: server.greets_anew()),)
     closes_plaintext = "force_local_logins_ssl, force_local_data_ssl, and the same for anon, = YES"
     notes = (
-        plaintext_note(closes_plaintext) + "; needs seccomp_sandbox = NO: Debian's filter kills its TLS without tlsgraft too"
+        plaintext_note(closes_plaintext)
+        + "; needs seccomp_sandbox = NO: Debian's filter kills its TLS without tlsgraft too"
     )
 
     def __init__(self, home, own, native=None, tls_only=False, filtered=False):

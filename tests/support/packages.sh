@@ -15,7 +15,8 @@ tg_packages() {
                 libcap2-bin groff-base gnutls-bin faketime python3-scapy python3-cryptography libpython3.11-testsuite \
                 apache2 haproxy mosquitto mosquitto-clients redis-server redis-tools lighttpd lighttpd-mod-openssl postgresql \
                 stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
-                unbound bind9 freeradius freeradius-utils coturn mariadb-server mariadb-client socat ncat openbsd-inetd \
+                unbound bind9 bind9-dnsutils knot-dnsutils freeradius freeradius-utils coturn mariadb-server mariadb-client \
+                socat ncat openbsd-inetd \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
                 iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 \
                 node-acorn node-cjs-module-lexer node-undici
