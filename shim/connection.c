@@ -9,8 +9,7 @@
 static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 
-/* A handshake that ended without a finish: refused where the client had said hello, else aborted. */
-static void count_end(struct tg_connection *connection)
+void tg_connection_count_end(struct tg_connection *connection)
 {
 	if (connection->counted || connection->counters == NULL)
 		return;
@@ -35,7 +34,7 @@ static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, in
 	struct tg_connection *connection = tg_table_take(&connections, parent);
 	if (connection == NULL)
 		return;
-	count_end(connection);
+	tg_connection_count_end(connection);
 	connection_free(connection);
 }
 
@@ -112,7 +111,7 @@ void tg_connection_reset(struct tg_connection *connection)
 {
 	struct tg_live *live = NULL;
 
-	count_end(connection);
+	tg_connection_count_end(connection);
 	if (connection->live != NULL)
 		tg_connection_with(connection->entry.key, take_live, &live);
 	tg_recheck_free(live);

@@ -69,6 +69,9 @@ void tg_connection_each(void (*visit)(struct tg_connection *, void *), void *arg
 /* The first reason counts: later ones are consequences. */
 void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason);
 
+/* Counts a handshake that did not finish, once: refused where the client had said hello, else aborted. */
+void tg_connection_count_end(struct tg_connection *connection);
+
 /* Around fork. */
 void tg_connection_lock(void);
 void tg_connection_unlock(void);

@@ -58,6 +58,7 @@ bool tg_enforce_refused_any(void)
 static int fail(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
 {
 	connection->phase = TG_PHASE_REFUSED;
+	tg_connection_count_end(connection);
 	atomic_store_explicit(&refused_any, true, memory_order_relaxed);
 	/* Both directions are closed for libssl too, so that nothing crosses even where a call is not hooked. */
 	o->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
@@ -68,10 +69,8 @@ static int fail(const struct tg_openssl *o, struct tg_connection *connection, SS
 }
 
 /* Which fault libssl itself found, for the counters. */
-static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, const SSL *ssl, int result)
+static void name_fault(const struct tg_openssl *o, struct tg_connection *connection)
 {
-	if (connection->has_reason || connection->policy == NULL || o->SSL_get_error(ssl, result) != SSL_ERROR_SSL)
-		return;
 	unsigned long error = o->ERR_peek_last_error();
 	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
 		return;
@@ -88,6 +87,19 @@ static void note_failure(const struct tg_openssl *o, struct tg_connection *conne
 	default:
 		break;
 	}
+}
+
+/*
+ * A fault ends the handshake for good. It is counted at once: a process of one connection ends without freeing anything,
+ * and others free late.
+ */
+static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, const SSL *ssl, int result)
+{
+	if (connection->counted || o->SSL_get_error(ssl, result) != SSL_ERROR_SSL)
+		return;
+	if (connection->policy != NULL)
+		name_fault(o, connection);
+	tg_connection_count_end(connection);
 }
 
 static int finished(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)

@@ -12,6 +12,7 @@ from support.case import Context, ServerCase
 from support.pki import ALLOW, HOSTS
 from support.procs import wait_until
 
+REFUSALS = ("no_certificate", "unknown_ca", "expired", "not_yet_valid", "revoked", "not_allowed")
 UNKNOWN = "nobody.example"
 WILD = "a.shop.example"
 RELOAD_SECONDS = 20
@@ -121,6 +122,20 @@ class Matrix(ServerCase):
                     continue
                 self.assertTrue(self.refused(version, who).asked, f"{name}: no certificate was asked for")
             self.cells[name] = "served" if name == "right" else "refused"
+        self.status_tells()
+
+    def status_tells(self):
+        """What `tlsgraft status` counted of these clients."""
+        count = len(self.kind.versions)
+        expected = {"accepted": count, "refused": 6 * count}
+        expected.update({name: count for name in REFUSALS})
+
+        def counted():
+            section = self.graft.status(self.server.pid)["sections"][0]
+            found = {**section["handshakes"], **section["refused_by"]}
+            return {key: found[key] for key in expected} == expected
+
+        wait_until(counted, 5, f"{expected} in {self.graft.status(self.server.pid)['sections'][0]}")
 
     def measure_sni(self):
         for version in self.kind.versions:
