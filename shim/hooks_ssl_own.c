@@ -50,7 +50,8 @@ TG_EXPORT int SSL_CTX_load_verify_locations(SSL_CTX *ssl_ctx, const char *file, 
 {
 	const struct tg_openssl *o = tg_openssl();
 	int saved = errno;
-	bool begun = tg_own_begin(ssl_ctx, TG_OWN_TRUST);
+	/* Without a name its failure is an answer: some go on to the default places then. */
+	bool begun = (file != NULL || folder != NULL) && tg_own_begin(ssl_ctx, TG_OWN_TRUST);
 	int result = o->SSL_CTX_load_verify_locations(ssl_ctx, file, folder);
 
 	return begun ? tg_own_loaded(TG_OWN_TRUST, file == NULL ? folder : file, result, saved) : result;

@@ -1,0 +1,143 @@
+"""Servers without a certificate of their own: started where every connection is governed, and never left to themselves."""
+
+from support import client, replay
+from support.case import ServerCase
+from support.client import TLS12, TLS13, VERSIONS
+from support.pki import HOSTS
+
+from servers.bare import BARE, BareApache, BareAsyncio, BareMariadb, BareRedis
+
+NOT_NEEDED = "not needed, every connection is governed"
+
+
+class Own(ServerCase):
+    def setUp(self):
+        super().setUp()
+        self.injected = self.pki.server("rsa")
+        self.good = self.pki.clients["good"]
+
+    def ask(self, server, version=TLS13, who=None):
+        """The data, and the leaf that the server showed."""
+        wish = replay.Client(version, who)
+        with replay.connect(server.port) as connection:
+            connection.sendall(wish.hello)
+            data = wish.finish(connection, server.request(HOSTS[0]), lambda data: server.is_answer(data, HOSTS[0]))
+        return data, wish.leaf_sha256()
+
+    def bare(self, kind, sections, wait=True, **options):
+        server = self.make(kind, **options)
+        server.start(wrap=self.graft.run(self.ini(sections)), environment=self.graft.environment(), wait=wait)
+        return server
+
+    def assert_serves_ours(self, server, version=TLS13):
+        self.assertEqual(self.ask(server, version)[0], b"")
+        data, shown = self.ask(server, version, self.good)
+        self.assertTrue(server.is_answer(data, HOSTS[0]), data)
+        self.assertEqual(shown, self.injected.leaf_sha256)
+
+    def assert_does_not_serve(self, server):
+        """It ends, or what it accepts it cannot serve."""
+        try:
+            server.start()
+            self.assertEqual(self.ask(server, who=self.good), (b"", None))
+        except (AssertionError, OSError) as fault:
+            self.assertNotIn("not within", str(fault))
+        finally:
+            server.stop()
+
+    def test_they_start_and_serve_ours(self):
+        for kind in BARE:
+            server = self.bare(kind, {"server": self.mutual(self.injected)})
+            for version in VERSIONS:
+                with self.subTest(server=kind.name, version=version):
+                    self.assert_serves_ours(server, version)
+            server.stop()
+
+    def test_they_do_not_without(self):
+        """What the test before proves is the shim's doing."""
+        for kind in BARE:
+            with self.subTest(server=kind.name):
+                self.assert_does_not_serve(self.make(kind))
+
+    def test_mariadb(self):
+        server = self.bare(BareMariadb, {"server": self.mutual(self.injected)})
+        for version in VERSIONS:
+            for who, finished in ((self.good, True), (None, False)):
+                with self.subTest(version=version, client=bool(who)):
+                    result = client.probe(server.port, b"\0", version, client=who, more=["-starttls", "mysql"])
+                    self.assertEqual(result.chain_sha256, self.injected.chain_sha256, str(result))
+                    self.assertEqual("certificate required" in result.alerts or "handshake failure" in result.alerts,
+                                     not finished, str(result))
+        server.stop()
+        server = self.make(BareMariadb)
+        server.start(wait=False)
+        self.assertNotEqual(server.process.wait(30), 0)
+
+    def test_why_is_said_once_for_each_file(self):
+        server = self.bare(BareRedis, {"server": self.mutual(self.injected)})
+        self.assert_serves_ours(server)
+        said = [line for line in server.output.read_text().splitlines() if NOT_NEEDED in line]
+        self.assertEqual(len(said), 2, said)
+        self.assertIn(f"{server.home}/own0.pem cannot be used (No such file or directory)", said[0])
+        self.assertIn(f"{server.home}/own0.key cannot be used (No such file or directory)", said[1])
+
+    def test_a_key_of_another_certificate(self):
+        server = self.make(BareAsyncio)
+        server.missing = list
+        (server.home / "own0.key").write_bytes(self.pki.own("ec").key.read_bytes())
+        server.start(wrap=self.graft.run(self.ini({"server": self.mutual(self.injected)})))
+        self.assert_serves_ours(server)
+        self.assertIn(NOT_NEEDED, server.output.read_text())
+
+    def test_nothing_is_made_good_where_a_connection_may_be_the_servers_own(self):
+        """A listener or a name under `off`, or no [server] section: the server says what is wrong, and ends."""
+        mutual = self.mutual(self.injected)
+        for sections in (
+            {"server": mutual, "listener open": {"listen": "127.0.0.1:1", "mode": "off"}},
+            {"server": mutual, "sni open": {"names": "open.example", "mode": "off"}},
+            {"listener only": {"listen": "127.0.0.1:1", **mutual}},
+            {"server": {"mode": "off"}},
+        ):
+            for kind in (BareRedis, BareAsyncio):
+                with self.subTest(server=kind.name, sections=list(sections)):
+                    server = self.bare(kind, sections, wait=False)
+                    self.assertEqual(server.process.wait(15), 1, server.logs())
+                    self.assertNotIn(NOT_NEEDED, server.output.read_text())
+                    server.stop()
+        with self.subTest(server="apache2"):
+            sections = {"server": mutual, "listener open": {"listen": "127.0.0.1:1", "mode": "off"}}
+            server = self.bare(BareApache, sections, wait=False)
+            self.assertNotEqual(server.process.wait(15), 0, server.logs())
+
+    def test_left_to_itself_by_a_reload_it_serves_nothing(self):
+        """A change to `off`: no certificate, neither its own nor the one that was injected before."""
+        for kind in (BareRedis, BareAsyncio, BareApache):
+            server = self.bare(kind, {"server": self.mutual(self.injected)})
+            self.assert_serves_ours(server)
+            self.ini({"server": {"mode": "off"}})
+            self.assert_reloaded(server)
+            for version in VERSIONS:
+                for who in (None, self.good):
+                    with self.subTest(server=kind.name, version=version, client=bool(who)):
+                        self.assertEqual(self.ask(server, version, who), (b"", None))
+            self.ini({"server": self.mutual(self.injected)})
+            self.assert_reloaded(server)
+            with self.subTest(server=kind.name):
+                self.assert_serves_ours(server, TLS12)
+            server.stop()
+
+    def test_trust_is_made_good_where_ours_alone_counts(self):
+        """Under `server` the server judges its clients by what it trusts: without that it does not start."""
+        for sections, starts in (
+            ({"server": self.mutual(self.injected)}, True),
+            ({"server": {"mode": "server", **self.pair(self.injected)}}, False),
+        ):
+            server = self.make(BareRedis)
+            server.options += ["--tls-ca-cert-file", server.home / "no-ca.pem"]
+            server.start(wrap=self.graft.run(self.ini(sections)), environment=self.graft.environment(), wait=starts)
+            with self.subTest(mode=sections["server"]["mode"]):
+                if starts:
+                    self.assert_serves_ours(server)
+                else:
+                    self.assertEqual(server.process.wait(15), 1, server.logs())
+            server.stop()
