@@ -98,6 +98,9 @@ class BareWeborf(BareHttp):
             "--key", self.home / "own0.key",
         ]
 
+    def request(self, host):
+        return super().request(host).replace(b"GET / ", b"GET /index.html ")
+
 
 class BareSocat(Bare):
     name = "socat"
