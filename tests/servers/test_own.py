@@ -1,12 +1,25 @@
 """Servers without a certificate of their own: started where every connection is governed, and never left to themselves."""
 
+import subprocess
+from pathlib import Path
+
 from support import client, replay
 from support.case import ServerCase
 from support.client import TLS12, TLS13, VERSIONS
-from support.pki import HOSTS
+from support.pki import HOSTS, Credential, openssl
 
 from servers.bare import BARE, BareApache, BareAsyncio, BareMariadb, BareRedis
+from servers.coturn import Coturn
+from servers.dovecot import DovecotImaps
+from servers.freeradius import Freeradius
+from servers.haproxy import Haproxy
+from servers.lighttpd import Lighttpd
+from servers.nginx import Nginx
+from servers.postgresql import Postgresql
+from servers.proftpd import ProftpdImplicit
+from servers.terminators import Hitch, Stunnel
 
+CERTS = Path(__file__).resolve().parents[2] / "examples/certs"
 NOT_NEEDED = "not needed, every connection is governed"
 
 
@@ -141,3 +154,65 @@ class Own(ServerCase):
                 else:
                     self.assertEqual(server.process.wait(15), 1, server.logs())
             server.stop()
+
+
+class Placeholder(ServerCase):
+    """Servers that read their certificate themselves: examples/certs/placeholder.sh makes one for them to read."""
+
+    KINDS = (
+        Nginx, Haproxy, Lighttpd, Stunnel, Hitch, Postgresql, Freeradius, ProftpdImplicit, DovecotImaps, Coturn,
+    )
+
+    def setUp(self):
+        super().setUp()
+        self.injected = self.pki.server("rsa")
+        folder = self.home / "placeholder"
+        subprocess.run([CERTS / "placeholder.sh", folder], check=True, capture_output=True)
+        self.placeholder = Credential(folder / "placeholder.key", folder / "placeholder.pem")
+
+    def make(self, kind, own="rsa", **options):
+        server = kind(self.home / f"{kind.name}{len(self.servers)}", [self.placeholder] * kind.hosts, **options)
+        self.servers.append(server)
+        return server
+
+    def test_it_is_enough_and_never_served(self):
+        ini = self.ini({"server": self.mutual(self.injected)})
+        for kind in self.KINDS:
+            server = self.grafted(kind, ini)
+            for version in getattr(kind, "versions", VERSIONS):
+                for host in HOSTS[: kind.hosts]:
+                    with self.subTest(server=kind.name, version=version, host=host):
+                        self.assert_refused(self.probe(server, version, host=host), self.injected)
+                        result = self.probe(server, version, self.pki.clients["good"], host)
+                        self.assert_served(server, result, self.injected, host)
+            server.stop()
+
+    def test_it_is_what_the_server_would_serve(self):
+        """Without the shim: so the test before shows something."""
+        for kind in (Nginx, Haproxy):
+            server = self.make(kind).start()
+            with self.subTest(server=kind.name):
+                self.assert_served(server, self.probe(server), self.placeholder)
+            server.stop()
+
+    def test_without_any_they_do_not_start(self):
+        ini = self.ini({"server": self.mutual(self.injected)})
+        for kind in (Nginx, Haproxy, Lighttpd, Stunnel, Hitch):
+            server = self.make(kind)
+            for path in server.home.glob("own*"):
+                path.unlink()
+            server.start(wrap=self.graft.run(ini), environment=self.graft.environment(), wait=False)
+            with self.subTest(server=kind.name):
+                self.assertNotEqual(server.process.wait(15), 0, server.logs())
+            server.stop()
+
+    def test_the_script(self):
+        folder = self.placeholder.key.parent
+        said = openssl("x509", "-in", self.placeholder.cert, "-noout", "-subject", "-text").decode()
+        self.assertIn("CN = placeholder that is never served", said)
+        self.assertNotIn("Subject Alternative Name", said)
+        self.assertEqual(self.placeholder.key.stat().st_mode & 0o777, 0o600)
+        self.assertEqual((folder / "placeholder.both.pem").stat().st_mode & 0o777, 0o600)
+        again = subprocess.run([CERTS / "placeholder.sh", folder], check=False, capture_output=True, text=True)
+        self.assertEqual(again.returncode, 73)
+        self.assertIn("exists already", again.stderr)
