@@ -326,22 +326,28 @@ static const struct tg_section *taken_by(const struct tg_config *config, const s
 }
 
 /*
- * Who may say a name in SNI chooses the policy by it, and a server may then answer for another host of its own (the Host
- * header of HTTP): an [sni] section that demands less opens more than its own host.
+ * Who may say a name in SNI, or none, chooses the policy by it, and a server may then answer for another host of its own
+ * (the Host header of HTTP): an [sni] section that demands less opens more than its own host, and one that demands more is
+ * passed by who names another.
  */
-static void warn_of_weaker(struct resolving *resolving, const struct tg_section *sni, uint32_t policy, uint32_t base)
+static void warn_of_difference(struct resolving *resolving, const struct tg_section *sni, uint32_t policy, uint32_t base)
 {
 	const struct tg_document *document = resolving->document;
 	const struct tg_values *modes = &sni->options[TG_OPT_MODE];
 
-	if (modes->count == 0 || policy >= document->policy_count || base >= document->policy_count ||
-	    tg_mode_strictness(document->policies[policy].mode) >= tg_mode_strictness(document->policies[base].mode))
+	if (modes->count == 0 || policy >= document->policy_count || base >= document->policy_count)
+		return;
+	int difference =
+	    tg_mode_strictness(document->policies[policy].mode) - tg_mode_strictness(document->policies[base].mode);
+	if (difference == 0)
 		return;
 	struct tg_place place = tg_config_place(&resolving->load->config, sni, TG_OPT_MODE, modes->items[0].line);
 	tg_message(
 	    resolving->load->messages, TLSGRAFT_WARNING, &place,
-	    "demands less of clients than other names of the same port: a client may ask for this name in SNI and for "
-	    "another host in the protocol, so the server must tell its hosts apart itself");
+	    "demands %s of clients than other names of the same port: a client may ask for %s in SNI and for %s in the "
+	    "protocol, so the server must tell its hosts apart itself",
+	    difference < 0 ? "less" : "more", difference < 0 ? "this name" : "another name, or none,",
+	    difference < 0 ? "another host" : "this host");
 }
 
 /* The host names of all [sni] sections that apply on a route. */
@@ -361,7 +367,7 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 			continue;
 		overlay(&effective, sni);
 		policy = policy_of(resolving, sni, &effective);
-		warn_of_weaker(resolving, sni, policy, route->policy);
+		warn_of_difference(resolving, sni, policy, route->policy);
 		for (size_t j = 0; j < names->count; j++) {
 			const struct tg_section *taken = taken_by(config, listener, i, j);
 			struct tg_place place = tg_config_place(config, sni, TG_OPT_NAMES, names->items[j].line);

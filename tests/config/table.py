@@ -273,6 +273,8 @@ GOOD_ROWS = [
         [at(3, "[server] cert", "server.pem: expires in 36")], status=1),
     Row("a weaker name on a mutual port", ini({}, "[sni b]", "names = b.example", "mode = server"),
         [at(8, "[sni b] mode", "demands less of clients than other names of the same port")], status=1),
+    Row("a stricter name on an optional port", ini({2: "mode = optional"}, "[sni b]", "names = b.example", "mode = mutual"),
+        [at(8, "[sni b] mode", "demands more of clients than other names of the same port")], status=1),
     Row("crl_check without crl", ini({}, "crl_check = chain"), [at(6, "[server] crl_check", "has no effect without crl")],
         status=1),
     Row("passphrase for nothing", ini({}, "key_passphrase_file = pass.txt"),

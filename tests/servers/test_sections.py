@@ -2,7 +2,7 @@
 
 import time
 
-from support import client, procs
+from support import client, procs, sni
 from support.case import ServerCase
 from support.client import TLS12, TLS13, VERSIONS
 from support.pki import HOSTS, URI_GOOD, URI_OTHER, Authority, Credential
@@ -12,6 +12,7 @@ from servers.everyone import SERVERS
 from servers.haproxy import Haproxy
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
+from servers.several import HaproxySeveral
 
 
 class Sections(ServerCase):
@@ -109,6 +110,41 @@ class Sections(ServerCase):
                 with self.subTest(version=version, name=name):
                     result = client.probe(server.port, server.request(HOSTS[0]), version, client=self.good, sni=name)
                     self.assert_served(server, result, expected)
+
+    def test_sni_in_every_form(self):
+        """A lenient name beside the strict rest: what is not exactly that name, once, is not served under it."""
+        ini = self.ini(
+            {
+                "server": self.mutual(self.injected),
+                "sni lax": {"names": "lax.example", "mode": "server", **self.pair(self.other, "other")},
+            }
+        )
+        lax, strict = self.other.leaf_sha256, self.injected.leaf_sha256
+        names = {
+            b"lax.example": lax, b"LAX.exAMPLE": lax, b"lax.example.": lax, b"127.0.0.1": strict, b"[::1]": strict,
+            b"lax.example..": strict, b".lax.example": strict, b"*.example": strict, b"lax": strict, b"xlax.example": strict,
+            b"lax.example:443": strict, b" lax.example": strict, b"": None, b"l\xc3\xa4x.example": strict, b"a" * 255: strict,
+        }
+        bodies = {sni.name_list(name): (name, expected) for name, expected in names.items()}
+        for body in (
+            sni.name_list(b"lax.example", b"one.example"), sni.name_list(b"one.example", b"lax.example"),
+            sni.name_list(b"lax.example", b"lax.example"), sni.name_list(b"lax.example\0"),
+            sni.name_list(b"lax.example\0.one.example"), sni.name_list(b"\0lax.example"), sni.name_list(b"a" * 256),
+            sni.name_list(b"lax.example", kind=1), sni.name_list(b"lax.example") + b"x", sni.name_list(b"lax.example")[:-1],
+            b"", b"\0", b"\0\0",
+        ):
+            bodies[body] = (body, None)
+        for kind in (Nginx, HaproxySeveral):
+            server = self.grafted(kind, ini)
+            self.assertEqual(sni.shown(server.port, sni.hello_with(None)), strict)
+            for body, (name, expected) in bodies.items():
+                with self.subTest(server=kind.name, name=name):
+                    found = sni.shown(server.port, sni.hello_with(body))
+                    if expected:
+                        self.assertEqual(found, expected)
+                    else:
+                        self.assertNotEqual(found, lax)
+            server.stop()
 
     def test_sni_on_one_listener_only(self):
         port = procs.free_port()
