@@ -60,8 +60,11 @@ static bool message_fits(struct tg_hello *hello)
 static size_t take_body(struct tg_hello *hello, const unsigned char *data, size_t size)
 {
 	size_t used = size < hello->record_left ? size : hello->record_left;
-	size_t left = (hello->message_end == 0 ? MESSAGE_HEADER : hello->message_end) - hello->message_size;
+	size_t left = hello->message_end - hello->message_size;
 
+	/* Its header byte by byte: what does not fit ends where it does, however the stream is cut. */
+	if (hello->message_end == 0)
+		left = 1;
 	used = used < left ? used : left;
 	for (size_t i = 0; i < used && hello->message_size + i < TG_HELLO_HEAD; i++)
 		hello->head[hello->message_size + i] = data[i];

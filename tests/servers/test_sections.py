@@ -10,6 +10,7 @@ from support.pki import HOSTS, URI_GOOD, URI_OTHER, Authority, Credential
 from servers.apache import Apache
 from servers.everyone import SERVERS
 from servers.haproxy import Haproxy
+from servers.lighttpd import Lighttpd
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
 from servers.several import HaproxySeveral
@@ -144,6 +145,18 @@ class Sections(ServerCase):
                         self.assertEqual(found, expected)
                     else:
                         self.assertNotEqual(found, lax)
+            server.stop()
+
+    def test_another_host_than_the_name(self):
+        """What the README says of each server where a lenient name is asked for in SNI and a strict host in the request."""
+        ini = self.ini({"server": self.mutual(self.injected), "sni lax": {"names": HOSTS[1], "mode": "server"}})
+        for kind, tells_apart in ((Apache, True), (Nginx, False), (Haproxy, False), (Lighttpd, False)):
+            server = self.grafted(kind, ini)
+            for version in VERSIONS:
+                with self.subTest(server=kind.name, version=version):
+                    result = client.probe(server.port, server.request(HOSTS[0]), version, sni=HOSTS[1])
+                    self.assertEqual(server.is_answer(result.data, HOSTS[0]), not tells_apart, str(result))
+                    self.assertEqual(b" 421 " in result.data[:20], tells_apart, str(result))
             server.stop()
 
     def test_sni_on_one_listener_only(self):

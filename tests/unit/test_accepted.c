@@ -23,7 +23,7 @@ struct accepted {
 static struct accepted connect_to(int listener)
 {
 	struct accepted made = {.fd = -1};
-	struct sockaddr_in address;
+	struct sockaddr_in address = {0};
 	socklen_t size = sizeof(address);
 
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
@@ -131,6 +131,9 @@ static void test_another_read_in_between(void **state)
 	tg_accepted_begin(a.fd);
 	receive_hello(a.fd, 1);
 	tg_accepted_read(b.fd);
+	assert_int_equal(port_of(1), 0);
+	tg_accepted_read(a.fd);
+	tg_accepted_read(1 << 19); /* a number that nothing is known of */
 	assert_int_equal(port_of(1), 0);
 	tg_accepted_read(a.fd);
 	assert_int_equal(port_of(1), a.port);
