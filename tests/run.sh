@@ -177,11 +177,11 @@ stage_unit() {
 }
 
 stage_keeper() {
-    build dev && counted keeper "$python" tests/keeper/run.py build
+    build dev && counted keeper "$python" tests/keeper/run.py build -j "$jobs"
 }
 
 stage_servers() {
-    build dev && counted servers "$python" tests/servers/run.py build
+    build dev && counted servers "$python" tests/servers/run.py build -j "$jobs"
 }
 
 stage_rows() {
@@ -243,13 +243,13 @@ stage_asan-keeper() {
     chmod 1777 "$logs/reports"
     options="log_path=$logs/reports/asan:verify_asan_link_order=0:handle_segv=0:handle_sigbus=0:handle_sigfpe=0"
     counted asan-keeper env ASAN_OPTIONS="$options" UBSAN_OPTIONS="log_path=$logs/reports/ubsan:print_stacktrace=1" \
-        "$python" tests/keeper/run.py build-asan
+        "$python" tests/keeper/run.py build-asan -j "$jobs"
     counted asan-config "$python" tests/config/run.py build-asan check
     no_reports asan-keeper
 }
 
 stage_asan-servers() {
-    build dev && build asan && counted asan-servers "$python" tests/servers/run.py build --asan build-asan
+    build dev && build asan && counted asan-servers "$python" tests/servers/run.py build --asan build-asan -j "$jobs"
 }
 
 stage_tsan() {

@@ -269,7 +269,7 @@ class Start(Case):
         guardian, worker = self.site.keeper(server.pid)
         for pid in (server.pid, guardian, worker):
             self.assert_exit(ask("reload", pid), 0, "nothing changed")
-        self.assert_exit(ask("status"), 0, str(self.site.ini))
+        self.assertIn(str(self.site.ini), ask("status").stdout)
         self.end(server, guardian, worker)
 
     def test_users_and_the_policy(self):
@@ -322,4 +322,5 @@ class Start(Case):
         server = self.site.start(PYTHON, "-c", USES_SSL, wrap=("unshare", "--net"))
         self.site.renew()
         self.assert_exit(self.site.command("reload", server.pid), 0, "generation 2")
-        self.assert_exit(self.site.command("status"), 0, str(self.site.ini))
+        # all trees of the machine: the exit status is also that of others
+        self.assertIn(str(self.site.ini), self.site.command("status").stdout)
