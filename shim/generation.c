@@ -3,6 +3,7 @@
 #include "page/read.h"
 #include "page/report.h"
 #include "shim/accepted.h"
+#include "shim/dates.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
@@ -115,20 +116,14 @@ static bool build_identities(const struct tg_openssl *o, struct tg_generation *g
 	return true;
 }
 
-/* A date that cannot be read has passed: X509_verify_cert takes no such CA either. */
-static int64_t end_of(const struct tg_openssl *o, const X509 *certificate)
-{
-	struct tm parts;
-
-	return o->ASN1_TIME_to_tm(o->X509_get0_notAfter(certificate), &parts) == 1 ? (int64_t)timegm(&parts) : 0;
-}
-
 static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors, struct tg_span der, int64_t *ret_end)
 {
 	X509 *certificate = decode_certificate(o, der);
 	if (certificate == NULL)
 		return false;
-	*ret_end = end_of(o, certificate);
+	/* A date that cannot be read has passed: X509_verify_cert takes no such CA either. */
+	if (!tg_date_read(o->X509_get0_notAfter(certificate), ret_end))
+		*ret_end = 0;
 	/*
 	 * The first date that is compared makes the C library read the time zone's file (tzset(3)). It does so here: by the
 	 * first handshake the server may have forbidden itself to open files.

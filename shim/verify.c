@@ -1,6 +1,7 @@
 #include "shim/verify.h"
 
 #include "shim/allow.h"
+#include "shim/dates.h"
 
 #include <time.h>
 
@@ -127,12 +128,13 @@ bool tg_verify_client(const struct tg_policy *policy, const struct tg_anchors *a
 bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf)
 {
 	const struct tg_openssl *o = tg_openssl();
+	int64_t begin, end, now = time(NULL);
 
-	if (o->X509_cmp_current_time(o->X509_get0_notAfter(leaf)) <= 0) {
+	if (!tg_date_read(o->X509_get0_notAfter(leaf), &end) || end <= now) {
 		tg_connection_refuse(connection, TG_REFUSED_EXPIRED);
 		return false;
 	}
-	if (o->X509_cmp_current_time(o->X509_get0_notBefore(leaf)) >= 0) {
+	if (!tg_date_read(o->X509_get0_notBefore(leaf), &begin) || begin > now) {
 		tg_connection_refuse(connection, TG_REFUSED_NOT_YET_VALID);
 		return false;
 	}
