@@ -130,13 +130,13 @@ class Sessions(ServerCase):
     def test_a_client_certificate_that_expires_meanwhile(self):
         injected = self.pki.server("rsa")
         servers = [self.grafted(kind, self.ini({"server": self.mutual(injected)})) for kind in SERVERS]
-        end = time.time() + 6
-        who = self.pki.client(self.pki.ca, end=6)
+        end = time.time() + 9
+        who = self.pki.client(self.pki.ca, end=9)
         for server in servers:
             for version in VERSIONS:
                 session = self.home / f"{server.name}{version}"
                 self.assert_served(server, self.probe(server, version, who, session_out=session), injected)
-        wait_until(lambda: time.time() > end + 1, 10, "the certificate's end")
+        wait_until(lambda: time.time() > end + 1, 12, "the certificate's end")
         for server in servers:
             for version in VERSIONS:
                 with self.subTest(server=server.name, version=version):
