@@ -142,8 +142,10 @@ static void judge_plain(const struct tg_port *port, const char *where, struct tg
 		    remedy == NULL ? "" : "; the server's own switch closes it: ", remedy == NULL ? "" : remedy);
 		break;
 	case TG_OPEN_UNKNOWN:
-		tg_findings_add(findings, TG_LIMIT, "port",
-				"%s: begins in plaintext (%s); whether it goes on so cannot be told", where, protocol);
+		tg_findings_add(
+		    findings, TG_LIMIT, "port", "%s: begins in plaintext (%s); whether it goes on so cannot be told%s%s",
+		    where, protocol,
+		    remedy == NULL ? "" : "; the server's own switch closes it: ", remedy == NULL ? "" : remedy);
 		break;
 	}
 }
