@@ -47,7 +47,7 @@ listen {{
     virtual_server = one
     clients = radsec
     limit {{
-        max_connections = 32
+        max_connections = 0
         lifetime = 0
         idle_timeout = 30
     }}
