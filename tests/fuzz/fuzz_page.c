@@ -10,25 +10,37 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HEAD_SIZE 8 /* of a document: magic and version */
+
 enum subject { SUBJECT_DOCUMENT, SUBJECT_POLICY_IMAGE, SUBJECT_REPORT_IMAGE, SUBJECT_COUNT };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed);
 size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t capacity);
 
-/* What was accepted is walked as a whole by encoding it again, and there is only one encoding of a document. */
+/*
+ * What was accepted is walked as a whole by encoding it again. There is only one encoding of a document: what comes out is
+ * what came in, or, for a document of the format before, what comes out of its own encoding.
+ */
 static void try_document(const uint8_t *data, size_t size)
 {
-	struct tg_document *document = NULL;
-	unsigned char *again = NULL;
-	size_t again_size = 0;
+	struct tg_document *document = NULL, *second = NULL;
+	unsigned char *again = NULL, *once_more = NULL;
+	size_t again_size = 0, once_more_size = 0;
 
 	if (tg_document_decode(data, size, &document))
 		return;
-	if (tg_document_encode(document, &again, &again_size) || again_size != size || memcmp(again, data, size) != 0)
+	if (tg_document_encode(document, &again, &again_size) || tg_document_decode(again, again_size, &second) ||
+	    tg_document_encode(second, &once_more, &once_more_size))
+		abort();
+	if (again_size != once_more_size || memcmp(again, once_more, again_size) != 0)
+		abort();
+	if (memcmp(again, data, HEAD_SIZE) == 0 && (again_size != size || memcmp(again, data, size) != 0))
 		abort();
 	free(again);
+	free(once_more);
 	tg_document_free(document);
+	tg_document_free(second);
 }
 
 /* One byte for the size of the image and whether its header is made sane; then the header; then the first slot. */
