@@ -311,12 +311,14 @@ stage_format() {
         $(find . -path './build*' -prune -o -path ./.git -prune -o -name '*.sh' -print) .ci/run
 }
 
-# One target for its time, on what earlier runs found worth keeping. A finding ends it at once.
+# One target for its time, on the corpus of the repository and what earlier runs found worth keeping. A finding ends it at
+# once.
 run_fuzz() {
-    local target=$1 corpus="build-fuzz/corpus/${1##*/}"
+    local target=$1 corpus="build-fuzz/corpus/${1##*/}" kept="tests/fuzz/corpus/${1##*/}"
     mkdir -p "$corpus" build-fuzz/findings
+    if [ ! -d "$kept" ]; then kept=; fi
     "$target" -max_total_time="${TLSGRAFT_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
-        -artifact_prefix="build-fuzz/findings/${target##*/}-" "$corpus"
+        -artifact_prefix="build-fuzz/findings/${target##*/}-" "$corpus" ${kept:+"$kept"}
 }
 
 stage_fuzz() {

@@ -44,6 +44,13 @@ static void put(const void *bytes, size_t size)
 	assert_int_equal(chmod(path, 0755), 0);
 }
 
+/* A new judgement in the place of the one before. */
+static void judge(const char *of, struct tg_graft *graft)
+{
+	tg_graft_clear(graft);
+	assert_int_equal(tg_graft_judge(of, graft), 0);
+}
+
 static void test_this_program(void **state)
 {
 	struct tg_elf elf;
@@ -132,56 +139,58 @@ static void test_closure(void **state)
 
 static void test_judgements(void **state)
 {
-	struct tg_graft graft;
+	struct tg_graft graft = {0};
 
 	(void)state;
 	assert_int_equal(tg_graft_judge("/nonexistent", &graft), -ENOENT);
-	assert_int_equal(tg_graft_judge("/bin/sh", &graft), 0);
+	judge("/bin/sh", &graft);
 	assert_true(graft.can);
 	assert_true(graft.launcher);
-	assert_int_equal(tg_graft_judge("/usr/bin/openssl", &graft), 0);
+	judge("/usr/bin/openssl", &graft);
 	assert_true(graft.can);
 	assert_false(graft.launcher);
 	assert_non_null(strstr(graft.libssl, "/libssl.so.3"));
-	assert_int_equal(tg_graft_judge("/bin/true", &graft), 0);
+	judge("/bin/true", &graft);
 	assert_false(graft.can);
-	assert_int_equal(tg_graft_judge("/usr/bin/passwd", &graft), 0);
+	judge("/usr/bin/passwd", &graft);
 	assert_false(graft.can);
 	assert_non_null(strstr(graft.why, "set-user-ID"));
-	assert_int_equal(tg_graft_judge("/etc/passwd", &graft), 0);
+	judge("/etc/passwd", &graft);
 	assert_false(graft.can);
-	assert_int_equal(tg_graft_judge("/tmp", &graft), 0);
+	judge("/tmp", &graft);
 	assert_false(graft.can);
+	tg_graft_clear(&graft);
 }
 
 static void test_scripts(void **state)
 {
 	char text[PATH_MAX + 8];
-	struct tg_graft graft;
+	struct tg_graft graft = {0};
 
 	(void)state;
 	put("#! /bin/sh -e\n", 14);
-	assert_int_equal(tg_graft_judge(path, &graft), 0);
+	judge(path, &graft);
 	assert_true(graft.launcher);
 	assert_string_equal(graft.program, "/bin/sh");
 	put("#!/nonexistent\n", 15);
-	assert_int_equal(tg_graft_judge(path, &graft), 0);
+	judge(path, &graft);
 	assert_false(graft.can);
 	assert_non_null(strstr(graft.why, "/nonexistent"));
 	/* its own interpreter */
 	snprintf(text, sizeof(text), "#!%s\n", path);
 	put(text, strlen(text));
-	assert_int_equal(tg_graft_judge(path, &graft), 0);
+	judge(path, &graft);
 	assert_false(graft.can);
 	/* without a #! line it is the shell's */
 	put("echo\n", 5);
-	assert_int_equal(tg_graft_judge(path, &graft), 0);
+	judge(path, &graft);
 	assert_true(graft.launcher);
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "#!", 2);
 	put(text, sizeof(text));
-	assert_int_equal(tg_graft_judge(path, &graft), 0);
+	judge(path, &graft);
 	assert_false(graft.can);
+	tg_graft_clear(&graft);
 }
 
 int main(void)
