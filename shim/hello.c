@@ -7,8 +7,8 @@
 #define RECORD_MAX (16384 + 256)
 #define MESSAGE_CLIENT_HELLO 1
 #define MESSAGE_HEADER 4
-#define MESSAGE_MAX 131396 /* libssl takes no larger ClientHello */
-#define PASSED_MAX 16384   /* a plaintext protocol has asked for TLS by then, or does not */
+#define MESSAGE_MAX (MESSAGE_HEADER + 131396) /* libssl takes no larger ClientHello */
+#define PASSED_MAX 16384                      /* a plaintext protocol has asked for TLS by then, or does not */
 
 /* From the start of a record on everything is looked at anew. What it held counts as passed. */
 static void start_over(struct tg_hello *hello, size_t passed)

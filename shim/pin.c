@@ -40,7 +40,9 @@ void tg_pin_locate(struct tg_connection *connection, SSL *ssl)
 	/* A renegotiation comes inside the connection that it began with; its bytes are not to be seen from outside. */
 	if (connection->phase == TG_PHASE_DONE && connection->has_origin)
 		return;
-	connection->has_origin = tg_accepted_find(random, &connection->origin);
+	/* A hello of SSLv2's form is not looked for: who has the same random elsewhere, in a usual one, must not answer for
+	 * it. */
+	connection->has_origin = o->SSL_client_hello_isv2(ssl) == 0 && tg_accepted_find(random, &connection->origin);
 	memcpy(connection->origin_random, random, TG_RANDOM_SIZE);
 }
 

@@ -72,6 +72,11 @@ class Hostile(ServerCase):
         off, mutual = procs.free_port(), procs.free_port()
         self.reuse("pool", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
 
+    def test_two_listeners_are_read_before_a_handshake(self):
+        """By a server that gives libssl no descriptor, when a client says the same on both, once in SSLv2's form."""
+        off, mutual = procs.free_port(), procs.free_port()
+        self.reuse("late", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
+
     def test_threads_while_generations_change(self):
         self.threads(lambda reloads: self.pair(self.pki.server(("rsa", "ec")[reloads % 2], 1)))
 

@@ -1,9 +1,11 @@
 /*
- * Policies that differ on one server: `reuse FOLDER retry|pool PORT_OFF PORT_MUTUAL`.
+ * Policies that differ on one server: `reuse FOLDER retry|pool|late PORT_OFF PORT_MUTUAL`.
  *
  *   retry  [server] mutual, [sni public] of one.example in mode server: a client names one.example in its first hello and
  *          two.example in the second, after a HelloRetryRequest
  *   pool   one SSL for several connections: first on the port that is off, then on the mutual one
+ *   late   both ports are read before the mutual one's ClientHello, of SSLv2's form, goes to libssl: the other port has one
+ *          with the same random
  *
  * Prints a line for each client; the status is the number of wrong ones.
  */
@@ -128,6 +130,54 @@ static void pool(SSL_CTX *ctx, int off_port, int mutual_port)
 	SSL_free(fresh);
 }
 
+/* The server's own certificate is in `flight`, or any is. */
+static bool shows(const char *flight, size_t size, const char *name)
+{
+	FILE *file = name == NULL ? NULL : fopen(files_path(name), "re");
+	X509 *own = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+	const unsigned char certificate[] = {SSL3_MT_CERTIFICATE, 0};
+	unsigned char *der = NULL;
+	int der_size = own == NULL ? 0 : i2d_X509(own, &der);
+	bool found = name == NULL ? memmem(flight, size, certificate, sizeof(certificate)) != NULL
+				  : memmem(flight, size, der, (size_t)der_size) != NULL;
+
+	if (file != NULL)
+		fclose(file);
+	OPENSSL_free(der);
+	X509_free(own);
+	return found;
+}
+
+static void late(SSL_CTX *ctx, int off_port, int mutual_port)
+{
+	/* RFC 5246 appendix E.2; both randoms are zeros */
+	unsigned char old[2 + 9 + 3 + 32] = {0x80, sizeof(old) - 2, 1, 3, 3, 0, 3, 0, 0, 0, 32, 0, 0, 0x9c};
+	unsigned char usual[100] = {22, 3, 1, 0, sizeof(usual) - 5, 1, 0, 0, sizeof(usual) - 9, 3, 3};
+	unsigned char data[256];
+	char *flight = NULL;
+	int old_client, old_server, usual_client, usual_server;
+
+	connected(mutual_port, &old_client, &old_server);
+	connected(off_port, &usual_client, &usual_server);
+	expect(write(old_client, old, sizeof(old)) == sizeof(old) &&
+		   write(usual_client, usual, sizeof(usual)) == sizeof(usual) &&
+		   read(old_server, data, sizeof(data)) == sizeof(old) &&
+		   read(usual_server, data, sizeof(data)) == sizeof(usual),
+	       "both are read");
+	SSL_CTX_set_security_level(ctx, 0); /* such a hello names no signature algorithms: SHA-1 is meant */
+	SSL *ssl = SSL_new(ctx);
+	SSL_set_bio(ssl, BIO_new_mem_buf(old, sizeof(old)), BIO_new(BIO_s_mem()));
+	SSL_accept(ssl);
+	long size = BIO_get_mem_data(SSL_get_wbio(ssl), &flight);
+	expect(size > 0 && shows(flight, (size_t)size, NULL), "a hello of SSLv2's form is answered");
+	expect(!shows(flight, (size_t)size, "own.pem"), "not as one of the port that is off");
+	SSL_free(ssl);
+	close(old_client);
+	close(old_server);
+	close(usual_client);
+	close(usual_server);
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 5)
@@ -137,6 +187,8 @@ int main(int argc, char **argv)
 	files_use(server, "own");
 	if (strcmp(argv[2], "retry") == 0)
 		retry(server);
+	else if (strcmp(argv[2], "late") == 0)
+		late(server, atoi(argv[3]), atoi(argv[4]));
 	else
 		pool(server, atoi(argv[3]), atoi(argv[4]));
 	SSL_CTX_free(server);
