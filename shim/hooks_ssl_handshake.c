@@ -97,7 +97,8 @@ TG_EXPORT ossl_ssize_t SSL_sendfile(SSL *ssl, int fd, off_t offset, size_t size,
  */
 TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *done)
 {
-	int result = tg_openssl()->SSL_read_early_data(ssl, data, size, done);
+	const struct tg_openssl *o = tg_openssl();
+	int result = o->SSL_read_early_data(ssl, data, size, done);
 	struct tg_connection *connection = tg_enforce_begin(ssl);
 
 	if (connection != NULL && result == SSL_READ_EARLY_DATA_SUCCESS && !tg_enforce_early_data(connection)) {
@@ -105,6 +106,11 @@ TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *don
 		tg_connection_refuse(connection, TG_REFUSED_OTHER);
 		connection->phase = TG_PHASE_REFUSED;
 		tg_enforce_settle(connection, ssl, -1);
+		return SSL_READ_EARLY_DATA_ERROR;
+	}
+	/* Up to TLS 1.2 the whole handshake is over by now, and a libssl that calls itself directly has asked nobody. */
+	if (connection != NULL && o->SSL_is_init_finished(ssl) && tg_enforce_settle(connection, ssl, 1) != 1) {
+		*done = 0;
 		return SSL_READ_EARLY_DATA_ERROR;
 	}
 	return result;

@@ -269,6 +269,7 @@ static const struct scenario scenarios[] = {
     {"pre-shared key", own_psk, ssl_nothing, STYLE_ACCEPT, false, false},
     {"anonymous suites", own_anonymous, ssl_nothing, STYLE_ACCEPT, false, false},
     {"early data asked for", own_early, ssl_nothing, STYLE_EARLY, true, false},
+    {"context of a client, early data asked for", own_name_foreign, ssl_nothing, STYLE_EARLY, true, true},
     {"renegotiation", own_renegotiation, ssl_nothing, STYLE_ACCEPT, false, false},
     {"session context of its own", own_session_context, ssl_nothing, STYLE_ACCEPT, false, false},
 };
