@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,7 +267,10 @@ static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
 {
 	const struct tg_openssl *o = tg_openssl();
 	struct sweep sweep = {.o = o, .generation = generation};
+	int cancellation;
 
+	/* close(2) of wake_up is a cancellation point, in the lock of the table. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
 	o->ERR_set_mark();
 	if (ssl != NULL)
 		tg_connection_with(ssl, collect, &sweep);
@@ -282,6 +286,7 @@ static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
 	}
 	free(sweep.candidates);
 	o->ERR_pop_to_mark();
+	pthread_setcancelstate(cancellation, NULL);
 }
 
 void tg_recheck_all(uint64_t wanted)

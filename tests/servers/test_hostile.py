@@ -2,19 +2,20 @@
 
 from support import hostile, procs
 from support.case import ServerCase
+from support.pki import URI_OTHER
 from support.symbolic import symbolic_libssl
 
 
 class Hostile(ServerCase):
     under_asan = True
 
-    def start(self, name, *words, mode="mutual", keys=None, sections=None, libraries=None):
+    def start(self, name, *words, mode="mutual", keys=None, sections=None, libraries=None, **more):
         """A program of tests/shim under `tlsgraft run`."""
         ini = self.ini({"server": self.mutual(self.pki.server("rsa"), mode=mode, **(keys or {})), **(sections or {})})
         folder = self.home / "certs"
         if not folder.exists():
             hostile.certificates(self.pki, folder)
-        return hostile.start(self.graft, ini, folder, name, *words, libraries=libraries)
+        return hostile.start(self.graft, ini, folder, name, *words, libraries=libraries, **more)
 
     def run_named(self, name, libraries=None):
         """One of support/hostile.py: what it said."""
@@ -88,6 +89,21 @@ class Hostile(ServerCase):
             self.ini({"server": keys})
 
         self.threads(change, sections={"server": self.mutual(self.pki.server("rsa"), recheck="new-generation")})
+
+    def test_a_thread_that_is_cancelled_ends_a_connection(self):
+        """None of our locks goes with it."""
+        keys = {"recheck": "new-generation"}
+        program = self.start("cancel", keys=keys, input=True)
+        self.addCleanup(program.kill)
+        for line in program.stdout:
+            if line == "ready\n":
+                break
+        self.ini({"server": self.mutual(self.pki.server("rsa"), allow=f"URI:{URI_OTHER}", **keys)})
+        self.assert_reloaded(program)
+        output = program.communicate("\n", timeout=60)[0]
+        self.assertEqual(program.returncode, 0, output)
+        self.assertIn("cancelled\n", output)
+        self.assertNotIn("FAIL", output)
 
     def threads(self, change, **options):
         program = self.start("threads", 8, 250, **options)

@@ -37,13 +37,14 @@ def certificates(pki, home):
     return home
 
 
-def start(graft, ini, folder, program, *words, programs=None, libraries=None):
+def start(graft, ini, folder, program, *words, programs=None, libraries=None, input=False):
     """
     A program of tests/shim under `tlsgraft run`; `programs`: the build that has it, where that is not the product's;
-    `libraries`: a folder with a libssl for it.
+    `libraries`: a folder with a libssl for it; `input`: it reads its standard input.
     """
     command = [*graft.run(ini), (programs or graft.build) / "tests" / program, folder, *words]
     return subprocess.Popen(
-        [str(word) for word in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [str(word) for word in command], stdin=subprocess.PIPE if input else None, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True,
         env={**os.environ, **graft.environment(), **({"LD_LIBRARY_PATH": str(libraries)} if libraries else {})},
     )
