@@ -7,11 +7,10 @@
  * allocation or a look at the shim's state.
  */
 #include "shim/libc.h"
+#include "shim/lookup.h"
 #include "shim/openssl.h"
 #include "shim/state.h"
 #include "shim/tail.h"
-
-#include <string.h>
 
 struct hook {
 	const char *name;
@@ -31,10 +30,10 @@ static const struct hook hooks[] = {
 static const struct hook *find(const void *handle, const char *name)
 {
 	if (handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == NULL ||
-	    (strncmp(name, "SSL_", 4) != 0 && strncmp(name, "BIO_", 4) != 0))
+	    (!tg_lookup_begins(name, "SSL_") && !tg_lookup_begins(name, "BIO_")))
 		return NULL;
 	for (size_t i = 0; i < sizeof(hooks) / sizeof(hooks[0]); i++)
-		if (strcmp(hooks[i].name, name) == 0)
+		if (tg_lookup_same(hooks[i].name, name))
 			return &hooks[i];
 	return NULL;
 }

@@ -3,10 +3,8 @@
 #include <dlfcn.h>
 #include <elf.h>
 #include <link.h>
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #define VERSION_HIDDEN 0x8000u /* not the default version of its name (System V ABI, .gnu.version) */
 
@@ -54,7 +52,7 @@ static bool is_it(const struct symbols *in, uint32_t at, const char *name)
 	const ElfW(Sym) *symbol = &in->table[at];
 
 	return symbol->st_shndx != SHN_UNDEF && (in->versions == NULL || (in->versions[at] & VERSION_HIDDEN) == 0) &&
-	       strcmp(in->strings + symbol->st_name, name) == 0;
+	       tg_lookup_same(in->strings + symbol->st_name, name);
 }
 
 /* DT_GNU_HASH: four numbers, a filter, buckets, and a chain of hashes for each, its last one odd. */
