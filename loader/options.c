@@ -226,8 +226,9 @@ static const struct tg_option options[] = {
      .minimum = 1,
      .maximum = 604800, /* seven days: a TLS 1.3 ticket lives no longer (RFC 8446 section 4.6.1) */
      .example = "3600",
-     .help = "seconds after a full handshake in which its sessions and tickets resume, renewed ones too; absent: the server's "
-	     "own rule"},
+     .help =
+	 "seconds after a full handshake in which its sessions and tickets resume, renewed ones too; absent: the server's "
+	 "own rule"},
     {.id = TG_OPT_RECHECK,
      .key = "recheck",
      .sections = TG_SECTIONS_POLICY,

@@ -39,9 +39,9 @@ struct tg_connection {
 	bool has_own_certificate; /* SSL_set_cert_cb was called: `own_certificate`, maybe NULL, goes before the context's */
 	int (*own_certificate)(SSL *, void *);
 	void *own_certificate_arg;
-	int64_t session_epoch; /* in which the ClientHello came; 0: sessions have no age */
-	char *host;            /* that the client asked for, normalised; NULL: none */
-	struct tg_live *live;  /* what newer generations judge it by (recheck.h); NULL: nobody has asked for that */
+	int64_t session_epoch;       /* in which the ClientHello came; 0: sessions have no age */
+	char *host;                  /* that the client asked for, normalised; NULL: none */
+	struct tg_live *live;        /* what newer generations judge it by (recheck.h); NULL: nobody has asked for that */
 	tg_security_fn own_security; /* the server's, where ours is in its place */
 	bool has_own_session_context;
 	struct tg_session_context own_session_context;

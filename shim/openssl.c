@@ -47,7 +47,7 @@ static bool is_libssl(const char *path)
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
 
-	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not NSS's libssl3.so, nor Dovecot's libssl_iostream_openssl.so. */
+	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so (NSS), libssl_iostream_openssl.so (Dovecot) */
 	return strncmp(base, "libssl", 6) == 0 && strchr(".-", base[6]) != NULL && strstr(base, ".so") != NULL;
 }
 

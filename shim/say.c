@@ -54,11 +54,14 @@ static void write_all(const char *text, size_t length)
 	}
 }
 
-/* A reader of stderr that went away must not end the program for our sake, nor leave it a pending SIGPIPE. */
+/*
+ * A reader of stderr that went away must not end the program for our sake, nor leave it a pending SIGPIPE. No cancellation
+ * point: the caller may hold a lock of ours.
+ */
 void tg_say_lines(const char *text, size_t length)
 {
 	static const struct timespec no_wait;
-	int saved_errno = errno;
+	int saved_errno = errno, cancellation;
 	sigset_t pipe_signal, pending, before;
 
 	tg_libc_bind();
@@ -68,9 +71,11 @@ void tg_say_lines(const char *text, size_t length)
 		sigemptyset(&pending);
 		sigpending(&pending);
 		pthread_sigmask(SIG_BLOCK, &pipe_signal, &before);
+		pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
 		write_all(text, length);
 		if (!sigismember(&pending, SIGPIPE))
 			tg_libc.sigtimedwait(&pipe_signal, NULL, &no_wait);
+		pthread_setcancelstate(cancellation, NULL);
 		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
 	errno = saved_errno;

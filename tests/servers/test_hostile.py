@@ -105,6 +105,9 @@ class Hostile(ServerCase):
         self.assertIn("cancelled\n", output)
         self.assertNotIn("FAIL", output)
 
+    # a cancelled thread's end is itself a fault to the sanitizer's runtime, which the unwinding has left behind
+    test_a_thread_that_is_cancelled_ends_a_connection.under_asan = False
+
     def threads(self, change, **options):
         program = self.start("threads", 8, 250, **options)
         reloads = 0

@@ -24,9 +24,10 @@
 #include <unistd.h>
 
 #define NOBODY 65534
-#define ROOM (64ul << 20) /* bytes of address space beyond what is mapped: dovecot and vsftpd leave themselves as little   \
-			   */
-#define SLOTS 16          /* of ex_data, never asked for: FreeRADIUS writes to such ones */
+#define ROOM                                                                                                               \
+	(64ul << 20) /* bytes of address space beyond what is mapped: dovecot and vsftpd leave themselves as little        \
+		      */
+#define SLOTS 16     /* of ex_data, never asked for: FreeRADIUS writes to such ones */
 
 static const char *cert, *key;
 static SSL_CTX *shared;
