@@ -132,7 +132,7 @@ class Programs(DoctorCase):
         self.assertNotIn("holds", done.stdout)
 
     def test_rustls_by_its_texts(self):
-        text = '"/root/.cargo/registry/src/index.crates.io-6f17d22bba15001f/rustls-0.23.5/src/conn.rs"'
+        text = '"/build/.cargo/registry/src/index.crates.io-6f17d22bba15001f/rustls-0.23.5/src/conn.rs"'
         program = compiled(
             f"#include <dlfcn.h>\n#include <stdio.h>\nint main(void) {{ puts({text}); return dlopen(0, 1) != 0; }}\n",
             name="rusty",
