@@ -12,7 +12,7 @@ tg_packages() {
     tests)
         tg_packages quickstart &&
             echo libcmocka-dev clang clang-format clang-tidy libclang-rt-dev cppcheck shellcheck valgrind strace python3 binutils \
-                libcap2-bin groff-base gnutls-bin faketime python3-scapy python3-cryptography libpython3.11-testsuite \
+                libcap2-bin groff-base gnutls-bin faketime python3-cryptography libpython3.11-testsuite \
                 apache2 haproxy mosquitto mosquitto-clients redis-server redis-tools lighttpd lighttpd-mod-openssl postgresql \
                 stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
                 unbound bind9 bind9-dnsutils knot-dnsutils freeradius freeradius-utils coturn mariadb-server mariadb-client \
