@@ -22,8 +22,8 @@ static inline bool tg_signal_descriptor_is_read(void)
 void tg_signal_descriptor_set(int fd, const sigset_t *mask);
 
 /*
- * `size` bytes were read from `fd`. A number that was closed and is somebody else's by now can ask for reloads, which change
- * nothing, with reads of just that size.
+ * `size` bytes were read from `fd`. A number that was closed and is somebody else's by now can ask for reloads, which
+ * change nothing, with reads of just that size.
  */
 void tg_signal_descriptor_bytes(int fd, const void *data, size_t size);
 

@@ -138,9 +138,12 @@ static bool shows(const char *flight, size_t size, const char *name)
 	const unsigned char certificate[] = {SSL3_MT_CERTIFICATE, 0};
 	unsigned char *der = NULL;
 	int der_size = own == NULL ? 0 : i2d_X509(own, &der);
-	bool found = name == NULL ? memmem(flight, size, certificate, sizeof(certificate)) != NULL
-				  : memmem(flight, size, der, (size_t)der_size) != NULL;
+	bool found;
 
+	if (name == NULL)
+		found = memmem(flight, size, certificate, sizeof(certificate)) != NULL;
+	else /* what cannot be read is taken for shown: nothing passes for want of a file */
+		found = der == NULL || memmem(flight, size, der, (size_t)der_size) != NULL;
 	if (file != NULL)
 		fclose(file);
 	OPENSSL_free(der);
