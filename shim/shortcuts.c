@@ -56,6 +56,37 @@ static char *names_of_others(const struct tg_openssl *o, const struct tg_policy 
 	return names;
 }
 
+#define REMEMBERED 192 /* suites, more than libssl has; a longer list is looked at each time */
+
+/* The newest list of this thread in which nothing was to be dropped: that of most handshakes. Suites are constants of
+ * libssl. */
+static _Thread_local struct {
+	const SSL_CIPHER *suites[REMEMBERED];
+	int count;
+	bool verifies;
+} good;
+
+static bool is_good_one(const struct tg_openssl *o, const struct tg_policy *policy, const STACK_OF(SSL_CIPHER) * ciphers,
+			int count)
+{
+	bool same = count > 0 && count == good.count && verifies(policy) == good.verifies;
+
+	for (int i = 0; same && i < count; i++)
+		same = cipher_at(o, ciphers, i) == good.suites[i];
+	return same;
+}
+
+static void remember_good_one(const struct tg_openssl *o, const struct tg_policy *policy,
+			      const STACK_OF(SSL_CIPHER) * ciphers, int count)
+{
+	if (count > REMEMBERED)
+		return;
+	for (int i = 0; i < count; i++)
+		good.suites[i] = cipher_at(o, ciphers, i);
+	good.count = count;
+	good.verifies = verifies(policy);
+}
+
 bool tg_shortcuts_drop_suites(const struct tg_policy *policy, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -65,10 +96,14 @@ bool tg_shortcuts_drop_suites(const struct tg_policy *policy, SSL *ssl)
 
 	if (policy->mode == TG_MODE_OFF || o->SSL_version(ssl) == TLS1_3_VERSION)
 		return true;
+	if (is_good_one(o, policy, ciphers, count))
+		return true;
 	for (int i = 0; i < count && !any; i++)
 		any = is_dropped(o, policy, cipher_at(o, ciphers, i));
-	if (!any)
+	if (!any) {
+		remember_good_one(o, policy, ciphers, count);
 		return true;
+	}
 	char *names = names_of_others(o, policy, ciphers, count);
 	bool done = names != NULL && o->SSL_set_cipher_list(ssl, names) == 1;
 	free(names);
