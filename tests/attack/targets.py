@@ -3,13 +3,13 @@
 import base64
 import os
 
+from support.ports import free_port
 from servers.apache import Apache
 from servers.haproxy import Haproxy, HaproxyWithCache
 from servers.mosquitto import CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP, Mosquitto
 from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
 from servers.redis import Redis
-from support import procs
 
 from attack.wire.hello import X25519
 
@@ -68,7 +68,7 @@ class AttackedNginx(TicketKeys, Attacked, Nginx):
     loose = True
 
     def __init__(self, *arguments, **options):
-        self.open_port = procs.free_port()
+        self.open_port = free_port()
         super().__init__(*arguments, more_ports=(self.open_port,), **options)
 
     def configure(self):

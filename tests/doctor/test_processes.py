@@ -7,6 +7,7 @@ import threading
 import time
 
 from support import procs
+from support.ports import free_port
 
 from doctor.case import DoctorCase
 from servers.haproxy import Haproxy
@@ -59,7 +60,7 @@ class Processes(DoctorCase):
         self.assert_says(self.doctor(keeper), 0, "it is a keeper")
 
     def test_nginx_with_a_plaintext_port_and_an_exempted_one(self):
-        exempted, plain = procs.free_port(), procs.free_port()
+        exempted, plain = free_port(), free_port()
         server = self.grafted(
             Nginx, self.site({"listener open": {"mode": "off", "listen": f"127.0.0.1:{exempted}"}}), more_ports=(exempted,),
             more=f'}} server {{ listen 127.0.0.1:{plain}; location / {{ return 200 "x"; }} ',
@@ -74,7 +75,7 @@ class Processes(DoctorCase):
         self.assertIn('answers plaintext (HTTP): "HTTP/1.1', ports[plain][0])
 
     def test_a_port_that_no_section_governs(self):
-        port = procs.free_port()
+        port = free_port()
         ini = self.ini({"listener only": {**self.mutual(self.injected), "listen": f"127.0.0.1:{port}"}})
         server = self.grafted(Nginx, ini, more_ports=(port,))
         status, ports = self.ports(server.pid)
@@ -98,7 +99,7 @@ class Processes(DoctorCase):
         )
 
     def test_redis_with_a_plaintext_port_beside_the_tls_port(self):
-        plain = procs.free_port()
+        plain = free_port()
         server = self.make(Redis)
         server.options[server.options.index("--port") + 1] = plain
         server.start(wrap=self.graft.run(self.site()), environment=self.graft.environment())

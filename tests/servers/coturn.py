@@ -2,8 +2,8 @@
 
 import signal
 
-from support import procs
 from support.facts import OwnReload
+from support.ports import free_port
 from support.server import Server
 
 _CONFIG = """
@@ -43,7 +43,7 @@ class Coturn(Server):
         (self.home / "var").mkdir()
         native = f"CA-file={self.native.ca.cert}" if self.native else ""
         (self.home / "turnserver.conf").write_text(
-            _CONFIG.format(home=self.home, port=self.port, plain=procs.free_port(), native=native)
+            _CONFIG.format(home=self.home, port=self.port, plain=free_port(), native=native)
         )
 
     def command(self):

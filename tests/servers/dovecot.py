@@ -2,9 +2,9 @@
 
 import subprocess
 
-from support import procs
 from support.facts import OwnReload
 from support.pki import HOSTS
+from support.ports import free_port
 from support.starttls import StarttlsServer, plaintext_note, short_folder
 
 _CONFIG = """
@@ -75,7 +75,7 @@ class Dovecot(StarttlsServer):
     )
 
     def configure(self):
-        self.other_port = procs.free_port()
+        self.other_port = free_port()
         run = short_folder()
         mail = self.home / "mail"
         mail.mkdir()

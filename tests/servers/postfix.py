@@ -2,9 +2,9 @@
 
 import subprocess
 
-from support import procs
 from support.facts import OwnReload
 from support.pki import HOSTS
+from support.ports import free_port
 from support.starttls import StarttlsServer, plaintext_note, short_folder
 
 _MAIN = """
@@ -81,7 +81,7 @@ class Postfix(StarttlsServer):
     notes = plaintext_note(closes_plaintext)
 
     def configure(self):
-        self.other_port = procs.free_port()
+        self.other_port = free_port()
         config = self.home / "config"
         for name in ("config", "data"):
             (self.home / name).mkdir()

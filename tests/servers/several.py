@@ -10,6 +10,7 @@ from pathlib import Path
 
 from support import procs
 from support.pki import HOSTS
+from support.ports import free_ports
 from support.server import PLACEHOLDER_BODY, Server
 
 SUPPORT = Path(__file__).resolve().parent.parent / "support"
@@ -21,7 +22,7 @@ class Several(Server):
     forgets = False  # of several connections at once, one is left without an answer now and then, also without the shim
 
     def __init__(self, home, own, native=None):
-        self.ports = procs.free_ports(4)
+        self.ports = free_ports(4)
         super().__init__(home, own, native)
         self.port = self.ports[0]
 

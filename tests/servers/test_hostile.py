@@ -3,6 +3,7 @@
 from support import hostile, procs
 from support.case import ServerCase
 from support.pki import URI_OTHER
+from support.ports import free_port
 from support.symbolic import symbolic_libssl
 
 
@@ -70,12 +71,12 @@ class Hostile(ServerCase):
         self.reuse("retry", {"sni public": {"names": "one.example", "mode": "server"}}, 0, 0)
 
     def test_one_ssl_for_several_listeners(self):
-        off, mutual = procs.free_port(), procs.free_port()
+        off, mutual = free_port(), free_port()
         self.reuse("pool", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
 
     def test_two_listeners_are_read_before_a_handshake(self):
         """By a server that gives libssl no descriptor, when a client says the same on both, once in SSLv2's form."""
-        off, mutual = procs.free_port(), procs.free_port()
+        off, mutual = free_port(), free_port()
         self.reuse("late", {"listener off": {"listen": f"127.0.0.1:{off}", "mode": "off"}}, off, mutual)
 
     def test_threads_while_generations_change(self):

@@ -6,6 +6,7 @@ from support import client, procs, sni
 from support.case import ServerCase
 from support.client import TLS12, TLS13, VERSIONS
 from support.pki import HOSTS, URI_GOOD, URI_OTHER, Authority, Credential
+from support.ports import free_port
 
 from servers.apache import Apache
 from servers.everyone import SERVERS
@@ -26,7 +27,7 @@ class Sections(ServerCase):
 
     def test_listeners(self):
         """[server] for all, one port exempt, one optional, one with another certificate and another CA."""
-        off, optional, other = procs.free_port(), procs.free_port(), procs.free_port()
+        off, optional, other = free_port(), free_port(), free_port()
         ini = self.ini(
             {
                 "server": self.mutual(self.injected),
@@ -57,7 +58,7 @@ class Sections(ServerCase):
                     self.assert_refused(result, self.other)
 
     def test_without_a_server_section_only_named_listeners_are_governed(self):
-        governed = procs.free_port()
+        governed = free_port()
         ini = self.ini({"listener api": {"listen": f"127.0.0.1:{governed}", **self.mutual(self.injected)}})
         server = self.grafted(Nginx, ini, "ec", more_ports=(governed,))
         for version in VERSIONS:
@@ -160,7 +161,7 @@ class Sections(ServerCase):
             server.stop()
 
     def test_sni_on_one_listener_only(self):
-        port = procs.free_port()
+        port = free_port()
         ini = self.ini(
             {
                 "server": self.mutual(self.injected),

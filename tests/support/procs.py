@@ -1,6 +1,5 @@
-"""Processes, ports and waiting: by process id alone, never by name."""
+"""Processes and waiting: by process id alone, never by name."""
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -27,21 +26,6 @@ def wait_until(condition, timeout=10.0, what="condition"):
         if time.monotonic() > end:
             raise AssertionError(f"not within {timeout:g} s: {what}")
         time.sleep(0.02)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def free_ports(count):
-    """As many different ones."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in probes]
 
 
 def accepts(port):

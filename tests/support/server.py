@@ -9,6 +9,7 @@ from pathlib import Path
 
 from support import procs
 from support.facts import Facts
+from support.ports import free_port
 
 PLACEHOLDER_BODY = "server-data"
 
@@ -39,7 +40,7 @@ class Server(Facts):
             (self.home / f"own{number}.both").chmod(0o600)
             self.own.append(credential)
         self.native = native
-        self.port = procs.free_port()
+        self.port = free_port()
         self.output = self.home / "output.log"
         self.process = None
         self.pid = None
