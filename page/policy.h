@@ -97,6 +97,19 @@ struct tg_address {
 	unsigned char bytes[16];
 };
 
+/* Where TLS is spoken for a plaintext server. */
+enum tg_engine { TG_ENGINE_AUTO, TG_ENGINE_DIRECT, TG_ENGINE_RELAY };
+
+/* What only listeners with `server_speaks = plaintext` have. */
+struct tg_plaintext {
+	bool spoken; /* the server speaks plaintext: TLS is spoken for it. The rest counts only then */
+	bool accept; /* accept_plaintext */
+	enum tg_engine engine;
+	uint32_t handshake_timeout; /* seconds */
+	uint32_t wait_ms;           /* plaintext_wait: a client silent for so long is a plaintext one; 0: never */
+	bool proxy_header;          /* proxy_protocol = v2 */
+};
+
 /* A host name of an [sni] section, lower-case without a trailing dot; a wildcard without its "*." */
 struct tg_name {
 	char *text;
@@ -111,6 +124,7 @@ struct tg_route {
 	uint32_t policy;
 	struct tg_name *names;
 	size_t name_count;
+	struct tg_plaintext plaintext;
 };
 
 struct tg_document {

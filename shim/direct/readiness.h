@@ -1,0 +1,33 @@
+/*
+ * Honest readiness: what epoll, poll and select say of a descriptor is true of the plaintext.
+ *
+ * The kernel is asked for what the stream needs (tg_stream_wants), its answer is put to the stream (tg_stream_poll), and
+ * only what is ready of the plaintext reaches the server; what TLS holds already is reported although the socket is not
+ * readable. A registration's data is replaced by an address in a range of our own, so that an event finds its stream by one
+ * comparison; everything else passes untouched. No descriptor and no thread of our own.
+ */
+#ifndef TG_SHIM_DIRECT_READINESS_H
+#define TG_SHIM_DIRECT_READINESS_H
+
+#include "shim/direct/stream.h"
+
+/* Something was done to the stream outside of a wait: its registrations are brought up to date, and who waits is woken. */
+void tg_readiness_changed(struct tg_stream *stream);
+
+/* The stream's last descriptor in this process is about to be closed. */
+void tg_readiness_forget(struct tg_stream *stream);
+
+/* An epoll descriptor was closed. */
+void tg_readiness_closed(int fd);
+
+/*
+ * Waits until one of `events` (POLLIN, POLLOUT) is true of the plaintext, for a call on a blocking descriptor. `deadline`
+ * in milliseconds of CLOCK_MONOTONIC, INT64_MAX: none. 0; -1 with errno EAGAIN (deadline) or EINTR. A cancellation point.
+ */
+int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline);
+
+/* Around fork. */
+void tg_readiness_lock(void);
+void tg_readiness_unlock(void);
+
+#endif

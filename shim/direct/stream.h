@@ -1,0 +1,98 @@
+/*
+ * One connection of a plaintext server that TLS is spoken for: an SSL over a socket, with what the server wrote before the
+ * handshake was finished and what TLS has already made of its later bytes. Knows neither descriptors' numbers beyond the
+ * one socket, nor who waits for it: the direct engine puts it under read(2) and write(2), the relay carries its bytes on.
+ *
+ * No call here blocks, whatever O_NONBLOCK says. A stream goes on (handshake, flushing) by whatever is called on it.
+ * All calls lock the stream for themselves, so that one thread may read while another one writes; none is a cancellation
+ * point; errno is set where they fail and kept else; OpenSSL's error queue is left as found. Not async-signal-safe.
+ *
+ * What the peer sees of the server begins after the verdict (tg_enforce_settle), never before.
+ */
+#ifndef TG_SHIM_DIRECT_STREAM_H
+#define TG_SHIM_DIRECT_STREAM_H
+
+#include "page/policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+struct tg_stream;
+
+/*
+ * `fd`: a connected TCP socket, which stays the caller's. `route` (of the generation that was current at accept) speaks
+ * plaintext and is copied. Opens nothing and allocates no SSL: that comes with the client's first byte. NULL: no memory.
+ */
+struct tg_stream *tg_stream_new(int fd, const struct tg_route *route);
+
+/* Cleanses and frees; sends nothing, closes nothing. */
+void tg_stream_free(struct tg_stream *stream);
+
+/* The socket goes by another number from now on (dup(2)). */
+void tg_stream_set_fd(struct tg_stream *stream, int fd);
+int tg_stream_fd(const struct tg_stream *stream);
+
+/*
+ * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
+ * peer's close_notify; with ECONNRESET where it went without one, was refused, or took too long. `peek`: MSG_PEEK.
+ * Before the handshake is finished a write takes at most TG_STREAM_EARLY bytes in all. After the end EPIPE or ECONNRESET;
+ * never a signal.
+ */
+#define TG_STREAM_EARLY 65536
+ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int count, bool peek);
+ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count);
+
+/*
+ * Goes on as far as it can and says what is ready now: POLLIN (bytes, the end or an error can be read), POLLOUT, POLLRDHUP,
+ * POLLHUP, POLLERR of poll(2), true of the plaintext.
+ */
+unsigned tg_stream_poll(struct tg_stream *stream);
+
+/*
+ * What to wait for on the socket so that POLLIN or POLLOUT in `events` may become true of the plaintext: POLLIN, POLLOUT.
+ * What the stream needs for itself (its handshake, ciphertext that the socket would not take) is in it for any `events`.
+ */
+unsigned tg_stream_wants(struct tg_stream *stream, unsigned events);
+
+/* Without going on, without the lock, so that it costs nothing: a hint for who decides whether to look closer. */
+enum {
+	TG_STREAM_OPENING = 1, /* no verdict yet: readiness of the socket is not the plaintext's */
+	TG_STREAM_INPUT = 2,   /* something can be read without the socket becoming readable */
+	TG_STREAM_OUTPUT = 4,  /* ciphertext or early bytes wait for the socket or the handshake */
+	TG_STREAM_ENDED = 8,   /* by the peer, an error or a refusal */
+	TG_STREAM_PLAIN = 16,  /* a plaintext client that accept_plaintext let in: bytes go through as they are */
+};
+unsigned tg_stream_state(const struct tg_stream *stream);
+
+/* FIONREAD: plaintext bytes that can be read at once. */
+size_t tg_stream_readable(struct tg_stream *stream);
+
+/* True as long as nothing was read from or written to the socket: it can be handed over (handover.h). */
+bool tg_stream_is_untouched(struct tg_stream *stream);
+
+/* shutdown(2): SHUT_WR sends close_notify after all that was written, and then the socket's own FIN. 0 or -1. */
+int tg_stream_shutdown(struct tg_stream *stream, int how);
+
+/*
+ * Before the last descriptor is closed by the process that owns the stream: close_notify, and as much as the socket takes.
+ * True where nothing is left to send. Else *ret_rest is ciphertext for the caller to send; it belongs to the stream.
+ */
+bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest);
+
+/*
+ * Milliseconds of CLOCK_MONOTONIC by which the handshake must be finished, or (accept_plaintext, plaintext_wait) a silent
+ * client is taken for a plaintext one; INT64_MAX: none. tg_stream_poll acts on it.
+ */
+int64_t tg_stream_deadline(const struct tg_stream *stream);
+
+/* Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. */
+bool tg_stream_prepare(void);
+
+/* Around fork. */
+void tg_stream_lock_all(void);
+void tg_stream_unlock_all(void);
+
+#endif
