@@ -112,13 +112,13 @@ static void print_man_option(const struct tg_option *option)
 	}
 }
 
-static void print_man_list(unsigned sections, bool later)
+static void print_man_list(unsigned sections)
 {
 	fputs(".Bl -tag -width Ds\n", stdout);
 	for (size_t i = 0; i < tg_options_count(); i++) {
 		const struct tg_option *option = tg_options_get(i);
 
-		if (option->sections == sections && option->later == later)
+		if (option->sections == sections)
 			print_man_option(option);
 	}
 	fputs(".El\n", stdout);
@@ -128,15 +128,8 @@ static void print_man_options(void)
 {
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		printf(".Ss %s\n", groups[i].heading);
-		print_man_list(groups[i].sections, false);
+		print_man_list(groups[i].sections);
 	}
-	fputs(".Ss Keys of a later version\n"
-	      "These are known, for\n"
-	      ".Ic server_speaks No = Cm plaintext ,\n"
-	      "and refused with\n"
-	      ".Dq not in this version .\n",
-	      stdout);
-	print_man_list(TG_SECTION_LISTENER, true);
 }
 
 /* Text as comment lines, broken at spaces. */
@@ -182,22 +175,6 @@ static void print_sample_option(const struct tg_option *option)
 	       option->standard ? option->standard : option->example);
 }
 
-static void print_later_keys(unsigned sections)
-{
-	const char *before = "\n; not in this version: ";
-
-	for (size_t i = 0; i < tg_options_count(); i++) {
-		const struct tg_option *option = tg_options_get(i);
-
-		if (option->sections != sections || !option->later)
-			continue;
-		printf("%s%s", before, option->key);
-		before = ", ";
-	}
-	if (before[0] == ',')
-		putchar('\n');
-}
-
 static void print_sample(void)
 {
 	print_comment(
@@ -211,10 +188,9 @@ static void print_sample(void)
 		for (size_t k = 0; k < tg_options_count(); k++) {
 			const struct tg_option *option = tg_options_get(k);
 
-			if (option->sections == groups[i].sections && !option->later)
+			if (option->sections == groups[i].sections)
 				print_sample_option(option);
 		}
-		print_later_keys(groups[i].sections);
 	}
 }
 

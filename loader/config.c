@@ -254,10 +254,6 @@ static void read_entry(struct reading *reading, const struct tg_ini_entry *entry
 			   tg_section_word(option->sections & -option->sections));
 		return;
 	}
-	if (reading->option->later) {
-		FAULT(reading, "not in this version");
-		return;
-	}
 	if (first[reading->option->id] > 0 && !reading->option->repeatable) {
 		FAULT(reading, "given twice, first on line %d", first[reading->option->id]);
 		return;

@@ -37,8 +37,11 @@ static const struct tg_choice protocols[] = {
 };
 
 static const struct tg_choice rechecks[] = {{"no", 0, false}, {"new-generation", 1, false}, {NULL, 0, false}};
-static const struct tg_choice speaks[] = {{"tls", 0, false}, {"plaintext", 1, true}, {NULL, 0, false}};
-static const struct tg_choice engines[] = {{"auto", 0, false}, {"direct", 1, false}, {"relay", 2, false}, {NULL, 0, false}};
+static const struct tg_choice speaks[] = {{"tls", 0, false}, {"plaintext", 1, false}, {NULL, 0, false}};
+static const struct tg_choice engines[] = {{"auto", TG_ENGINE_AUTO, false},
+					   {"direct", TG_ENGINE_DIRECT, false},
+					   {"relay", TG_ENGINE_RELAY, false},
+					   {NULL, 0, false}};
 static const struct tg_choice proxies[] = {{"off", 0, false}, {"v2", 1, false}, {NULL, 0, false}};
 
 /* In the order of enum tg_option_id; a unit test compares the two. */
@@ -256,16 +259,23 @@ static const struct tg_option options[] = {
      .key = "accept_plaintext",
      .sections = TG_SECTION_LISTENER,
      .type = TG_TYPE_CHOICE,
-     .later = true,
      .standard = "no",
      .choices = yes_no,
      .example = "no",
      .help = "plaintext servers: yes lets TLS and plaintext clients in on the same port, for a migration"},
+    {.id = TG_OPT_PLAINTEXT_WAIT,
+     .key = "plaintext_wait",
+     .sections = TG_SECTION_LISTENER,
+     .type = TG_TYPE_NUMBER,
+     .standard = "0",
+     .minimum = 0,
+     .maximum = 10000,
+     .example = "0",
+     .help = "with accept_plaintext: milliseconds after which a client that has said nothing is a plaintext one; 0: never"},
     {.id = TG_OPT_ENGINE,
      .key = "engine",
      .sections = TG_SECTION_LISTENER,
      .type = TG_TYPE_CHOICE,
-     .later = true,
      .standard = "auto",
      .choices = engines,
      .example = "auto",
@@ -274,7 +284,6 @@ static const struct tg_option options[] = {
      .key = "handshake_timeout",
      .sections = TG_SECTION_LISTENER,
      .type = TG_TYPE_NUMBER,
-     .later = true,
      .standard = "10",
      .minimum = 1,
      .maximum = 3600,
@@ -284,7 +293,6 @@ static const struct tg_option options[] = {
      .key = "proxy_protocol",
      .sections = TG_SECTION_LISTENER,
      .type = TG_TYPE_CHOICE,
-     .later = true,
      .standard = "off",
      .choices = proxies,
      .example = "off",

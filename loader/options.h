@@ -38,6 +38,7 @@ enum tg_option_id {
 	TG_OPT_LISTEN,
 	TG_OPT_SERVER_SPEAKS,
 	TG_OPT_ACCEPT_PLAINTEXT,
+	TG_OPT_PLAINTEXT_WAIT,
 	TG_OPT_ENGINE,
 	TG_OPT_HANDSHAKE_TIMEOUT,
 	TG_OPT_PROXY_PROTOCOL,
@@ -81,7 +82,6 @@ struct tg_option {
 	unsigned sections; /* of enum tg_section_kind */
 	enum tg_option_type type;
 	bool repeatable;
-	bool later;                      /* known, but not in this version */
 	const char *standard;            /* the default as it would be written; NULL: none, or the server's own */
 	const struct tg_choice *choices; /* TG_TYPE_CHOICE alone */
 	int minimum;                     /* TG_TYPE_NUMBER alone */

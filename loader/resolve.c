@@ -385,6 +385,18 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 	}
 }
 
+static struct tg_plaintext plaintext_of(const struct tg_section *listener)
+{
+	return (struct tg_plaintext){
+	    .spoken = true,
+	    .accept = tg_config_number(listener, TG_OPT_ACCEPT_PLAINTEXT) != 0,
+	    .engine = (enum tg_engine)tg_config_number(listener, TG_OPT_ENGINE),
+	    .handshake_timeout = (uint32_t)tg_config_number(listener, TG_OPT_HANDSHAKE_TIMEOUT),
+	    .wait_ms = (uint32_t)tg_config_number(listener, TG_OPT_PLAINTEXT_WAIT),
+	    .proxy_header = tg_config_number(listener, TG_OPT_PROXY_PROTOCOL) != 0,
+	};
+}
+
 static void add_route(struct resolving *resolving, const struct tg_section *server, const struct tg_section *listener)
 {
 	struct tg_route *route = &resolving->document->routes[resolving->document->route_count++];
@@ -403,6 +415,8 @@ static void add_route(struct resolving *resolving, const struct tg_section *serv
 		    tg_arena_alloc(resolving->load->arena, (addresses->count + 1) * sizeof(*route->addresses));
 		for (size_t i = 0; route->addresses && i < addresses->count; i++)
 			route->addresses[route->address_count++] = addresses->items[i].address;
+		if (tg_config_number(listener, TG_OPT_SERVER_SPEAKS) != 0)
+			route->plaintext = plaintext_of(listener);
 	}
 	route->policy = policy_of(resolving, listener ? listener : server, &effective);
 	add_names(resolving, route, listener, &effective);

@@ -29,7 +29,7 @@ enum {
 	LEAST_CREDENTIALS = 4,
 	LEAST_TRUST = 4 + 4 + 1 + 4 + 8,
 	LEAST_RULE = 1 + 1 + 1 + 4,
-	LEAST_POLICY = 4 + 1 + 1 + 4 + 4 + 4 + 2 + 2 + 4 + 4 + 4 + 4 + TG_DIGEST_SIZE,
+	LEAST_POLICY = 4 + 1 + 1 + 4 + 4 + 4 + 2 + 2 + 4 + 4 + 4 + 4 + 4 + 1 + TG_DIGEST_SIZE,
 	LEAST_ADDRESS = 1 + 1 + 2,
 	LEAST_NAME = 4 + 1 + 4,
 	LEAST_ROUTE = 1 + 4 + 4 + 4,
@@ -279,10 +279,8 @@ static void take_policy(struct decoder *decoder, const struct tg_document *docum
 	ret->ciphers = take_text(decoder);
 	ret->ciphersuites = take_text(decoder);
 	ret->groups = take_text(decoder);
-	if (decoder->version > TG_FORMAT_OLDEST) {
-		ret->max_session_age = (uint32_t)take_int(decoder, 0, INT32_MAX);
-		ret->recheck = take_bool(decoder);
-	}
+	ret->max_session_age = (uint32_t)take_int(decoder, 0, INT32_MAX);
+	ret->recheck = take_bool(decoder);
 	take_into(decoder, ret->digest, sizeof ret->digest);
 	if (!decoder->error && !policy_is_whole(document, ret))
 		refuse(decoder);
@@ -307,6 +305,21 @@ static uint32_t take_policy_index(struct decoder *decoder, const struct tg_docum
 	return index;
 }
 
+/* [server] governs whatever nothing else matches: what is spoken there is not known. */
+static void take_plaintext(struct decoder *decoder, bool is_server, struct tg_plaintext *ret)
+{
+	ret->spoken = take_bool(decoder);
+	if (!ret->spoken)
+		return;
+	ret->accept = take_bool(decoder);
+	ret->engine = take_enum(decoder, TG_ENGINE_RELAY);
+	ret->handshake_timeout = (uint32_t)take_int(decoder, 1, INT32_MAX);
+	ret->wait_ms = (uint32_t)take_int(decoder, 0, INT32_MAX);
+	ret->proxy_header = take_bool(decoder);
+	if (is_server)
+		refuse(decoder);
+}
+
 static void take_route(struct decoder *decoder, const struct tg_document *document, struct tg_route *ret)
 {
 	ret->is_server = take_bool(decoder);
@@ -320,6 +333,8 @@ static void take_route(struct decoder *decoder, const struct tg_document *docume
 		ret->names[i].wildcard = take_bool(decoder);
 		ret->names[i].policy = take_policy_index(decoder, document);
 	}
+	if (decoder->version > TG_FORMAT_OLDEST)
+		take_plaintext(decoder, ret->is_server, &ret->plaintext);
 }
 
 static void take_document(struct decoder *decoder, struct tg_document *ret)

@@ -124,6 +124,18 @@ static void put_policy(struct encoder *encoder, const struct tg_policy *policy)
 	put_bytes(encoder, policy->digest, sizeof policy->digest);
 }
 
+static void put_plaintext(struct encoder *encoder, const struct tg_plaintext *plaintext)
+{
+	put_u8(encoder, plaintext->spoken);
+	if (!plaintext->spoken)
+		return;
+	put_u8(encoder, plaintext->accept);
+	put_u8(encoder, (uint8_t)plaintext->engine);
+	put_u32(encoder, plaintext->handshake_timeout);
+	put_u32(encoder, plaintext->wait_ms);
+	put_u8(encoder, plaintext->proxy_header);
+}
+
 static void put_route(struct encoder *encoder, const struct tg_route *route)
 {
 	put_u8(encoder, route->is_server);
@@ -143,6 +155,7 @@ static void put_route(struct encoder *encoder, const struct tg_route *route)
 		put_u8(encoder, route->names[i].wildcard);
 		put_u32(encoder, route->names[i].policy);
 	}
+	put_plaintext(encoder, &route->plaintext);
 }
 
 static void put_document(struct encoder *encoder, const struct tg_document *document)

@@ -140,7 +140,11 @@ static size_t write_sample(uint8_t *data, size_t capacity)
 	    .section = text, .mode = TG_MODE_MUTUAL, .rules = rules, .rule_count = 3, .ciphers = text};
 	struct tg_address addresses[] = {{.family = 4, .port = 443}, {.family = 6, .port = 443}, {.any = true}};
 	struct tg_name name = {.text = text};
-	struct tg_route route = {.addresses = addresses, .address_count = 3, .names = &name, .name_count = 1};
+	struct tg_route route = {.addresses = addresses,
+				 .address_count = 3,
+				 .names = &name,
+				 .name_count = 1,
+				 .plaintext = {.spoken = true, .handshake_timeout = 10}};
 	char *exe = text;
 	const struct tg_document sample = {
 	    .exes = &exe,

@@ -221,6 +221,33 @@ static void session_age_and_recheck_are_inherited_and_replaced(void **state)
 	assert_false(base(0)->recheck);
 }
 
+static void what_plaintext_servers_need_is_their_listeners_own(void **state)
+{
+	const struct tg_plaintext *plaintext;
+
+	(void)state;
+	use(SERVER "[listener x]\nlisten = *:1\nserver_speaks = plaintext\n"
+		   "[listener y]\nlisten = *:2\nserver_speaks = plaintext\naccept_plaintext = yes\nplaintext_wait = 250\n"
+		   "engine = relay\nhandshake_timeout = 3\nproxy_protocol = v2\n"
+		   "[listener z]\nlisten = *:3\nserver_speaks = tls\n");
+	assert_false(document->routes[0].plaintext.spoken);
+	plaintext = &document->routes[1].plaintext;
+	assert_true(plaintext->spoken);
+	assert_false(plaintext->accept);
+	assert_int_equal(plaintext->engine, TG_ENGINE_AUTO);
+	assert_int_equal(plaintext->handshake_timeout, 10);
+	assert_int_equal(plaintext->wait_ms, 0);
+	assert_false(plaintext->proxy_header);
+	plaintext = &document->routes[2].plaintext;
+	assert_true(plaintext->spoken);
+	assert_true(plaintext->accept);
+	assert_int_equal(plaintext->engine, TG_ENGINE_RELAY);
+	assert_int_equal(plaintext->handshake_timeout, 3);
+	assert_int_equal(plaintext->wait_ms, 250);
+	assert_true(plaintext->proxy_header);
+	assert_false(document->routes[3].plaintext.spoken);
+}
+
 static void digests_follow_who_is_let_in(void **state)
 {
 	unsigned char first[TG_DIGEST_SIZE];
@@ -331,6 +358,7 @@ int main(void)
 	    cmocka_unit_test_teardown(several_key_types_stand_side_by_side, done),
 	    cmocka_unit_test_teardown(equal_policies_and_files_are_kept_once, done),
 	    cmocka_unit_test_teardown(session_age_and_recheck_are_inherited_and_replaced, done),
+	    cmocka_unit_test_teardown(what_plaintext_servers_need_is_their_listeners_own, done),
 	    cmocka_unit_test_teardown(digests_follow_who_is_let_in, done),
 	    cmocka_unit_test_teardown(relative_paths_begin_at_the_ini, done),
 	    cmocka_unit_test_teardown(settings, done),
