@@ -13,6 +13,7 @@
 #define TG_SHIM_DIRECT_STREAM_H
 
 #include "page/policy.h"
+#include "shim/direct/watch.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -34,6 +35,9 @@ void tg_stream_free(struct tg_stream *stream);
 /* The socket goes by another number from now on (dup(2)). */
 void tg_stream_set_fd(struct tg_stream *stream, int fd);
 int tg_stream_fd(const struct tg_stream *stream);
+
+/* Zeroed by tg_stream_new, then left alone: for who waits for the stream. Lives as long as it. */
+struct tg_watch *tg_stream_watch(struct tg_stream *stream);
 
 /*
  * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
