@@ -97,6 +97,22 @@ struct tg_ungoverned_slot {
 	_Atomic uint64_t handshakes;
 };
 
+/* What happened to connections of a listener with `server_speaks = plaintext`, beside their handshakes. */
+enum tg_plaintext_event {
+	TG_PLAINTEXT_CLIENT,  /* let in without TLS, by accept_plaintext */
+	TG_PLAINTEXT_DIRECT,  /* taken by the direct engine when it was accepted */
+	TG_PLAINTEXT_RELAYED, /* given to the relay: when it was accepted, or later by the direct engine, counted in both */
+	TG_PLAINTEXT_CLOSED,  /* closed, because neither engine could go on with it and plaintext must not leave */
+	TG_PLAINTEXT_TIMED_OUT, /* closed, because its handshake was not done within handshake_timeout */
+	TG_PLAINTEXT_EVENT_COUNT
+};
+
+/* Goes with the section slot of the same index. */
+struct tg_plaintext_slot {
+	_Atomic uint64_t counts[TG_PLAINTEXT_EVENT_COUNT];
+	_Atomic uint64_t last_client; /* when the last TG_PLAINTEXT_CLIENT was, seconds since the epoch; 0: none yet */
+};
+
 #define TG_PROCESS_SLOTS 4096u
 #define TG_SECTION_SLOTS 256u
 #define TG_UNGOVERNED_SLOTS 64u
@@ -108,6 +124,7 @@ struct tg_report_page {
 	struct tg_process_slot processes[TG_PROCESS_SLOTS];
 	struct tg_section_slot sections[TG_SECTION_SLOTS];
 	struct tg_ungoverned_slot ungoverned[TG_UNGOVERNED_SLOTS];
+	struct tg_plaintext_slot plaintext[TG_SECTION_SLOTS]; /* from layout 3 on */
 };
 
 #endif

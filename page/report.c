@@ -7,9 +7,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define REPORT_SIZE ((sizeof(struct tg_report_page) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE)
+#define WHOLE_PAGES(size) (((size) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE)
+#define REPORT_SIZE WHOLE_PAGES(sizeof(struct tg_report_page))
+#define SIZE_BEFORE WHOLE_PAGES(offsetof(struct tg_report_page, plaintext)) /* of the layout before */
 #define PROCESS_PROBES 8
 #define CLAIM_SPINS 1000
 
@@ -63,6 +66,22 @@ static int reopen_read_only(int fd)
 	return reopened < 0 ? -errno : reopened;
 }
 
+/* Where the file is shorter than the page, the rest is memory of this process alone: nobody reads what it counts there. */
+static void *map_whole(int fd, int protection, size_t size)
+{
+	void *const map = mmap(NULL, REPORT_SIZE, protection, size < REPORT_SIZE ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED,
+			       size < REPORT_SIZE ? -1 : fd, 0);
+	int error;
+
+	if (map == MAP_FAILED || size == REPORT_SIZE ||
+	    mmap(map, size, protection, MAP_SHARED | MAP_FIXED, fd, 0) != MAP_FAILED)
+		return map;
+	error = errno;
+	munmap(map, REPORT_SIZE);
+	errno = error;
+	return MAP_FAILED;
+}
+
 /*
  * Magic and layout are not looked at: the keeper named its layout when it answered, and any guest could have overwritten
  * them since, which must not keep others from their policy. The size is sealed.
@@ -75,14 +94,14 @@ int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page)
 
 	if (fstat(fd, &status))
 		return -errno;
-	if (!S_ISREG(status.st_mode) || status.st_size != (off_t)REPORT_SIZE)
+	if (!S_ISREG(status.st_mode) || (status.st_size != (off_t)REPORT_SIZE && status.st_size != (off_t)SIZE_BEFORE))
 		return -EPROTO;
 	if (!writable) {
 		source = reopen_read_only(fd);
 		if (source < 0)
 			return source;
 	}
-	map = mmap(NULL, REPORT_SIZE, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, source, 0);
+	map = map_whole(source, writable ? PROT_READ | PROT_WRITE : PROT_READ, (size_t)status.st_size);
 	if (map == MAP_FAILED)
 		error = -errno;
 	if (!writable)
@@ -200,6 +219,20 @@ void tg_report_aborted(struct tg_section_slot *slot)
 {
 	if (slot)
 		add_one(&slot->aborted);
+}
+
+void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_plaintext_event event)
+{
+	struct tg_plaintext_slot *counted;
+	struct timespec now;
+
+	if (!slot)
+		return;
+	counted = &page->plaintext[slot - page->sections];
+	add_one(&counted->counts[event]);
+	/* the coarse clock is read without a system call */
+	if (event == TG_PLAINTEXT_CLIENT && clock_gettime(CLOCK_REALTIME_COARSE, &now) == 0)
+		atomic_store_explicit(&counted->last_client, (uint64_t)now.tv_sec, memory_order_relaxed);
 }
 
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port)

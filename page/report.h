@@ -19,7 +19,10 @@ int tg_report_create(const char *tree, int *ret_fd);
 /* Keeper: true when no process maps the memory writable any more. Irrevocable when true: it adds F_SEAL_WRITE. */
 bool tg_report_abandoned(int fd);
 
-/* Guests map it writable; the keeper read-only, so that its own mapping does not count in tg_report_abandoned. */
+/*
+ * Guests map it writable; a page of the layout before is shorter, what it lacks is then memory of the guest's own. The
+ * keeper maps it read-only, so that its own mapping does not count in tg_report_abandoned.
+ */
 int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page);
 void tg_report_unmap(struct tg_report_page *page);
 
@@ -30,6 +33,8 @@ struct tg_section_slot *tg_report_section(struct tg_report_page *page, const cha
 void tg_report_accepted(struct tg_section_slot *slot, bool resumed);
 void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason);
 void tg_report_aborted(struct tg_section_slot *slot);
+/* Of a listener whose server speaks plaintext; `slot` is that section's in `page`, or NULL. */
+void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_plaintext_event event);
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
 
 /* Names as in `status --json`: "no_certificate" and so on. */

@@ -85,6 +85,70 @@ static void keeper_sees_what_guests_write(void **state)
 	memory_close(&memory);
 }
 
+static void plaintext_is_counted_beside_its_section(void **state)
+{
+	struct memory memory;
+	const struct tg_section_slot *first, *second;
+	const time_t begun = time(NULL);
+
+	(void)state;
+	memory_open(&memory);
+	first = tg_report_section(memory.guest, "server");
+	second = tg_report_section(memory.guest, "listener api");
+	for (int event = 0; event < TG_PLAINTEXT_EVENT_COUNT; event++) {
+		if (event == TG_PLAINTEXT_CLIENT)
+			continue;
+		for (int i = 0; i <= event; i++)
+			tg_report_plaintext(memory.guest, second, (enum tg_plaintext_event)event);
+		assert_int_equal(memory.keeper->plaintext[1].counts[event], event + 1);
+		assert_int_equal(memory.keeper->plaintext[0].counts[event], 0);
+	}
+	assert_int_equal(memory.keeper->plaintext[1].last_client, 0);
+	tg_report_plaintext(memory.guest, second, TG_PLAINTEXT_CLIENT);
+	assert_int_equal(memory.keeper->plaintext[1].counts[TG_PLAINTEXT_CLIENT], 1);
+	/* the coarse clock is some milliseconds behind */
+	assert_in_range(memory.keeper->plaintext[1].last_client, begun - 1, time(NULL));
+	assert_int_equal(memory.keeper->plaintext[0].last_client, 0);
+	tg_report_plaintext(memory.guest, first, TG_PLAINTEXT_CLOSED);
+	assert_int_equal(memory.keeper->plaintext[0].counts[TG_PLAINTEXT_CLOSED], 1);
+	tg_report_plaintext(memory.guest, NULL, TG_PLAINTEXT_CLOSED);
+	memory_close(&memory);
+}
+
+/* Of a keeper of the version before: what it has is shared, what it lacks can be counted and is not. */
+static void the_page_before_is_mapped(void **state)
+{
+	const size_t size = (offsetof(struct tg_report_page, plaintext) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE;
+	struct tg_report_page *guest, *other;
+	struct tg_section_slot *slot = NULL;
+	int fd;
+
+	(void)state;
+	assert_true(size < sizeof *guest);
+	fd = memfd_create("before", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(tg_report_map(fd, true, &guest), 0);
+	assert_int_equal(tg_report_map(fd, true, &other), 0);
+	for (unsigned int i = 0; i < TG_SECTION_SLOTS; i++) {
+		char name[TG_SECTION_NAME_SIZE];
+
+		snprintf(name, sizeof name, "listener %u", i);
+		slot = tg_report_section(guest, name);
+		assert_non_null(slot);
+	}
+	tg_report_aborted(slot);
+	assert_int_equal(other->sections[TG_SECTION_SLOTS - 1].aborted, 1);
+	tg_report_plaintext(guest, slot, TG_PLAINTEXT_DIRECT);
+	assert_int_equal(guest->plaintext[TG_SECTION_SLOTS - 1].counts[TG_PLAINTEXT_DIRECT], 1);
+	assert_int_equal(other->plaintext[TG_SECTION_SLOTS - 1].counts[TG_PLAINTEXT_DIRECT], 0);
+	assert_false(tg_report_abandoned(fd));
+	tg_report_unmap(guest);
+	tg_report_unmap(other);
+	assert_true(tg_report_abandoned(fd));
+	close(fd);
+}
+
 static void processes_share_the_table(void **state)
 {
 	struct memory memory;
@@ -323,12 +387,19 @@ static void sealed_seals_end_it_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(keeper_sees_what_guests_write),  cmocka_unit_test(processes_share_the_table),
-	    cmocka_unit_test(full_tables_are_no_fault),       cmocka_unit_test(long_names_are_cut),
-	    cmocka_unit_test(wild_values_stay_inside),        cmocka_unit_test(threads_lose_no_count),
-	    cmocka_unit_test(keeper_mapping_stays_read_only), cmocka_unit_test(abandoned_only_without_any_writer),
-	    cmocka_unit_test(sealed_seals_end_it_too),        cmocka_unit_test(other_files_are_refused),
+	    cmocka_unit_test(keeper_sees_what_guests_write),
+	    cmocka_unit_test(processes_share_the_table),
+	    cmocka_unit_test(full_tables_are_no_fault),
+	    cmocka_unit_test(long_names_are_cut),
+	    cmocka_unit_test(wild_values_stay_inside),
+	    cmocka_unit_test(threads_lose_no_count),
+	    cmocka_unit_test(keeper_mapping_stays_read_only),
+	    cmocka_unit_test(abandoned_only_without_any_writer),
+	    cmocka_unit_test(sealed_seals_end_it_too),
+	    cmocka_unit_test(other_files_are_refused),
 	    cmocka_unit_test(every_reason_has_a_name),
+	    cmocka_unit_test(the_page_before_is_mapped),
+	    cmocka_unit_test(plaintext_is_counted_beside_its_section),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
