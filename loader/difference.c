@@ -238,6 +238,50 @@ static bool same_routes(const struct tg_document *a, const struct tg_document *b
 	return same;
 }
 
+static const struct tg_route *plaintext_route(const struct tg_document *document, const char *section)
+{
+	for (size_t i = 0; document && i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken &&
+		    strcmp(document->policies[document->routes[i].policy].section, section) == 0)
+			return &document->routes[i];
+	return NULL;
+}
+
+static void compare_word(struct writer *writer, const char *section, enum tg_option_id id, int old, int new)
+{
+	if (old == new)
+		return;
+	item(writer, section);
+	fprintf(writer->stream, "%s %s", tg_options_get(id)->key, tg_option_word(id, new));
+}
+
+static void compare_number(struct writer *writer, const char *section, enum tg_option_id id, uint32_t old, uint32_t new)
+{
+	if (old == new)
+		return;
+	item(writer, section);
+	fprintf(writer->stream, "%s %" PRIu32 " -> %" PRIu32, tg_options_get(id)->key, old, new);
+}
+
+/* Of listeners that both have: whether the server speaks plaintext does not change. */
+static void compare_plaintext(struct writer *writer, const struct tg_document *old, const struct tg_document *new)
+{
+	for (size_t i = 0; i < new->route_count; i++) {
+		const char *section = new->policies[new->routes[i].policy].section;
+		const struct tg_plaintext *now = &new->routes[i].plaintext;
+		const struct tg_route *route = now->spoken ? plaintext_route(old, section) : NULL;
+
+		if (!route)
+			continue;
+		compare_word(writer, section, TG_OPT_ACCEPT_PLAINTEXT, route->plaintext.accept, now->accept);
+		compare_number(writer, section, TG_OPT_PLAINTEXT_WAIT, route->plaintext.wait_ms, now->wait_ms);
+		compare_word(writer, section, TG_OPT_ENGINE, (int)route->plaintext.engine, (int)now->engine);
+		compare_number(writer, section, TG_OPT_HANDSHAKE_TIMEOUT, route->plaintext.handshake_timeout,
+			       now->handshake_timeout);
+		compare_word(writer, section, TG_OPT_PROXY_PROTOCOL, route->plaintext.proxy_header, now->proxy_header);
+	}
+}
+
 static void compare_documents(struct writer *writer, const struct tg_document *old, const struct tg_document *new)
 {
 	for (size_t i = 0; i < new->policy_count; i++) {
@@ -262,6 +306,7 @@ static void compare_documents(struct writer *writer, const struct tg_document *o
 		item(writer, old->policies[i].section);
 		fputs("removed", writer->stream);
 	}
+	compare_plaintext(writer, old, new);
 	if (old && !same_routes(old, new)) {
 		fprintf(writer->stream, "%saddresses or names changed", writer->any ? "; " : "");
 		writer->any = true;

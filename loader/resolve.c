@@ -4,6 +4,7 @@
 #include "loader/describe.h"
 #include "loader/digest.h"
 #include "loader/pair.h"
+#include "loader/plaintext.h"
 #include "loader/protocol.h"
 #include "loader/trust.h"
 #include "page/match.h"
@@ -298,6 +299,14 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	return intern_policy(resolving, &policy);
 }
 
+/* Where there is none at all, that is a fault of its own. */
+static enum tg_mode mode_of(const struct tg_effective *effective)
+{
+	const struct tg_value *mode = tg_effective_value(effective, TG_OPT_MODE);
+
+	return mode ? (enum tg_mode)mode->number : TG_MODE_SERVER;
+}
+
 static bool applies(const struct tg_section *sni, const struct tg_section *listener)
 {
 	const struct tg_values *only = &sni->options[TG_OPT_LISTENER];
@@ -366,6 +375,8 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 		if (sni->kind != TG_SECTION_SNI || !applies(sni, listener))
 			continue;
 		overlay(&effective, sni);
+		if (!tg_plaintext_takes_name(resolving->load, route, mode_of(base), sni, mode_of(&effective)))
+			continue;
 		policy = policy_of(resolving, sni, &effective);
 		warn_of_difference(resolving, sni, policy, route->policy);
 		for (size_t j = 0; j < names->count; j++) {
@@ -383,18 +394,6 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 			route->names[route->name_count++].policy = policy;
 		}
 	}
-}
-
-static struct tg_plaintext plaintext_of(const struct tg_section *listener)
-{
-	return (struct tg_plaintext){
-	    .spoken = true,
-	    .accept = tg_config_number(listener, TG_OPT_ACCEPT_PLAINTEXT) != 0,
-	    .engine = (enum tg_engine)tg_config_number(listener, TG_OPT_ENGINE),
-	    .handshake_timeout = (uint32_t)tg_config_number(listener, TG_OPT_HANDSHAKE_TIMEOUT),
-	    .wait_ms = (uint32_t)tg_config_number(listener, TG_OPT_PLAINTEXT_WAIT),
-	    .proxy_header = tg_config_number(listener, TG_OPT_PROXY_PROTOCOL) != 0,
-	};
 }
 
 static void add_route(struct resolving *resolving, const struct tg_section *server, const struct tg_section *listener)
@@ -415,8 +414,7 @@ static void add_route(struct resolving *resolving, const struct tg_section *serv
 		    tg_arena_alloc(resolving->load->arena, (addresses->count + 1) * sizeof(*route->addresses));
 		for (size_t i = 0; route->addresses && i < addresses->count; i++)
 			route->addresses[route->address_count++] = addresses->items[i].address;
-		if (tg_config_number(listener, TG_OPT_SERVER_SPEAKS) != 0)
-			route->plaintext = plaintext_of(listener);
+		route->plaintext = tg_plaintext_of(resolving->load, listener);
 	}
 	route->policy = policy_of(resolving, listener ? listener : server, &effective);
 	add_names(resolving, route, listener, &effective);
@@ -500,6 +498,8 @@ void tg_resolve(struct tg_load *load, struct tg_document *ret)
 	for (size_t i = 0; i < config->section_count; i++)
 		if (config->sections[i].kind == TG_SECTION_LISTENER)
 			add_route(&resolving, server, &config->sections[i]);
+	if (tg_messages_errors(load->messages) == 0)
+		tg_plaintext_check_change(load, ret);
 	if (ret->route_count == 0) {
 		struct tg_place place = {config->name, 0, NULL, NULL};
 

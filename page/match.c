@@ -142,3 +142,37 @@ int tg_mode_strictness(enum tg_mode mode)
 	}
 	return 0;
 }
+
+/* 0: no match; a larger number is more specific. */
+static int specificity(const struct tg_address *listed, const struct tg_address *local)
+{
+	if (listed->port != local->port)
+		return 0;
+	if (listed->family == 0)
+		return 1;
+	if (listed->family != local->family)
+		return 0;
+	if (listed->any)
+		return 2;
+	return memcmp(listed->bytes, local->bytes, local->family == 4 ? 4 : 16) == 0 ? 3 : 0;
+}
+
+const struct tg_route *tg_route_at(const struct tg_document *document, const struct tg_address *local)
+{
+	const struct tg_route *best = NULL;
+	int best_score = 0;
+
+	for (size_t i = 0; i < document->route_count; i++) {
+		const struct tg_route *route = &document->routes[i];
+		if (route->is_server && best == NULL)
+			best = route;
+		for (size_t k = 0; k < route->address_count; k++) {
+			int score = specificity(&route->addresses[k], local);
+			if (score > best_score) {
+				best = route;
+				best_score = score;
+			}
+		}
+	}
+	return best;
+}

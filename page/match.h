@@ -1,6 +1,7 @@
 /*
- * Does one name of a client's certificate satisfy one allow rule? Pure functions over bytes, shared by the shim and the
- * loader's own verify callback. `data` need not be NUL-terminated; a NUL inside or invalid UTF-8 matches nothing.
+ * Does one name of a client's certificate satisfy one allow rule, and whose are a host name and an address? Pure functions
+ * over bytes, shared by the shim and the loader. `data` need not be NUL-terminated; a NUL inside or invalid UTF-8 matches
+ * nothing.
  */
 #ifndef TG_PAGE_MATCH_H
 #define TG_PAGE_MATCH_H
@@ -24,6 +25,9 @@ int tg_name_matches(const struct tg_name *name, const char *host);
  * fit, is empty, or holds a NUL or anything outside printable ASCII (RFC 6066 section 3 wants A-labels).
  */
 bool tg_host_normalise(const unsigned char *data, size_t size, char *ret, size_t capacity);
+
+/* The route of connections to this local address, v4-mapped IPv6 reduced to IPv4: the most specific; NULL: none. */
+const struct tg_route *tg_route_at(const struct tg_document *document, const struct tg_address *local);
 
 /* How much a mode demands of clients, to compare: off 0 … mutual 4. */
 int tg_mode_strictness(enum tg_mode mode);

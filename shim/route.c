@@ -38,40 +38,6 @@ bool tg_route_needs_address(const struct tg_document *document)
 	return document->route_count != 1 || !document->routes[0].is_server;
 }
 
-/* 0: no match; a larger number is more specific. */
-static int specificity(const struct tg_address *listed, const struct tg_address *local)
-{
-	if (listed->port != local->port)
-		return 0;
-	if (listed->family == 0)
-		return 1;
-	if (listed->family != local->family)
-		return 0;
-	if (listed->any)
-		return 2;
-	return memcmp(listed->bytes, local->bytes, local->family == 4 ? 4 : 16) == 0 ? 3 : 0;
-}
-
-static const struct tg_route *route_of(const struct tg_document *document, const struct tg_address *local)
-{
-	const struct tg_route *best = NULL;
-	int best_score = 0;
-
-	for (size_t i = 0; i < document->route_count; i++) {
-		const struct tg_route *route = &document->routes[i];
-		if (route->is_server && best == NULL)
-			best = route;
-		for (size_t k = 0; k < route->address_count; k++) {
-			int score = specificity(&route->addresses[k], local);
-			if (score > best_score) {
-				best = route;
-				best_score = score;
-			}
-		}
-	}
-	return best;
-}
-
 static const struct tg_policy *policy_of(const struct tg_document *document, const struct tg_route *route, const char *host)
 {
 	uint32_t index = route->policy;
@@ -117,7 +83,7 @@ enum tg_route_result tg_route_find(const struct tg_document *document, const str
 {
 	if (local == NULL)
 		return strictest(document, host, ret_policy);
-	const struct tg_route *route = route_of(document, local);
+	const struct tg_route *route = tg_route_at(document, local);
 	if (route == NULL)
 		return TG_ROUTE_NONE;
 	*ret_policy = policy_of(document, route, host);

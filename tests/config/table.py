@@ -35,6 +35,11 @@ def ini(changes=None, *more):
     return ("\n".join([*lines, *more]) + "\n").encode()
 
 
+def plaintext(*more):
+    """The good file with a listener of a plaintext server on lines 6 to 8, and more lines behind it."""
+    return ini({}, "[listener a]", "listen = 127.0.0.1:1", "server_speaks = plaintext", *more)
+
+
 def at(line, place, reason):
     """site.ini:LINE: [section] key: reason, where `reason` is plain text."""
     return rf"site\.ini:{line}: {re.escape(place)}: {re.escape(reason)}.*"
@@ -82,6 +87,28 @@ INI_ROWS = [
     bad("unknown mode", ini({2: "mode = Mutual"}), at(2, "[server] mode", "'Mutual' is none of off, server, observe, optional")),
     bad("mode by a number that is none", ini({2: "mode = 3"}), at(2, "[server] mode", "'3' is none of")),
     bad("mode of a later version", ini({2: "mode = observe"}), at(2, "[server] mode", "'observe' is not in this version")),
+    bad("unknown speech", ini({}, "[listener a]", "listen = 127.0.0.1:1", "server_speaks = TLS", "engine = relay"),
+        at(8, "[listener a] server_speaks", "'TLS' is none of tls, plaintext")),
+    bad("speech of the server section", ini({}, "server_speaks = plaintext"),
+        at(6, "[server] server_speaks", "does not belong in this section, but in [listener]")),
+    bad("what plaintext servers alone have", ini({}, "[listener a]", "listen = 127.0.0.1:1", "accept_plaintext = no",
+        "plaintext_wait = 0", "engine = auto", "handshake_timeout = 10", "proxy_protocol = off"),
+        *(at(8 + i, f"[listener a] {key}", "counts only with server_speaks = plaintext")
+          for i, key in enumerate(("accept_plaintext", "plaintext_wait", "engine", "handshake_timeout", "proxy_protocol")))),
+    bad("what plaintext servers alone have, with tls", ini({}, "[listener a]", "listen = 127.0.0.1:1", "proxy_protocol = v2",
+        "server_speaks = tls"), at(8, "[listener a] proxy_protocol", "counts only with server_speaks = plaintext")),
+    bad("unknown engine", plaintext("engine = none"), at(9, "[listener a] engine", "'none' is none of auto, direct, relay")),
+    bad("unknown PROXY protocol", plaintext("proxy_protocol = v1"), at(9, "[listener a] proxy_protocol", "'v1' is none of off, v2")),
+    bad("handshakes without time", plaintext("handshake_timeout = 0"),
+        at(9, "[listener a] handshake_timeout", "0 is not in 1 to 3600")),
+    bad("plaintext_wait too long", plaintext("accept_plaintext = yes", "plaintext_wait = 10001"),
+        at(10, "[listener a] plaintext_wait", "10001 is not in 0 to 10000")),
+    bad("plaintext_wait with a unit", plaintext("accept_plaintext = yes", "plaintext_wait = 1s"),
+        at(10, "[listener a] plaintext_wait", "'1s' is not a number")),
+    bad("a name that is off on a plaintext port", plaintext("[sni b]", "names = b.example", "mode = off"),
+        at(11, "[sni b] mode", "off serves the server's own certificate, and a server that speaks plaintext has none")),
+    bad("a name on a plaintext port that is off", plaintext("mode = off", "[sni b]", "names = b.example", "listener = a"),
+        at(12, "[sni b] listener", "[listener a] is off and its server speaks plaintext: everything is passed through")),
     bad("no mode", ini({2: "; mode"}), at(1, "[server] mode", "is missing: off, server, optional or mutual")),
     bad("listener without a mode", b"[listener a]\nlisten = 127.0.0.1:1\ncert = server.pem\nkey = server.key\n",
         at(1, "[listener a] mode", "is missing")),
@@ -263,6 +290,11 @@ GOOD_ROWS = [
     Row("an intermediate CA alone", ini({5: "ca = middle.pem"}, "crl = middle.crl"), [], status=0),
     Row("listener and names", ini({}, "[listener a]", "listen = 127.0.0.1:443", "listen = [::1]:443", "mode = off", "[sni b]",
                                   "names = *.example, a.example"), [], status=0),
+    Row("plaintext server", plaintext("accept_plaintext = yes", "plaintext_wait = 300", "proxy_protocol = v2", "engine = direct",
+                                      "handshake_timeout = 3600", "[sni b]", "names = b.example", "listener = a"), [], status=0),
+    Row("plaintext server, passed through", plaintext("mode = off", "[sni b]", "names = b.example"), [], status=0),
+    Row("plaintext_wait left behind", plaintext("accept_plaintext = no", "plaintext_wait = 300"),
+        [at(10, "[listener a] plaintext_wait", "has no effect without accept_plaintext = yes")], status=1),
     Row("one CA of two expired", ini({}, "ca = gone.pem"),
         [at(6, "[server] ca", "gone.pem: CN=Gone CA: expired on 2021-01-01: left out")], status=1),
     Row("expires soon", ini({}, "[tlsgraft]", "warn_days = 3650"),

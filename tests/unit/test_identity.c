@@ -57,6 +57,15 @@ static tlsgraft_identity *loaded(const char *ini, const tlsgraft_identity *servi
 	return identity;
 }
 
+static void assert_refused(const char *ini, const tlsgraft_identity *serving, const char *why)
+{
+	tlsgraft_identity *identity = NULL;
+
+	write_text(&maker, "site.ini", ini);
+	assert_int_equal(load(&maker, serving, &identity), TLSGRAFT_REFUSED);
+	expect_message(TLSGRAFT_ERROR, why);
+}
+
 static void renew(EVP_PKEY *key)
 {
 	const struct spec spec = {.subject = "renewed",
@@ -170,6 +179,56 @@ static void a_reload_keeps_what_takes_effect_at_the_next_start(void **state)
 	assert_int_equal(tg_identity_settings(b)->log_level, TG_LOG_WARN);
 	assert_true(tg_identity_settings(b)->watch);
 	assert_int_equal(tg_identity_settings(b)->warn_days, 1);
+	tlsgraft_identity_unref(a);
+	tlsgraft_identity_unref(b);
+}
+
+#define SPEAKS(address, rest) "[listener l]\nlisten = " address "\nserver_speaks = plaintext\n" rest
+
+static void a_reload_changes_nothing_of_what_the_server_speaks(void **state)
+{
+	tlsgraft_identity *a = loaded(INI SPEAKS("*:1", ""), NULL), *tls = loaded(INI "[listener l]\nlisten = *:1\n", NULL);
+	tlsgraft_identity *bytes = NULL;
+	const unsigned char *encoded;
+	size_t size;
+
+	(void)state;
+	encoded = tg_identity_bytes(a, &size);
+	assert_int_equal(tg_identity_from_bytes(encoded, size, &bytes), TLSGRAFT_OK);
+	assert_refused(INI "[listener l]\nlisten = *:1\n", a,
+		       ":7: [listener l] listen: '*:1': server_speaks was plaintext there");
+	assert_refused(INI "[listener l]\nlisten = *:1\n", bytes, "server_speaks was plaintext there");
+	assert_refused(INI SPEAKS("*:1", ""), tls, ":7: [listener l] listen: '*:1': server_speaks was tls there");
+	assert_refused(INI SPEAKS("*:1", "listen = [::1]:2\n"), a,
+		       ":9: [listener l] listen: '[::1]:2': server_speaks was tls");
+	assert_refused(INI SPEAKS("0.0.0.0:1", ""), a,
+		       "[listener l] listen: port 1 of a server that speaks plaintext is gone");
+	assert_refused(INI, a, "[listener l] listen: port 1 of a server that speaks plaintext is gone");
+	/* a narrower listener takes its address out of a wider one */
+	assert_refused(INI SPEAKS("*:1", "[listener m]\nlisten = 127.0.0.1:1\n"), a,
+		       ":10: [listener m] listen: '127.0.0.1:1': server_speaks was plaintext there");
+	tlsgraft_identity_unref(a);
+	tlsgraft_identity_unref(tls);
+	tlsgraft_identity_unref(bytes);
+}
+
+static void a_reload_changes_the_rest_of_a_plaintext_listener(void **state)
+{
+	tlsgraft_identity *a = loaded(INI SPEAKS("*:1", ""), NULL), *b;
+
+	(void)state;
+	b = loaded(INI SPEAKS("*:1", "mode = off\naccept_plaintext = yes\nplaintext_wait = 5\nengine = relay\n"
+				     "handshake_timeout = 2\nproxy_protocol = v2\n"),
+		   a);
+	expect_difference(a, b, "listener l: mode mutual -> off");
+	expect_difference(a, b,
+			  "listener l: accept_plaintext yes; listener l: plaintext_wait 0 -> 5; listener l: engine relay; "
+			  "listener l: handshake_timeout 10 -> 2; listener l: proxy_protocol v2");
+	tlsgraft_identity_unref(b);
+	/* under another name, listed one by one, with another one for what was in it: the server speaks as before */
+	b = loaded(INI "[listener m]\nlisten = 0.0.0.0:1\nlisten = [::]:1\nserver_speaks = plaintext\n"
+		       "[listener n]\nlisten = 127.0.0.1:1\nserver_speaks = plaintext\n[listener o]\nlisten = *:2\n",
+		   a);
 	tlsgraft_identity_unref(a);
 	tlsgraft_identity_unref(b);
 }
@@ -463,6 +522,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(equal_by_content, start, stop),
 	    cmocka_unit_test_setup_teardown(from_published_bytes, start, stop),
 	    cmocka_unit_test_setup_teardown(a_reload_keeps_what_takes_effect_at_the_next_start, start, stop),
+	    cmocka_unit_test_setup_teardown(a_reload_changes_nothing_of_what_the_server_speaks, start, stop),
+	    cmocka_unit_test_setup_teardown(a_reload_changes_the_rest_of_a_plaintext_listener, start, stop),
 	    cmocka_unit_test_setup_teardown(facts_of_a_certificate, start, stop),
 	    cmocka_unit_test_setup_teardown(every_load_is_of_one_moment, start, stop),
 	    cmocka_unit_test_setup_teardown(a_server_of_ones_own, start, stop),

@@ -246,6 +246,13 @@ static void what_plaintext_servers_need_is_their_listeners_own(void **state)
 	assert_int_equal(plaintext->wait_ms, 250);
 	assert_true(plaintext->proxy_header);
 	assert_false(document->routes[3].plaintext.spoken);
+	/* passed through: no name is ever seen there */
+	use(SERVER "[listener x]\nlisten = *:1\nserver_speaks = plaintext\nmode = off\naccept_plaintext = no\n"
+		   "plaintext_wait = 5\n[sni z]\nnames = z.example\n");
+	assert_true(document->routes[1].plaintext.spoken);
+	assert_int_equal(document->routes[1].plaintext.wait_ms, 0);
+	assert_int_equal(document->routes[0].name_count, 1);
+	assert_int_equal(document->routes[1].name_count, 0);
 }
 
 static void digests_follow_who_is_let_in(void **state)
