@@ -50,6 +50,6 @@ void tg_descriptors_before_exec(void);
 void tg_descriptors_exit(void);
 
 /* O_NONBLOCK as last set through this process. */
-bool tg_descriptors_is_blocking(const struct tg_stream *stream);
+bool tg_descriptors_is_blocking(struct tg_stream *stream);
 
 #endif

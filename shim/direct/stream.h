@@ -39,6 +39,10 @@ int tg_stream_fd(const struct tg_stream *stream);
 /* Zeroed by tg_stream_new, then left alone: for who waits for the stream. Lives as long as it. */
 struct tg_watch *tg_stream_watch(struct tg_stream *stream);
 
+/* NULL at first, then left alone: for the table of descriptors, which finds its own by it. Lives as long as the stream. */
+struct tg_holder;
+struct tg_holder **tg_stream_holder(struct tg_stream *stream);
+
 /*
  * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
  * peer's close_notify; with ECONNRESET where it went without one, was refused, or took too long. `peek`: MSG_PEEK.
