@@ -31,25 +31,72 @@ void tg_descriptors_put(struct tg_stream *stream);
 /* This process owns the stream now, or did already. False: another one does. */
 bool tg_descriptors_own(struct tg_stream *stream);
 
+/* The policy has a section with `server_speaks = plaintext`. For good; a reload cannot change it. */
+extern _Atomic bool tg_descriptors_wanted;
+void tg_descriptors_want(void);
+
+static inline bool tg_descriptors_are_wanted(void)
+{
+	return atomic_load_explicit(&tg_descriptors_wanted, memory_order_relaxed);
+}
+
+/*
+ * Opens what streams need, at listen(2) or where a listening socket was inherited: before chroot, setuid, fork, seccomp.
+ * Idempotent; cheap once done. False: streams cannot be made, governed connections will be closed.
+ */
+bool tg_descriptors_prepare(void);
+
 /*
  * `fd` was just accepted, or received from another process (SCM_RIGHTS). Returns the number to give to the server: `fd`, or
  * -1 with errno ECONNABORTED where the connection had to be closed.
+ *
+ * `flags` as of accept4(2), as the server asked for them. Where tg_descriptors_are_wanted, the socket itself has been made
+ * close-on-exec whatever they say, and gets what was asked for where it is not a stream.
  */
 int tg_descriptors_accepted(int fd, int flags);
+
+/* Enters `stream` at `fd`, which is close-on-exec; `flags` as above. False: no memory, or too high a number. */
+bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine, int flags);
 
 /* Before the real close. The stream may end here. */
 void tg_descriptors_closing(int fd);
 
-/* After the real dup: `fd` is `from` now; what it was before has been closed by the kernel. */
-void tg_descriptors_duplicated(int from, int fd);
+/* After a close that went by: the number is nothing or something else. Nothing is sent. */
+void tg_descriptors_closed(int fd);
 
-/* Before an exec that succeeds with `fd` open in the new program: hands over what is untouched, closes what is not. */
+/*
+ * After the real dup, with close-on-exec: `fd` is `from` now; what it was before has been closed. `kept`: the server wants
+ * it open in a new program. False: there is no room for `fd`, which the caller closes.
+ */
+bool tg_descriptors_duplicated(int from, int fd, bool kept);
+
+/*
+ * Streams' sockets are close-on-exec always, so that no program that is started behind our back gets one; what the server
+ * wants is kept here.
+ */
+bool tg_descriptors_is_kept(int fd);
+void tg_descriptors_keep(int fd, bool kept);
+
+/*
+ * An untouched stream becomes a connection of the relay's, under all its numbers in this process. False: it could not, and
+ * is as before.
+ */
+bool tg_descriptors_hand_over(int fd);
+
+/* Before an exec: what stays open in the new program is handed over where it is untouched; else it is a dead end there. */
 void tg_descriptors_before_exec(void);
 
 /* At the end of the process: close_notify on what it owns. */
 void tg_descriptors_exit(void);
 
-/* O_NONBLOCK as last set through this process. */
+/* O_NONBLOCK as last set through this process; asks the kernel where that says "blocking". */
 bool tg_descriptors_is_blocking(struct tg_stream *stream);
+void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking);
+
+/* Around fork; `before` is inside of the locks. */
+void tg_descriptors_lock(void);
+void tg_descriptors_unlock(void);
+void tg_descriptors_before_fork(void);
+void tg_descriptors_after_fork_in_child(void);
 
 #endif

@@ -1,0 +1,161 @@
+/*
+ * What becomes of a connection that was just accepted: untouched, a stream, the relay's, or closed.
+ */
+#include "page/read.h"
+#include "shim/accepted.h"
+#include "shim/direct/descriptors.h"
+#include "shim/direct/handover.h"
+#include "shim/fork.h"
+#include "shim/generation.h"
+#include "shim/libc.h"
+#include "shim/route.h"
+#include "shim/say.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <link.h>
+#include <string.h>
+
+enum fate { FATE_OTHER, FATE_STREAM, FATE_RELAY, FATE_CLOSED };
+
+_Atomic bool tg_descriptors_wanted;
+
+static _Atomic bool prepared, has_ring;
+static _Atomic bool said;
+
+void tg_descriptors_want(void)
+{
+	atomic_store_explicit(&tg_descriptors_wanted, true, memory_order_relaxed);
+}
+
+static int note_ring(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const char *slash = strrchr(info->dlpi_name, '/');
+	bool *found = data;
+	(void)size;
+
+	*found = strncmp(slash == NULL ? info->dlpi_name : slash + 1, "liburing.so", 11) == 0;
+	return *found;
+}
+
+/* liburing calls the kernel by itself: what it wrote to a connection would leave as it is. */
+static bool maps_ring(void)
+{
+	bool found = false;
+
+	dl_iterate_phdr(note_ring, &found);
+	return found;
+}
+
+bool tg_descriptors_prepare(void)
+{
+	if (atomic_load_explicit(&prepared, memory_order_acquire))
+		return true;
+	if (!tg_shim_is(TG_STATE_GOVERNED) || !tg_claims_start() || !tg_stream_prepare())
+		return false;
+	atomic_store_explicit(&has_ring, maps_ring(), memory_order_relaxed);
+	tg_fork_serve();
+	tg_generation_prepare();
+	atomic_store_explicit(&prepared, true, memory_order_release);
+	return true;
+}
+
+static bool local_address(int fd, struct tg_address *ret)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = sizeof(storage);
+
+	return getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+}
+
+/* NULL: what comes in there is not ours to touch. */
+static const struct tg_route *speaking_route(const struct tg_document *document, const struct tg_address *local)
+{
+	const struct tg_route *route = tg_route_at(document, local);
+
+	return route != NULL && route->plaintext.spoken && document->policies[route->policy].mode != TG_MODE_OFF ? route :
+														   NULL;
+}
+
+/* Where no stream can be made: the plain document says whether one would have to. */
+static bool is_governed(const struct tg_address *local)
+{
+	struct tg_document *document = NULL;
+	unsigned char *bytes = NULL;
+	uint64_t generation;
+	size_t size = 0;
+	bool governed = true;
+
+	if (tg_shim_is(TG_STATE_GOVERNED) &&
+	    tg_policy_copy(tg_shim.policy, tg_shim.policy_size, &bytes, &size, &generation) == 0 &&
+	    tg_document_decode(bytes, size, &document) == 0)
+		governed = speaking_route(document, local) != NULL;
+	tg_document_free(document);
+	tg_cleanse_free(bytes, size);
+	return governed;
+}
+
+static enum fate make_stream(int fd, const struct tg_route *route, int flags)
+{
+	struct tg_stream *stream = tg_stream_new(fd, route);
+
+	if (stream != NULL && tg_descriptors_add(stream, fd, route->plaintext.engine, flags))
+		return FATE_STREAM;
+	if (stream != NULL)
+		tg_stream_free(stream);
+	return FATE_CLOSED;
+}
+
+static bool wants_relay(const struct tg_route *route)
+{
+	return route->plaintext.engine == TG_ENGINE_RELAY ||
+	       (route->plaintext.engine == TG_ENGINE_AUTO && atomic_load_explicit(&has_ring, memory_order_relaxed));
+}
+
+static enum fate decide(int fd, const struct tg_address *local, int flags)
+{
+	struct tg_generation *generation = tg_descriptors_prepare() ? tg_generation_acquire() : NULL;
+	enum fate fate = FATE_OTHER;
+
+	if (generation == NULL)
+		return is_governed(local) ? FATE_CLOSED : FATE_OTHER;
+	const struct tg_route *route = speaking_route(generation->document, local);
+	if (route != NULL && wants_relay(route))
+		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
+	else if (route != NULL)
+		fate = make_stream(fd, route, flags);
+	tg_generation_unref(generation);
+	return fate;
+}
+
+static void give_flags(int fd, int flags)
+{
+	if ((flags & SOCK_CLOEXEC) == 0)
+		tg_libc.fcntl(fd, F_SETFD, 0);
+}
+
+int tg_descriptors_accepted(int fd, int flags)
+{
+	struct tg_address local;
+	enum fate fate = FATE_OTHER;
+	int saved = errno;
+
+	/* Whatever the number was before was closed behind our back. */
+	tg_descriptors_closed(fd);
+	if (local_address(fd, &local))
+		fate = decide(fd, &local, flags);
+	if (fate == FATE_CLOSED) {
+		if (!atomic_exchange(&said, true))
+			tg_say("a connection was closed: no TLS can be spoken for this server");
+		tg_libc.close(fd);
+		errno = ECONNABORTED;
+		return -1;
+	}
+	if (fate != FATE_STREAM)
+		give_flags(fd, flags);
+	if (fate == FATE_OTHER && tg_accepted_is_wanted())
+		tg_accepted_begin(fd);
+	errno = saved;
+	return fd;
+}

@@ -1,0 +1,347 @@
+#include "shim/direct/descriptors.h"
+
+#include "shim/direct/handover.h"
+#include "shim/direct/holder.h"
+#include "shim/direct/readiness.h"
+#include "shim/libc.h"
+#include "shim/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#define PAGE_ENTRIES 512
+#define PAGE_COUNT 2048 /* a descriptor beyond these 2^20 is refused at accept */
+#define BATCH 64        /* holders that are made at once */
+
+struct page {
+	_Atomic uintptr_t entry[PAGE_ENTRIES];
+};
+
+_Atomic int tg_descriptors_count;
+
+static _Atomic(struct page *) pages[PAGE_COUNT];
+static _Atomic int end;
+static struct tg_holder *free_holders;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of entries that change, and of free_holders */
+
+static void *map(size_t size)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static _Atomic uintptr_t *place_of(int fd)
+{
+	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
+		return NULL;
+	struct page *page = atomic_load_explicit(&pages[fd / PAGE_ENTRIES], memory_order_acquire);
+	return page == NULL ? NULL : &page->entry[fd % PAGE_ENTRIES];
+}
+
+uintptr_t tg_entry_at(int fd)
+{
+	_Atomic uintptr_t *place = place_of(fd);
+
+	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
+}
+
+int tg_entry_end(void)
+{
+	return atomic_load_explicit(&end, memory_order_acquire);
+}
+
+/* With the lock. Pages stay: descriptor numbers are used again. */
+static _Atomic uintptr_t *make_place(int fd)
+{
+	_Atomic uintptr_t *place = place_of(fd);
+
+	if (place != NULL || fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
+		return place;
+	struct page *page = map(sizeof(*page));
+	if (page == NULL)
+		return NULL;
+	atomic_store_explicit(&pages[fd / PAGE_ENTRIES], page, memory_order_release);
+	return place_of(fd);
+}
+
+/* With the lock. */
+static struct tg_holder *take_free(void)
+{
+	if (free_holders == NULL) {
+		struct tg_holder *fresh = map(BATCH * sizeof(*fresh));
+		for (size_t i = 0; fresh != NULL && i < BATCH; i++) {
+			fresh[i].next = free_holders;
+			free_holders = &fresh[i];
+		}
+	}
+	struct tg_holder *holder = free_holders;
+	if (holder != NULL)
+		free_holders = holder->next;
+	return holder;
+}
+
+bool tg_holder_ref(struct tg_holder *holder)
+{
+	unsigned references = atomic_load_explicit(&holder->references, memory_order_relaxed);
+
+	while (references != 0)
+		if (atomic_compare_exchange_weak_explicit(&holder->references, &references, references + 1,
+							  memory_order_acquire, memory_order_relaxed))
+			return true;
+	return false;
+}
+
+static void unref(struct tg_holder *holder)
+{
+	if (atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
+		return;
+	tg_stream_free(holder->stream);
+	tg_claim_end(&holder->claim, atomic_load(&holder->shared));
+	pthread_mutex_lock(&lock);
+	holder->stream = NULL;
+	holder->next = free_holders;
+	free_holders = holder;
+	pthread_mutex_unlock(&lock);
+}
+
+/* With a reference. */
+static struct tg_holder *hold(int fd)
+{
+	for (;;) {
+		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+		if (holder == NULL)
+			return NULL;
+		if (!tg_holder_ref(holder))
+			continue; /* the number changes at this moment */
+		if (tg_entry_holder(tg_entry_at(fd)) == holder)
+			return holder;
+		unref(holder);
+	}
+}
+
+static struct tg_holder *holder_of(struct tg_stream *stream)
+{
+	return *tg_stream_holder(stream);
+}
+
+/*
+ * A process that a raw clone(2) made is about to use what its parent accepted, and the parent may go on with it as well:
+ * vsftpd's two processes do. Only the relay can serve them both.
+ */
+static bool must_be_relayed(struct tg_holder *holder)
+{
+	return atomic_load_explicit(&holder->home, memory_order_relaxed) != tg_claims_process() &&
+	       holder->engine == TG_ENGINE_AUTO && tg_claim_look(&holder->claim) != TG_CLAIM_LOST &&
+	       tg_stream_is_untouched(holder->stream);
+}
+
+struct tg_stream *tg_descriptors_look_up(int fd)
+{
+	struct tg_holder *holder = hold(fd);
+
+	if (holder == NULL)
+		return NULL;
+	if (must_be_relayed(holder) && tg_descriptors_hand_over(fd)) {
+		unref(holder);
+		return NULL;
+	}
+	return holder->stream;
+}
+
+void tg_descriptors_put(struct tg_stream *stream)
+{
+	unref(holder_of(stream));
+}
+
+bool tg_descriptors_own(struct tg_stream *stream)
+{
+	struct tg_holder *holder = holder_of(stream);
+
+	if (tg_claim_take(&holder->claim))
+		return true;
+	errno = EIO;
+	return false;
+}
+
+bool tg_descriptors_is_blocking(struct tg_stream *stream)
+{
+	if (atomic_load_explicit(&holder_of(stream)->nonblocking, memory_order_relaxed))
+		return false;
+	/* It may have been set behind our back, through another process's number of it. */
+	int saved = errno, flags = tg_libc.fcntl(tg_stream_fd(stream), F_GETFL);
+	errno = saved;
+	return flags >= 0 && (flags & O_NONBLOCK) == 0;
+}
+
+void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
+{
+	atomic_store_explicit(&holder_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
+}
+
+/* With the lock. What the number was before is returned, for the caller to drop. */
+static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept)
+{
+	uintptr_t before =
+	    atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
+
+	if (holder != NULL) {
+		atomic_fetch_add_explicit(&holder->numbers, 1, memory_order_relaxed);
+		atomic_fetch_add_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
+		if (fd >= atomic_load_explicit(&end, memory_order_relaxed))
+			atomic_store_explicit(&end, fd + 1, memory_order_release);
+	}
+	return tg_entry_holder(before);
+}
+
+/* The lowest number that is still this stream. */
+static int find_number(const struct tg_holder *holder)
+{
+	int last = tg_entry_end();
+
+	for (int fd = 0; fd < last; fd++)
+		if (tg_entry_holder(tg_entry_at(fd)) == holder)
+			return fd;
+	return -1;
+}
+
+/* What is left of the ciphertext goes on by itself, as the kernel's own does after a close. */
+static void say_farewell(struct tg_stream *stream)
+{
+	struct iovec rest;
+
+	if (!tg_stream_finish(stream, &rest))
+		tg_handover_rest(tg_stream_fd(stream), rest.iov_base, rest.iov_len);
+}
+
+/*
+ * `fd` is not the holder's any more. `closing`: it is about to be closed and still is the connection; else it has been
+ * closed already, and is nothing or something else now.
+ */
+static void leave(struct tg_holder *holder, int fd, bool closing)
+{
+	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
+	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
+		if (tg_stream_fd(holder->stream) == fd)
+			tg_stream_set_fd(holder->stream, find_number(holder));
+		return;
+	}
+	tg_readiness_forget(holder->stream);
+	if (closing && tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream))
+		say_farewell(holder->stream);
+	/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
+	tg_stream_set_fd(holder->stream, -1);
+	unref(holder);
+}
+
+static struct tg_holder *take_out(int fd)
+{
+	_Atomic uintptr_t *place = place_of(fd);
+
+	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == 0)
+		return NULL;
+	pthread_mutex_lock(&lock);
+	struct tg_holder *before = enter(place, fd, NULL, false);
+	pthread_mutex_unlock(&lock);
+	return before;
+}
+
+bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine, int flags)
+{
+	pthread_mutex_lock(&lock);
+	_Atomic uintptr_t *place = make_place(fd);
+	struct tg_holder *holder = place == NULL ? NULL : take_free();
+	struct tg_holder *before = NULL;
+	if (holder != NULL) {
+		holder->stream = stream;
+		holder->claim = tg_claim_new();
+		holder->engine = engine;
+		atomic_store(&holder->home, tg_claims_process());
+		atomic_store(&holder->shared, false);
+		atomic_store(&holder->nonblocking, (flags & SOCK_NONBLOCK) != 0);
+		atomic_store(&holder->numbers, 0);
+		*tg_stream_holder(stream) = holder;
+		atomic_store_explicit(&holder->references, 1, memory_order_release);
+		before = enter(place, fd, holder, (flags & SOCK_CLOEXEC) == 0);
+	}
+	pthread_mutex_unlock(&lock);
+	if (before != NULL)
+		leave(before, fd, false);
+	return holder != NULL;
+}
+
+/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
+static bool is_anothers(void)
+{
+	return tg_process_is_vforked();
+}
+
+void tg_descriptors_closing(int fd)
+{
+	if (tg_entry_at(fd) == 0 || is_anothers())
+		return;
+	struct tg_holder *before = take_out(fd);
+	if (before != NULL)
+		leave(before, fd, true);
+}
+
+void tg_descriptors_closed(int fd)
+{
+	if (tg_entry_at(fd) == 0 || is_anothers())
+		return;
+	struct tg_holder *before = take_out(fd);
+	if (before != NULL)
+		leave(before, fd, false);
+}
+
+bool tg_descriptors_duplicated(int from, int fd, bool kept)
+{
+	struct tg_holder *holder = from == fd ? NULL : hold(from);
+	struct tg_holder *before = NULL;
+
+	if (holder == NULL) {
+		if (from != fd)
+			tg_descriptors_closed(fd);
+		return true;
+	}
+	pthread_mutex_lock(&lock);
+	_Atomic uintptr_t *place = make_place(fd);
+	if (place != NULL)
+		before = enter(place, fd, holder, kept);
+	pthread_mutex_unlock(&lock);
+	if (before != NULL)
+		leave(before, fd, false);
+	unref(holder);
+	return place != NULL;
+}
+
+bool tg_descriptors_is_kept(int fd)
+{
+	return (tg_entry_at(fd) & TG_KEPT) != 0;
+}
+
+void tg_descriptors_keep(int fd, bool kept)
+{
+	_Atomic uintptr_t *place = place_of(fd);
+
+	if (place == NULL || is_anothers())
+		return;
+	pthread_mutex_lock(&lock);
+	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
+	if (entry != 0)
+		atomic_store_explicit(place, kept ? entry | TG_KEPT : entry & ~TG_KEPT, memory_order_release);
+	pthread_mutex_unlock(&lock);
+}
+
+void tg_descriptors_lock(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void tg_descriptors_unlock(void)
+{
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,120 @@
+/* Streams that cross an exec, or another boundary that only the relay's end can cross (descriptors.h). */
+#include "shim/direct/descriptors.h"
+#include "shim/direct/handover.h"
+#include "shim/direct/holder.h"
+#include "shim/direct/readiness.h"
+#include "shim/libc.h"
+#include "shim/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+/* Every number of `holder` becomes what `end` is, close-on-exec as the server wants it. */
+static void replace_all(const struct tg_holder *holder, int end)
+{
+	int last = tg_entry_end();
+
+	for (int fd = 0; fd < last; fd++) {
+		uintptr_t entry = tg_entry_at(fd);
+		bool kept = (entry & TG_KEPT) != 0;
+		if (tg_entry_holder(entry) != holder)
+			continue;
+		if (fd != end)
+			tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);
+		else
+			tg_libc.fcntl(fd, F_SETFD, kept ? 0 : FD_CLOEXEC);
+		tg_descriptors_closed(fd);
+	}
+}
+
+bool tg_descriptors_hand_over(int fd)
+{
+	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+	int saved = errno;
+	bool done = false;
+
+	if (holder != NULL && tg_holder_ref(holder)) {
+		done = tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) && tg_handover(fd) == 0;
+		if (done) {
+			tg_claim_give_away(&holder->claim);
+			replace_all(holder, fd);
+		}
+		tg_descriptors_put(holder->stream);
+	}
+	errno = saved;
+	return done;
+}
+
+/* Reading ends at once and writing fails, as on a connection that the peer has closed. */
+static int open_dead_end(void)
+{
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		return -1;
+	tg_libc.close(ends[1]);
+	return ends[0];
+}
+
+static void bury(const struct tg_holder *holder)
+{
+	int end = open_dead_end();
+
+	/* Without one the numbers are close-on-exec still. */
+	if (end < 0)
+		return;
+	replace_all(holder, end);
+	tg_libc.close(end);
+}
+
+static bool is_standard(const struct tg_holder *holder)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (tg_entry_holder(tg_entry_at(fd)) == holder)
+			return true;
+	return false;
+}
+
+/*
+ * A child that has inherited a connection by the way, as ncat's have, must not take it from its parent: what is meant for
+ * the new program is given to it as one of 0 to 2, or by the process that has it alone.
+ */
+static bool is_meant(const struct tg_holder *holder)
+{
+	return is_standard(holder) || !atomic_load_explicit(&holder->shared, memory_order_relaxed) ||
+	       tg_claim_look(&holder->claim) == TG_CLAIM_OURS;
+}
+
+void tg_descriptors_before_exec(void)
+{
+	int last = tg_entry_end(), saved = errno;
+
+	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
+		return;
+	for (int fd = 0; fd < last; fd++) {
+		uintptr_t entry = tg_entry_at(fd);
+		struct tg_holder *holder = tg_entry_holder(entry);
+		if ((entry & TG_KEPT) != 0 && is_meant(holder) && !tg_descriptors_hand_over(fd))
+			bury(holder);
+	}
+	errno = saved;
+}
+
+void tg_descriptors_exit(void)
+{
+	int last = tg_entry_end(), saved = errno;
+
+	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
+		return;
+	for (int fd = 0; fd < last; fd++) {
+		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+		struct iovec rest;
+		if (holder == NULL || tg_claim_look(&holder->claim) != TG_CLAIM_OURS ||
+		    tg_stream_is_untouched(holder->stream))
+			continue;
+		if (!tg_stream_finish(holder->stream, &rest))
+			tg_handover_rest(fd, rest.iov_base, rest.iov_len);
+	}
+	errno = saved;
+}
