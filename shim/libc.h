@@ -8,10 +8,13 @@
 #define TG_SHIM_LIBC_H
 
 #include <dlfcn.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <sys/epoll.h>
+#include <sys/select.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -26,6 +29,10 @@ extern ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
 extern ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
 extern ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, __SOCKADDR_ARG from,
 			      socklen_t *from_size);
+
+/* The same for poll and ppoll. */
+extern int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);
+extern int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespec *timeout, const sigset_t *mask, size_t room);
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations" /* sigset(3) and its family */

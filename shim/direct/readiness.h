@@ -22,7 +22,8 @@ void tg_readiness_closed(int fd);
 
 /*
  * Waits until one of `events` (POLLIN, POLLOUT) is true of the plaintext, for a call on a blocking descriptor. `deadline`
- * in milliseconds of CLOCK_MONOTONIC, INT64_MAX: none. 0; -1 with errno EAGAIN (deadline) or EINTR. A cancellation point.
+ * in milliseconds of CLOCK_MONOTONIC, INT64_MAX: none. 0, where the call is to be tried again (it may have to wait again);
+ * -1 with errno EAGAIN (deadline) or EINTR. A cancellation point.
  */
 int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline);
 

@@ -12,6 +12,7 @@ struct tg_registration;
 
 struct tg_watch {
 	_Atomic unsigned look; /* what of tg_stream_state is worth taking the lock for (registrations.h) */
+	_Atomic int readers;   /* threads that block until something can be read (tg_readiness_wait) */
 	pthread_mutex_t lock;  /* of the list of registrations */
 	struct tg_registration *first;
 };
