@@ -1,6 +1,5 @@
 """Every column of the compatibility matrix, measured on one server under `tlsgraft run`."""
 
-import json
 import pwd
 import signal
 import stat
@@ -9,6 +8,7 @@ import subprocess
 from matrix import page
 from support import client, procs
 from support.case import Context, ServerCase
+from support.page import per_version
 from support.pki import ALLOW, HOSTS
 from support.procs import wait_until
 
@@ -59,9 +59,7 @@ class Matrix(ServerCase):
             self.keep(kind)
 
     def keep(self, kind):
-        cells = {column: self.cells.get(column, page.FAILED) for column in page.COLUMNS}
-        text = json.dumps({"title": kind.heading(), "cells": cells})
-        (Context.results / f"{self.id().rpartition('.')[2]}.json").write_text(text)
+        page.PART.leave(Context.results, self.id().rpartition(".")[2], kind.heading(), self.cells)
 
     # the INI file
 
@@ -164,7 +162,7 @@ class Matrix(ServerCase):
                 found[version] = f"no: {self.kind.no_resumption}"
             else:
                 found[version] = "no: not by itself" + (f", {self.kind.no_resumption}" if self.kind.no_resumption else "")
-        self.cells["resumption"] = page.per_version(found)
+        self.cells["resumption"] = per_version(found)
 
     def measure_versions(self):
         """What it does not speak, it does not speak by itself: neither under `off`."""

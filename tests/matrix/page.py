@@ -1,8 +1,6 @@
-"""docs/COMPATIBILITY.md: rows of measured cells as Markdown, and back."""
+"""docs/COMPATIBILITY.md, first part: servers that speak TLS by libssl."""
 
-import re
-
-FAILED = "**failed**"
+from support.page import Part
 
 CLIENTS = ("none", "wrong CA", "expired", "not yet valid", "revoked", "not allowed", "right")
 
@@ -20,8 +18,6 @@ TABLES = (
     ),
     ("Notes", "", ("notes",)),
 )
-
-COLUMNS = tuple(column for _, _, columns in TABLES for column in columns)
 
 _INTRODUCTION = """\
 # Compatibility
@@ -45,75 +41,4 @@ asks no client for a certificate, and measures each cell; a test fails where a c
 * *other client*: a client program beside `openssl s_client` is served with the right certificate, and refused without one.
 """
 
-
-def per_version(found):
-    """{TLS version: cell} as one cell."""
-    texts = list(dict.fromkeys(found.values()))
-    if len(texts) == 1:
-        return texts[0]
-    return "; ".join(f"{version}: {text}" for version, text in found.items())
-
-
-def faults(rows):
-    """What is wrong with the rows themselves."""
-    wrong = []
-    for title, cells in sorted(rows.items()):
-        for column in COLUMNS:
-            text = cells.get(column, "")
-            if not text:
-                wrong.append(f"{title}: no cell '{column}'")
-            elif re.fullmatch(r"(no|n/a):?\s*", text) or re.search(r"\b(no|n/a)(;|$)", text):
-                wrong.append(f"{title}: '{column}' is '{text}' without a reason")
-            elif "|" in text or "\n" in text:
-                wrong.append(f"{title}: '{column}' cannot stand in a table")
-    return wrong
-
-
-def _line(cells):
-    return "| " + " | ".join(cells) + " |"
-
-
-def render(rows):
-    return _INTRODUCTION + tables(rows)
-
-
-def tables(rows):
-    text = ""
-    for heading, said, columns in TABLES:
-        text += f"\n## {heading}\n\n"
-        if said:
-            text += f"{said}\n\n"
-        text += _line(("server", *columns)) + "\n" + "|" + "---|" * (len(columns) + 1) + "\n"
-        for title in sorted(rows, key=str.lower):
-            text += _line((title, *(rows[title].get(column, "") for column in columns))) + "\n"
-    return text
-
-
-def parse(text):
-    """The rows of a rendered page: {title: {column: cell}}."""
-    rows = {}
-    columns = None
-    for line in text.splitlines():
-        if not line.startswith("|"):
-            columns = None
-            continue
-        words = [word.strip() for word in line.strip("|").split("|")]
-        if columns is None:
-            columns = words[1:]
-        elif not line.startswith("|---"):
-            rows.setdefault(words[0], {}).update(zip(columns, words[1:]))
-    return rows
-
-
-def differences(committed, measured):
-    """Of the measured rows; each as one line."""
-    found = []
-    for title, cells in sorted(measured.items()):
-        there = committed.get(title)
-        if there is None:
-            found.append(f"{title}: not on the page")
-            continue
-        for column in COLUMNS:
-            if there.get(column) != cells.get(column):
-                found.append(f"{title}, {column}: measured '{cells.get(column)}', the page says '{there.get(column)}'")
-    return found
+PART = Part(_INTRODUCTION, TABLES)

@@ -1,4 +1,4 @@
-"""A TLS connection that stays open, from Python's own ssl module."""
+"""Connections that stay open: TLS from Python's own ssl module, and without TLS."""
 
 import select
 import socket
@@ -6,27 +6,21 @@ import ssl
 import time
 
 
-class Live:
-    """One connection to `port`. `who`: a Credential or None."""
+class Bare:
+    """One connection to `port` without TLS, from the address `source`."""
 
-    def __init__(self, port, who=None, sni="one.example", version=ssl.TLSVersion.TLSv1_3, session=None, context=None):
-        self.context = context or self.make_context(who, version)
-        plain = socket.create_connection(("127.0.0.1", port), timeout=10)
-        plain.settimeout(10)
+    def __init__(self, port, source="127.0.0.1"):
         self.over = False  # the other side has closed, with or without ceremony
-        self.socket = self.context.wrap_socket(plain, server_hostname=sni, session=session)
+        self.broken = False  # it did so without: by a reset, or in TLS without a close_notify
+        self.socket = self.open(port, source)
 
     @staticmethod
-    def make_context(who=None, version=ssl.TLSVersion.TLSv1_3):
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # what is served is not the question here
-        context.minimum_version = context.maximum_version = version
-        if who:
-            context.load_cert_chain(who.cert, who.key)
-        return context
+    def open(port, source):
+        made = socket.create_connection(("127.0.0.1", port), timeout=10, source_address=(source, 0))
+        made.settimeout(10)
+        return made
 
-    def ask(self, request, is_whole, seconds=10):
+    def ask(self, request, is_whole=lambda data: False, seconds=10):
         """Sends `request` and reads until `is_whole(data)`; what came until then, or until the end of the connection."""
         data = b""
         end = time.monotonic() + seconds
@@ -41,19 +35,54 @@ class Live:
         except TimeoutError:
             pass
         except OSError:
-            self.over = True  # reset, or without a close_notify
+            self.over = self.broken = True
         return data
+
+    def pending(self):
+        return 0
 
     def ended(self):
         """True where the other side has closed. What it sent before is thrown away."""
-        while not self.over and (self.socket.pending() or select.select([self.socket], [], [], 0)[0]):
+        while not self.over and (self.pending() or select.select([self.socket], [], [], 0)[0]):
             try:
                 self.over = not self.socket.recv(65536)
             except ssl.SSLWantReadError:
                 break
             except OSError:
-                self.over = True
+                self.over = self.broken = True
         return self.over
 
     def close(self):
         self.socket.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class Live(Bare):
+    """One connection to `port` by TLS. `who`: a Credential or None."""
+
+    def __init__(
+        self, port, who=None, sni="one.example", version=ssl.TLSVersion.TLSv1_3, session=None, context=None, source="127.0.0.1"
+    ):
+        self.context = context or self.make_context(who, version)
+        super().__init__(port, source)
+        self.socket = self.context.wrap_socket(
+            self.socket, server_hostname=sni, session=session, suppress_ragged_eofs=False
+        )
+
+    @staticmethod
+    def make_context(who=None, version=ssl.TLSVersion.TLSv1_3):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE  # what is served is not the question here
+        context.minimum_version = context.maximum_version = version
+        if who:
+            context.load_cert_chain(who.cert, who.key)
+        return context
+
+    def pending(self):
+        return self.socket.pending()

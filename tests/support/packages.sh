@@ -16,9 +16,10 @@ tg_packages() {
                 apache2 haproxy mosquitto mosquitto-clients redis-server redis-tools lighttpd lighttpd-mod-openssl postgresql \
                 stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
                 unbound bind9 bind9-dnsutils knot-dnsutils freeradius freeradius-utils coturn mariadb-server mariadb-client \
-                socat ncat openbsd-inetd \
+                socat ncat openbsd-inetd dnsmasq-base tinyproxy-bin openssh-server netcat-openbsd netcat-traditional \
+                ldap-utils rsync default-jre-headless \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
-                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 \
+                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
                 node-acorn node-cjs-module-lexer node-undici
         ;;
     *)
@@ -63,7 +64,7 @@ tg_install_missing() {
 }
 
 # tg_unpacked: packages that cannot be installed beside others, or beside another vendor's: name=versions.
-tg_unpacked() { echo vsftpd nodejs=18.* libnode108; }
+tg_unpacked() { echo vsftpd nodejs=18.* libnode108 xinetd busybox; }
 
 # tg_unpack FOLDER: their files below FOLDER/NAME, from Debian's own packages, once.
 tg_unpack() {
