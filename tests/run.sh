@@ -21,7 +21,7 @@
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
-#   fuzz      every fuzz target, TLSGRAFT_FUZZ_SECONDS (60) each
+#   fuzz      every fuzz target, TLSGRAFT_FUZZ_SECONDS (20) each
 set -u
 
 cd "$(dirname "$0")/.." || exit 70
@@ -317,7 +317,7 @@ run_fuzz() {
     local target=$1 corpus="build-fuzz/corpus/${1##*/}" kept="tests/fuzz/corpus/${1##*/}"
     mkdir -p "$corpus" build-fuzz/findings
     if [ ! -d "$kept" ]; then kept=; fi
-    "$target" -max_total_time="${TLSGRAFT_FUZZ_SECONDS:-60}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    "$target" -max_total_time="${TLSGRAFT_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="build-fuzz/findings/${target##*/}-" "$corpus" ${kept:+"$kept"}
 }
 
