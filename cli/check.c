@@ -80,6 +80,28 @@ static void print_list(const char *before, const cJSON *list)
 	}
 }
 
+static void print_plaintext(const cJSON *section)
+{
+	const cJSON *keys = cJSON_GetObjectItemCaseSensitive(section, "plaintext");
+
+	if (!cJSON_IsObject(keys))
+		return;
+	if (strcmp(tg_text_string(section, "mode"), "off") == 0) {
+		puts("  the server speaks plaintext, and so do its clients: passed through");
+		return;
+	}
+	printf("  the server speaks plaintext: TLS is spoken for it, engine %s, handshakes within %.0f s\n",
+	       tg_text_string(keys, "engine"), tg_text_number(keys, "handshake_timeout"));
+	if (strcmp(tg_text_string(keys, "proxy_protocol"), "off") != 0)
+		printf("  the server is sent a PROXY protocol header, %s\n", tg_text_string(keys, "proxy_protocol"));
+	if (strcmp(tg_text_string(keys, "accept_plaintext"), "yes") != 0)
+		return;
+	fputs("  clients are let in without TLS and without a certificate, too (accept_plaintext)", stdout);
+	if (tg_text_number(keys, "plaintext_wait") > 0)
+		printf(": also who says nothing for %.0f ms", tg_text_number(keys, "plaintext_wait"));
+	putchar('\n');
+}
+
 static void print_section(const cJSON *section)
 {
 	const cJSON *entry;
@@ -88,6 +110,7 @@ static void print_section(const cJSON *section)
 	print_list(" on ", cJSON_GetObjectItemCaseSensitive(section, "listen"));
 	print_list(" for ", cJSON_GetObjectItemCaseSensitive(section, "names"));
 	putchar('\n');
+	print_plaintext(section);
 	for (entry = tg_json_first(cJSON_GetObjectItemCaseSensitive(section, "certificates")); entry != NULL;
 	     entry = entry->next)
 		print_certificate(entry);

@@ -77,6 +77,17 @@ static void add_crl(cJSON *list, struct tg_span der)
 	X509_CRL_free(crl);
 }
 
+static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext)
+{
+	cJSON *keys = cJSON_AddObjectToObject(object, "plaintext");
+
+	cJSON_AddStringToObject(keys, "engine", tg_option_word(TG_OPT_ENGINE, (int)plaintext->engine));
+	cJSON_AddStringToObject(keys, "accept_plaintext", tg_option_word(TG_OPT_ACCEPT_PLAINTEXT, plaintext->accept));
+	cJSON_AddNumberToObject(keys, "plaintext_wait", plaintext->wait_ms);
+	cJSON_AddNumberToObject(keys, "handshake_timeout", plaintext->handshake_timeout);
+	cJSON_AddStringToObject(keys, "proxy_protocol", tg_option_word(TG_OPT_PROXY_PROTOCOL, plaintext->proxy_header));
+}
+
 static cJSON *policy_json(const struct tg_document *document, const struct tg_route *route, uint32_t index)
 {
 	const struct tg_policy *policy = &document->policies[index];
@@ -100,7 +111,9 @@ static cJSON *policy_json(const struct tg_document *document, const struct tg_ro
 		cJSON_AddItemToArray(names, cJSON_CreateString(text));
 	}
 	cJSON_AddStringToObject(object, "mode", tg_mode_name(policy->mode));
-	cJSON_AddStringToObject(object, "server_speaks", "tls");
+	cJSON_AddStringToObject(object, "server_speaks", tg_option_word(TG_OPT_SERVER_SPEAKS, route->plaintext.spoken));
+	if (route->plaintext.spoken)
+		add_plaintext(object, &route->plaintext);
 	certificates = cJSON_AddArrayToObject(object, "certificates");
 	if (policy->credentials != TG_NONE)
 		for (size_t i = 0; i < document->credentials[policy->credentials].pair_count; i++)

@@ -70,6 +70,25 @@ static void print_handshakes(const cJSON *section)
 	printf("%s, %.0f aborted\n", strcmp(separator, ", ") == 0 ? ")" : "", tg_text_number(handshakes, "aborted"));
 }
 
+/* Of a listener whose server speaks plaintext. */
+static void print_plaintext(const cJSON *plaintext)
+{
+	const char *last = tg_text_string(plaintext, "last");
+
+	if (!cJSON_IsObject(plaintext))
+		return;
+	printf("    the server speaks plaintext, engine %s: %.0f connections direct, %.0f relayed, %.0f closed, %.0f timed "
+	       "out\n",
+	       tg_text_string(plaintext, "engine"), tg_text_number(plaintext, "direct"),
+	       tg_text_number(plaintext, "relayed"), tg_text_number(plaintext, "closed"),
+	       tg_text_number(plaintext, "timed_out"));
+	/* those of a migration that is over still count */
+	if (strcmp(tg_text_string(plaintext, "accept_plaintext"), "yes") == 0 || tg_text_number(plaintext, "clients") > 0)
+		printf("    clients in plaintext: accepted %s, %.0f so far%s%s\n",
+		       strcmp(tg_text_string(plaintext, "accept_plaintext"), "yes") == 0 ? "too" : "no more",
+		       tg_text_number(plaintext, "clients"), last[0] == '\0' ? "" : ", the last at ", last);
+}
+
 static void print_section(const cJSON *section)
 {
 	const cJSON *listen = item(section, "listen");
@@ -87,6 +106,7 @@ static void print_section(const cJSON *section)
 	for (entry = tg_json_first(item(section, "certificates")); entry != NULL; entry = entry->next)
 		print_certificate(entry);
 	print_handshakes(section);
+	print_plaintext(item(section, "plaintext"));
 }
 
 void tg_text_tree(const cJSON *tree)

@@ -5,6 +5,7 @@
 #include "keeper/listeners.h"
 #include "keeper/processes.h"
 #include "loader/identity.h"
+#include "loader/options.h"
 #include "page/report.h"
 
 #include <limits.h>
@@ -58,11 +59,20 @@ static const struct tg_section_slot *find_slot(const struct tg_report_page *repo
 	return NULL;
 }
 
+static double load_plaintext(const struct tg_report_page *report, const struct tg_section_slot *slot,
+			     enum tg_plaintext_event event)
+{
+	return slot == NULL ? 0 : load(&report->plaintext[slot - report->sections].counts[event]);
+}
+
 bool tg_status_section_used(const struct tg_report_page *report, const char *section)
 {
 	const struct tg_section_slot *slot = find_slot(report, section);
 
-	return slot != NULL && load(&slot->accepted) + load(&slot->refused) + load(&slot->aborted) > 0;
+	return slot != NULL && load(&slot->accepted) + load(&slot->refused) + load(&slot->aborted) +
+				       load_plaintext(report, slot, TG_PLAINTEXT_DIRECT) +
+				       load_plaintext(report, slot, TG_PLAINTEXT_RELAYED) >
+				   0;
 }
 
 static void add_counters(cJSON *object, const struct tg_section_slot *slot)
@@ -80,6 +90,38 @@ static void add_counters(cJSON *object, const struct tg_section_slot *slot)
 	cJSON_AddNumberToObject(handshakes, "aborted", load(&slot->aborted));
 	for (int i = 0; i < TG_REFUSAL_COUNT; i++)
 		cJSON_AddNumberToObject(refused, tg_refusal_name((enum tg_refusal)i), load(&slot->refused_by[i]));
+}
+
+/* The plaintext listener whose own section this is; NULL: it is none. Counters go by that, whatever name is asked for. */
+static const struct tg_route *plaintext_route(const struct tg_document *document, const char *section)
+{
+	for (size_t i = 0; i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken &&
+		    strcmp(document->policies[document->routes[i].policy].section, section) == 0)
+			return &document->routes[i];
+	return NULL;
+}
+
+static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext, const struct tg_report_page *report,
+			  const struct tg_section_slot *slot)
+{
+	const uint64_t last = slot == NULL ? 0
+					   : atomic_load_explicit(&report->plaintext[slot - report->sections].last_client,
+								  memory_order_relaxed);
+	cJSON *counters = cJSON_AddObjectToObject(object, "plaintext");
+	char date[TG_RFC3339_SIZE];
+
+	cJSON_AddStringToObject(counters, "engine", tg_option_word(TG_OPT_ENGINE, (int)plaintext->engine));
+	cJSON_AddStringToObject(counters, "accept_plaintext", tg_option_word(TG_OPT_ACCEPT_PLAINTEXT, plaintext->accept));
+	cJSON_AddNumberToObject(counters, "clients", load_plaintext(report, slot, TG_PLAINTEXT_CLIENT));
+	if (last == 0)
+		cJSON_AddNullToObject(counters, "last");
+	else
+		cJSON_AddStringToObject(counters, "last", tg_rfc3339((int64_t)last, date));
+	cJSON_AddNumberToObject(counters, "direct", load_plaintext(report, slot, TG_PLAINTEXT_DIRECT));
+	cJSON_AddNumberToObject(counters, "relayed", load_plaintext(report, slot, TG_PLAINTEXT_RELAYED));
+	cJSON_AddNumberToObject(counters, "closed", load_plaintext(report, slot, TG_PLAINTEXT_CLOSED));
+	cJSON_AddNumberToObject(counters, "timed_out", load_plaintext(report, slot, TG_PLAINTEXT_TIMED_OUT));
 }
 
 struct claimed {
@@ -217,6 +259,18 @@ static void add_once(cJSON *list, const char *text)
 	cJSON_AddItemToArray(list, cJSON_CreateString(text));
 }
 
+/* What servers say on the ports of a section: an [sni] may have some of either kind. */
+static const char *speech(const struct tg_document *document, const char *section)
+{
+	bool spoken[2] = {false, false};
+
+	for (uint32_t i = 0; i < document->policy_count; i++)
+		for (size_t k = 0; k < document->route_count && strcmp(document->policies[i].section, section) == 0; k++)
+			if (route_uses(&document->routes[k], i))
+				spoken[document->routes[k].plaintext.spoken] = true;
+	return !spoken[1] ? "tls" : spoken[0] ? "tls,plaintext" : "plaintext";
+}
+
 /*
  * One section may have become several policies: an [sni] has one for each listener. They share their counters, so they are
  * one object; where their modes differ, all are named.
@@ -224,6 +278,8 @@ static void add_once(cJSON *list, const char *text)
 static cJSON *section_json(const struct tg_status *status, const char *section)
 {
 	const struct tg_document *document = status->document;
+	const struct tg_route *plaintext = plaintext_route(document, section);
+	const struct tg_section_slot *slot = find_slot(status->report, section);
 	cJSON *object = cJSON_CreateObject();
 	cJSON *listen, *certificates;
 	uint32_t *seen = calloc(document->policy_count, sizeof(*seen));
@@ -261,9 +317,11 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 					     certificate_json(document->credentials[policy->credentials].pairs[k].leaf));
 	}
 	cJSON_AddStringToObject(object, "mode", modes);
-	cJSON_AddStringToObject(object, "server_speaks", "tls");
+	cJSON_AddStringToObject(object, "server_speaks", speech(document, section));
 	cJSON_AddItemToObject(object, "certificates", certificates);
-	add_counters(object, find_slot(status->report, section));
+	add_counters(object, slot);
+	if (plaintext != NULL)
+		add_plaintext(object, &plaintext->plaintext, status->report, slot);
 	free(seen);
 	return object;
 }

@@ -120,6 +120,52 @@ static void test_counters(void **state)
 	cJSON_Delete(object);
 }
 
+static const cJSON *plaintext_of(const cJSON *object, int index)
+{
+	return cJSON_GetObjectItemCaseSensitive(section(object, index), "plaintext");
+}
+
+static void test_plaintext(void **state)
+{
+	struct tg_section_slot *slot = tg_report_section(report, "listener api");
+	cJSON *object = make();
+	const cJSON *plaintext;
+
+	(void)state;
+	assert_null(plaintext_of(object, 2));
+	assert_string_equal(tg_text_string(section(object, 2), "server_speaks"), "tls");
+	cJSON_Delete(object);
+	routes[1].plaintext = (struct tg_plaintext){.spoken = true, .engine = TG_ENGINE_RELAY, .accept = true};
+	object = make();
+	plaintext = plaintext_of(object, 2);
+	assert_string_equal(tg_text_string(section(object, 2), "server_speaks"), "plaintext");
+	assert_string_equal(tg_text_string(plaintext, "engine"), "relay");
+	assert_string_equal(tg_text_string(plaintext, "accept_plaintext"), "yes");
+	assert_int_equal(tg_text_number(plaintext, "clients"), 0);
+	assert_true(cJSON_IsNull(cJSON_GetObjectItemCaseSensitive(plaintext, "last")));
+	/* a name has no counters of its own there */
+	assert_string_equal(tg_text_string(section(object, 1), "server_speaks"), "tls,plaintext");
+	assert_null(plaintext_of(object, 1));
+	assert_string_equal(tg_text_string(section(object, 0), "server_speaks"), "tls");
+	assert_null(plaintext_of(object, 0));
+	cJSON_Delete(object);
+	assert_false(tg_status_section_used(report, "listener api"));
+	for (int event = 0; event < TG_PLAINTEXT_EVENT_COUNT; event++)
+		for (int i = 0; i <= event; i++)
+			tg_report_plaintext(report, slot, (enum tg_plaintext_event)event);
+	assert_true(tg_status_section_used(report, "listener api"));
+	report->plaintext[slot - report->sections].last_client = 1;
+	object = make();
+	plaintext = plaintext_of(object, 2);
+	assert_int_equal(tg_text_number(plaintext, "clients"), 1);
+	assert_string_equal(tg_text_string(plaintext, "last"), "1970-01-01T00:00:01Z");
+	assert_int_equal(tg_text_number(plaintext, "direct"), 2);
+	assert_int_equal(tg_text_number(plaintext, "relayed"), 3);
+	assert_int_equal(tg_text_number(plaintext, "closed"), 4);
+	assert_int_equal(tg_text_number(plaintext, "timed_out"), 5);
+	cJSON_Delete(object);
+}
+
 static void test_processes(void **state)
 {
 	struct tg_process_slot slots[4];
@@ -209,6 +255,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(test_shape, begin, end),
 	    cmocka_unit_test_setup_teardown(test_counters, begin, end),
+	    cmocka_unit_test_setup_teardown(test_plaintext, begin, end),
 	    cmocka_unit_test_setup_teardown(test_processes, begin, end),
 	    cmocka_unit_test_setup_teardown(test_wild_report, begin, end),
 	    cmocka_unit_test(test_what_wants_attention),
