@@ -30,9 +30,11 @@ static const struct symbol symbols[] = {
 };
 
 static const char several[] = "more than one libssl in this process";
-static struct tg_openssl bound;
-static atomic_bool is_bound;
-static _Atomic unsigned long long seen_changes; /* of the loaded objects, when the libraries were last counted */
+
+/* A process without a libssl may get one later: what it has until then is another table, so that none changes in use. */
+static struct tg_openssl bound, without;
+static _Atomic(const struct tg_openssl *) current; /* NULL: nobody has asked yet */
+static _Atomic unsigned long long seen_changes;    /* of the loaded objects, when the libraries were last counted */
 static atomic_bool is_alone;
 static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -72,7 +74,7 @@ static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 /* The first of `handles` that knows a name gives it. True where all were found. */
-static bool bind_symbols(void *const *handles, size_t count)
+static bool bind_symbols(struct tg_openssl *table, void *const *handles, size_t count)
 {
 	bool complete = true;
 
@@ -80,48 +82,56 @@ static bool bind_symbols(void *const *handles, size_t count)
 		void *address = NULL;
 		for (size_t k = 0; address == NULL && k < count; k++)
 			address = tg_libc.dlsym(handles[k], symbols[i].name);
-		memcpy((char *)&bound + symbols[i].offset, &address, sizeof(address));
+		memcpy((char *)table + symbols[i].offset, &address, sizeof(address));
 		complete = complete && address != NULL;
 	}
 	return complete;
 }
 
-static void bind_once(void)
+static void bind_one(void *ours)
 {
-	struct libraries found = {0};
-	dl_iterate_phdr(note_library, &found);
-	tg_libc_bind_lookups();
-	void *const ours = dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
-	atomic_store(&is_alone, found.count == 1);
-	atomic_store(&seen_changes, found.changes);
-	if (ours != NULL && found.count == 1) {
-		bound.supported = bind_symbols(&ours, 1) && bound.OpenSSL_version_num() >> 28 == 3;
-		bound.unsupported_why = "this version of libssl lacks functions that the shim needs";
-		return;
-	}
-	/* Pass-through must work all the same: first what the program would have found without the shim. */
-	void *handles[3] = {RTLD_NEXT};
-	size_t count = 1;
-	if (ours != NULL)
-		handles[count++] = ours;
-	void *const first = found.count > 0 ? dlopen(found.first, RTLD_NOLOAD | RTLD_LAZY) : NULL;
-	if (first != NULL)
-		handles[count++] = first;
-	bind_symbols(handles, count);
-	bound.unsupported_why = found.count > 1 ? several : "this version of libssl has no tested binding";
+	bound.supported = bind_symbols(&bound, &ours, 1) && bound.OpenSSL_version_num() >> 28 == 3;
+	bound.unsupported_why = bound.supported ? NULL : "this version of libssl lacks functions that the shim needs";
 }
 
-const struct tg_openssl *tg_openssl(void)
+/* Pass-through must work all the same: first what the program would have found without the shim. */
+static void bind_unsupported(struct tg_openssl *table, void *ours, const struct libraries *found)
 {
-	if (!atomic_load_explicit(&is_bound, memory_order_acquire)) {
-		pthread_mutex_lock(&bind_lock);
-		if (!atomic_load_explicit(&is_bound, memory_order_relaxed)) {
-			bind_once();
-			atomic_store_explicit(&is_bound, true, memory_order_release);
-		}
-		pthread_mutex_unlock(&bind_lock);
+	void *handles[3] = {RTLD_NEXT};
+	size_t count = 1;
+
+	if (ours != NULL)
+		handles[count++] = ours;
+	void *const first = found->count > 0 ? tg_libc.dlopen(found->first, RTLD_NOLOAD | RTLD_LAZY) : NULL;
+	if (first != NULL)
+		handles[count++] = first;
+	bind_symbols(table, handles, count);
+	table->unsupported_why = found->count == 0  ? "no libssl in this process"
+				 : found->count > 1 ? several
+						    : "this version of libssl has no tested binding";
+}
+
+static void bind_table(bool may_open)
+{
+	struct libraries found = {0};
+
+	tg_libc_bind();
+	dl_iterate_phdr(note_library, &found);
+	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
+	if (found.count == 0 && may_open) {
+		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+		found.count = 0;
+		dl_iterate_phdr(note_library, &found);
 	}
-	return &bound;
+	atomic_store(&is_alone, found.count == 1);
+	atomic_store(&seen_changes, found.changes);
+	if (ours != NULL && found.count == 1)
+		bind_one(ours);
+	else if (found.count > 0)
+		bind_unsupported(&bound, ours, &found);
+	else if (atomic_load_explicit(&current, memory_order_relaxed) == NULL)
+		bind_unsupported(&without, ours, &found);
+	atomic_store_explicit(&current, found.count > 0 ? &bound : &without, memory_order_release);
 }
 
 static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
@@ -133,15 +143,46 @@ static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
 	return 1;
 }
 
+/* Objects came or went since the libraries were last counted. */
+static bool has_changed(void)
+{
+	unsigned long long changes = 0;
+
+	dl_iterate_phdr(note_changes, &changes);
+	return changes != atomic_load(&seen_changes);
+}
+
+const struct tg_openssl *tg_openssl(void)
+{
+	const struct tg_openssl *table = atomic_load_explicit(&current, memory_order_acquire);
+
+	if (table == &bound || (table != NULL && !has_changed()))
+		return table;
+	pthread_mutex_lock(&bind_lock);
+	if (atomic_load_explicit(&current, memory_order_relaxed) != &bound)
+		bind_table(false);
+	pthread_mutex_unlock(&bind_lock);
+	return atomic_load_explicit(&current, memory_order_acquire);
+}
+
+const struct tg_openssl *tg_openssl_open(void)
+{
+	if (tg_openssl() != &bound) {
+		pthread_mutex_lock(&bind_lock);
+		if (atomic_load_explicit(&current, memory_order_relaxed) != &bound)
+			bind_table(true);
+		pthread_mutex_unlock(&bind_lock);
+	}
+	return tg_openssl();
+}
+
 const char *tg_openssl_unusable(void)
 {
 	const struct tg_openssl *o = tg_openssl();
-	unsigned long long changes = 0;
 
 	if (!o->supported)
 		return o->unsupported_why;
-	dl_iterate_phdr(note_changes, &changes);
-	if (changes != atomic_load(&seen_changes)) {
+	if (has_changed()) {
 		struct libraries found = {0};
 		dl_iterate_phdr(note_library, &found);
 		atomic_store(&is_alone, found.count == 1);

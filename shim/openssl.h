@@ -32,10 +32,18 @@ struct tg_openssl {
 };
 
 /*
- * Binds on the first call; later calls are one atomic load. Where no libssl is mapped, or two are, or an unknown version,
- * `supported` is false and slots of functions that were not found are NULL. Never NULL itself. Thread-safe.
+ * Binds on the first call that finds one mapped; later calls are one atomic load. Where no libssl is mapped, or two are, or
+ * an unknown version, `supported` is false and slots of functions that were not found are NULL. Never NULL itself.
+ * Thread-safe.
  */
 const struct tg_openssl *tg_openssl(void);
+
+/*
+ * The same, and where the process has no libssl it is opened first: in a way that symbols which the program or other
+ * libraries export cannot take its place inside (RTLD_DEEPBIND), nor it theirs (RTLD_LOCAL). What the server loads later
+ * finds the same object.
+ */
+const struct tg_openssl *tg_openssl_open(void);
 
 /*
  * Why no context may be made: what `supported` says, or another libssl that has been mapped since, whose callers' contexts

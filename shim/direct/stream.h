@@ -86,7 +86,9 @@ int tg_stream_shutdown(struct tg_stream *stream, int how);
 
 /*
  * Before the last descriptor is closed by the process that owns the stream: close_notify, and as much as the socket takes.
- * True where nothing is left to send. Else *ret_rest is ciphertext for the caller to send; it belongs to the stream.
+ * True where nothing is left to send. Else *ret_rest is ciphertext for the caller to send; it belongs to the stream. It is
+ * empty where the handshake is not finished and what the server wrote waits for that: the stream may go on (tg_stream_poll)
+ * until a later call is true, or be freed, and the bytes are lost.
  */
 bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest);
 
@@ -96,7 +98,10 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest);
  */
 int64_t tg_stream_deadline(const struct tg_stream *stream);
 
-/* Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. */
+/*
+ * Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. A
+ * latent process is decided before (tg_shim_serve). Again costs nothing. False: no TLS can be spoken here.
+ */
 bool tg_stream_prepare(void);
 
 /* Around fork. */

@@ -1,0 +1,134 @@
+#include "shim/direct/stream.h"
+
+#include "shim/direct/clock.h"
+#include "shim/direct/stream_call.h"
+#include "shim/direct/stream_inside.h"
+#include "shim/generation.h"
+#include "shim/state.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static struct tg_stream *all;
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any stream's lock */
+
+/* Where a newer generation came between, the listener's counters are found by the handshake alone. */
+static struct tg_section_slot *counters_of(const struct tg_route *route)
+{
+	struct tg_generation *generation = tg_shim_is(TG_STATE_GOVERNED) ? tg_generation_acquire() : NULL;
+	struct tg_section_slot *slot = NULL;
+
+	if (generation != NULL) {
+		const struct tg_route *routes = generation->document->routes;
+		if (route >= routes && route < routes + generation->document->route_count)
+			slot = generation->counters[route->policy];
+	}
+	tg_generation_unref(generation);
+	return slot;
+}
+
+struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
+{
+	struct tg_stream *stream = calloc(1, sizeof(*stream));
+
+	if (stream == NULL)
+		return NULL;
+	pthread_mutex_init(&stream->lock, NULL);
+	stream->fd = fd;
+	stream->accepts_plain = route->plaintext.accept;
+	stream->wants_header = route->plaintext.proxy_header;
+	stream->wait_ms = route->plaintext.wait_ms;
+	stream->born = tg_clock_now();
+	stream->deadline = stream->born + (int64_t)route->plaintext.handshake_timeout * 1000;
+	stream->counters = counters_of(route);
+	atomic_init(&stream->state, TG_STREAM_OPENING);
+	pthread_mutex_lock(&all_lock);
+	stream->next = all;
+	stream->link = &all;
+	if (all != NULL)
+		all->link = &stream->next;
+	all = stream;
+	pthread_mutex_unlock(&all_lock);
+	return stream;
+}
+
+void tg_stream_free(struct tg_stream *stream)
+{
+	struct tg_stream_call call;
+
+	if (stream == NULL)
+		return;
+	pthread_mutex_lock(&all_lock);
+	*stream->link = stream->next;
+	if (stream->next != NULL)
+		stream->next->link = stream->link;
+	pthread_mutex_unlock(&all_lock);
+	tg_stream_enter(&call, stream);
+	tg_stream_release(stream);
+	tg_stream_leave(&call, 0);
+	pthread_mutex_destroy(&stream->lock);
+	free(stream);
+}
+
+void tg_stream_set_fd(struct tg_stream *stream, int fd)
+{
+	pthread_mutex_lock(&stream->lock);
+	stream->fd = fd;
+	pthread_mutex_unlock(&stream->lock);
+}
+
+int tg_stream_fd(const struct tg_stream *stream)
+{
+	return stream->fd;
+}
+
+struct tg_watch *tg_stream_watch(struct tg_stream *stream)
+{
+	return &stream->watch;
+}
+
+unsigned tg_stream_state(const struct tg_stream *stream)
+{
+	return atomic_load_explicit(&stream->state, memory_order_acquire);
+}
+
+bool tg_stream_is_untouched(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	bool untouched = !stream->is_touched && stream->stage == TG_STAGE_SILENT && tg_bytes_left(&stream->early) == 0 &&
+			 !stream->write_shut && !stream->read_shut;
+	pthread_mutex_unlock(&stream->lock);
+	return untouched;
+}
+
+int64_t tg_stream_deadline(const struct tg_stream *stream)
+{
+	struct tg_stream *locked = (struct tg_stream *)(uintptr_t)stream;
+	int64_t deadline = TG_CLOCK_NEVER;
+
+	if ((tg_stream_state(stream) & TG_STREAM_OPENING) == 0)
+		return TG_CLOCK_NEVER;
+	pthread_mutex_lock(&locked->lock);
+	if (stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE)
+		deadline = stream->deadline;
+	if (tg_stream_is_silent(stream) && stream->born + stream->wait_ms < deadline)
+		deadline = stream->born + stream->wait_ms;
+	pthread_mutex_unlock(&locked->lock);
+	return deadline;
+}
+
+void tg_stream_lock_all(void)
+{
+	pthread_mutex_lock(&all_lock);
+	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
+		pthread_mutex_lock(&stream->lock);
+	tg_stream_openings_lock();
+}
+
+void tg_stream_unlock_all(void)
+{
+	tg_stream_openings_unlock();
+	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
+		pthread_mutex_unlock(&stream->lock);
+	pthread_mutex_unlock(&all_lock);
+}

@@ -1,0 +1,75 @@
+/*
+ * The one SSL_CTX of a process that speaks TLS for its server. What its connections do is said by the policy, in the
+ * trampolines of tg_context_adopt; here is only what suits every connection.
+ */
+#include "shim/context.h"
+#include "shim/direct/stream_inside.h"
+#include "shim/say.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+static _Atomic(SSL_CTX *) made;
+static BIO_METHOD *bio_method;
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+SSL_CTX *tg_stream_context(void)
+{
+	return atomic_load_explicit(&made, memory_order_acquire);
+}
+
+const BIO_METHOD *tg_stream_bio(void)
+{
+	return bio_method;
+}
+
+/* Ticket keys are the context's own: made here, before a fork, children share them. */
+static bool set_up(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
+{
+	static const unsigned char session_context[] = "tlsgraft stream";
+
+	o->SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_COMPRESSION);
+	o->SSL_CTX_ctrl(ssl_ctx, SSL_CTRL_MODE,
+			SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER,
+			NULL);
+	o->SSL_CTX_ctrl(ssl_ctx, SSL_CTRL_SET_SESS_CACHE_MODE, SSL_SESS_CACHE_OFF, NULL);
+	o->SSL_CTX_ctrl(ssl_ctx, SSL_CTRL_SET_READ_AHEAD, 1, NULL);
+	o->SSL_CTX_ctrl(ssl_ctx, SSL_CTRL_SET_DH_AUTO, 1, NULL);
+	return o->SSL_CTX_set_session_id_context(ssl_ctx, session_context, sizeof(session_context) - 1) == 1;
+}
+
+static SSL_CTX *make(const struct tg_openssl *o)
+{
+	if (bio_method == NULL)
+		bio_method = tg_stream_bio_method(o);
+	SSL_CTX *ssl_ctx = bio_method == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
+	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx))
+		return ssl_ctx;
+	o->SSL_CTX_free(ssl_ctx);
+	return NULL;
+}
+
+bool tg_stream_prepare(void)
+{
+	int saved = errno;
+
+	if (tg_stream_context() != NULL)
+		return true;
+	pthread_mutex_lock(&making);
+	const struct tg_openssl *o = tg_openssl_open();
+	if (tg_stream_context() == NULL && o->supported && tg_shim_is(TG_STATE_GOVERNED)) {
+		o->ERR_set_mark();
+		atomic_store_explicit(&made, make(o), memory_order_release);
+		o->ERR_pop_to_mark();
+	}
+	bool done = tg_stream_context() != NULL;
+	pthread_mutex_unlock(&making);
+	if (!done && !o->supported) {
+		static atomic_bool said;
+		if (!atomic_exchange(&said, true))
+			tg_say("%s: no TLS can be spoken for this server", o->unsupported_why);
+	}
+	errno = saved;
+	return done;
+}

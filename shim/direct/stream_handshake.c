@@ -1,0 +1,140 @@
+/* From the client's first bytes to the verdict, and the end. */
+#include "page/report.h"
+#include "shim/direct/clock.h"
+#include "shim/direct/proxy_header.h"
+#include "shim/direct/stream_inside.h"
+#include "shim/direct/stream_socket.h"
+#include "shim/enforce.h"
+#include "shim/ready.h"
+#include "shim/state.h"
+
+#include <errno.h>
+
+void tg_stream_release(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	tg_stream_opening_end(stream);
+	if (stream->ssl != NULL)
+		o->SSL_free(stream->ssl);
+	stream->ssl = NULL;
+	tg_bytes_free(&stream->first);
+	tg_bytes_free(&stream->input);
+	tg_bytes_free(&stream->early);
+	tg_bytes_free(&stream->output);
+}
+
+/* An alert may be on its way out: as much as the socket takes of it goes before the end. */
+void tg_stream_end(struct tg_stream *stream, int error)
+{
+	tg_stream_flush(stream);
+	if (stream->socket_error == 0 && stream->is_touched)
+		tg_socket_shutdown(stream->fd, SHUT_WR);
+	tg_stream_release(stream);
+	stream->stage = TG_STAGE_ENDED;
+	stream->error = error;
+}
+
+bool tg_stream_start(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+	SSL_CTX *ssl_ctx = tg_stream_context();
+	SSL *ssl = ssl_ctx == NULL ? NULL : o->SSL_new(ssl_ctx);
+	BIO *bio = ssl == NULL ? NULL : o->BIO_new(tg_stream_bio());
+
+	if (bio == NULL) {
+		o->SSL_free(ssl);
+		tg_stream_end(stream, ECONNRESET);
+		return false;
+	}
+	tg_connection_forget(ssl);
+	o->BIO_set_data(bio, stream);
+	o->SSL_set_bio(ssl, bio, bio);
+	o->SSL_set_accept_state(ssl);
+	stream->ssl = ssl;
+	stream->stage = TG_STAGE_HANDSHAKE;
+	tg_stream_opening_begin(stream);
+	return true;
+}
+
+bool tg_stream_may_retry(struct tg_stream *stream, int result)
+{
+	int error = tg_openssl()->SSL_get_error(stream->ssl, result);
+
+	if (stream->socket_error != 0)
+		tg_stream_end(stream, stream->socket_error == EPIPE ? ECONNRESET : stream->socket_error);
+	else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
+		tg_stream_end(stream, ECONNRESET);
+	return stream->stage != TG_STAGE_ENDED;
+}
+
+bool tg_stream_is_ready(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+	int go = tg_ready(o, stream->ssl);
+
+	if (go == 1)
+		return true;
+	/* Not ready although no handshake is under way: refused by a newer generation. */
+	if (o->SSL_is_init_finished(stream->ssl))
+		tg_stream_end(stream, ECONNRESET);
+	else
+		tg_stream_may_retry(stream, go);
+	return false;
+}
+
+/* Nothing of it is needed after the handshake: there is no other one on this connection. */
+static void forget_handshake(const struct tg_openssl *o, SSL *ssl)
+{
+	o->SSL_set_client_CA_list(ssl, NULL);
+	o->SSL_certs_clear(ssl);
+}
+
+static void opened(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	tg_stream_opening_end(stream);
+	stream->stage = TG_STAGE_OPEN;
+	forget_handshake(o, stream->ssl);
+	if (stream->wants_header && !tg_stream_add_header(stream)) {
+		tg_stream_end(stream, ENOMEM);
+		return;
+	}
+	tg_stream_release_early(stream);
+}
+
+static void shake_hands(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+	int result = tg_ready_handshake(stream->ssl, o->SSL_do_handshake);
+
+	if (result == 1) {
+		opened(stream);
+	} else if (o->SSL_is_init_finished(stream->ssl)) {
+		tg_stream_end(stream, ECONNRESET);
+		return;
+	} else if (!tg_stream_may_retry(stream, result)) {
+		return;
+	}
+	tg_stream_flush(stream);
+}
+
+static void time_out(struct tg_stream *stream)
+{
+	if (tg_shim_is(TG_STATE_GOVERNED))
+		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_TIMED_OUT);
+	tg_stream_end(stream, ECONNRESET);
+}
+
+void tg_stream_advance(struct tg_stream *stream)
+{
+	if (stream->stage == TG_STAGE_SILENT)
+		tg_stream_listen(stream);
+	if (stream->stage == TG_STAGE_HANDSHAKE && !atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire))
+		shake_hands(stream);
+	bool opening = stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
+	if (opening &&
+	    (tg_clock_now() >= stream->deadline || atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire)))
+		time_out(stream);
+}

@@ -1,0 +1,109 @@
+/*
+ * What the files of a stream share: the structure, and the steps that one file makes for another. All of them are called
+ * with the stream's lock held, and with OpenSSL's error queue empty (stream_call.h).
+ */
+#ifndef TG_SHIM_DIRECT_STREAM_INSIDE_H
+#define TG_SHIM_DIRECT_STREAM_INSIDE_H
+
+#include "page/layout.h"
+#include "shim/direct/stream.h"
+#include "shim/openssl.h"
+
+#include <pthread.h>
+
+enum tg_stage {
+	TG_STAGE_SILENT,    /* the client has said nothing yet: no SSL */
+	TG_STAGE_HANDSHAKE, /* an SSL without a verdict */
+	TG_STAGE_OPEN,      /* judged good */
+	TG_STAGE_PLAIN,     /* a plaintext client */
+	TG_STAGE_ENDED,     /* nothing crosses any more; `error` says why */
+};
+
+/* Bytes from `from` to `size` are still to be used. */
+struct tg_bytes {
+	unsigned char *data; /* malloc'ed; NULL: none */
+	size_t from, size, room;
+};
+
+struct tg_stream {
+	pthread_mutex_t lock;
+	_Atomic unsigned state; /* TG_STREAM_*, as the last call left it */
+	enum tg_stage stage;
+	_Atomic int fd;
+	int error;                  /* errno that reads and writes fail with; counts in TG_STAGE_ENDED */
+	int socket_error;           /* errno that the socket itself failed with; 0: none */
+	bool is_drained;            /* in this call: the socket had less than it was asked for */
+	bool is_stalled;            /* what libssl holds is no complete record */
+	bool is_at_end;             /* the peer's FIN came */
+	bool peer_closed;           /* and before it close_notify, or it is a plaintext client's */
+	bool read_shut;             /* SHUT_RD */
+	bool write_shut;            /* SHUT_WR: the server writes no more */
+	bool close_sent;            /* close_notify is in `output`, or sent */
+	bool fin_sent;              /* SHUT_WR on the socket */
+	bool sends_now;             /* the record that libssl makes is the last of the call: it need not be collected */
+	bool is_touched;            /* something was read from the socket or written to it */
+	bool has_spoken;            /* a byte of a client that accept_plaintext may let in was seen */
+	bool is_opening;            /* in the list of unfinished handshakes */
+	_Atomic bool is_pushed_out; /* there were too many of them */
+	bool accepts_plain;
+	bool wants_header;
+	uint32_t wait_ms;
+	SSL *ssl;
+	struct tg_bytes first;  /* the client's first bytes, which libssl has not read yet */
+	struct tg_bytes input;  /* plaintext that the server reads before what libssl holds */
+	struct tg_bytes early;  /* what the server wrote before the verdict */
+	struct tg_bytes output; /* for the socket: ciphertext, or a plaintext client's bytes */
+	int64_t deadline;       /* of the handshake */
+	int64_t born;
+	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
+	uint64_t cookie;                  /* of the socket, as long as the stream is among the openings (socket(7)) */
+	struct tg_stream *newer, *older;  /* among the openings */
+	struct tg_stream *next, **link;   /* among all streams of the process */
+	struct tg_watch watch;
+};
+
+/* stream_bytes.c. False: no memory, nothing was added. */
+bool tg_bytes_add(struct tg_bytes *bytes, const void *data, size_t size);
+void tg_bytes_free(struct tg_bytes *bytes); /* cleanses; empty afterwards */
+static inline size_t tg_bytes_left(const struct tg_bytes *bytes)
+{
+	return bytes->size - bytes->from;
+}
+size_t tg_bytes_copy(const struct tg_bytes *bytes, const struct iovec *vector, int count);
+void tg_bytes_use(struct tg_bytes *bytes, size_t size);
+
+/* stream_context.c. NULL: not prepared, or no libssl that can be used. */
+SSL_CTX *tg_stream_context(void);
+const BIO_METHOD *tg_stream_bio(void);
+
+/* stream_bio.c */
+BIO_METHOD *tg_stream_bio_method(const struct tg_openssl *o); /* a new one, NULL: no memory */
+/* Sends what there is to send, then the FIN that waits for it. False: the socket would not take all of it. */
+bool tg_stream_flush(struct tg_stream *stream);
+
+/* stream_opening.c: the client's first bytes, and the bound on unfinished handshakes. */
+void tg_stream_listen(struct tg_stream *stream);
+void tg_stream_opening_begin(struct tg_stream *stream);
+void tg_stream_opening_end(struct tg_stream *stream);
+bool tg_stream_is_silent(const struct tg_stream *stream); /* and taken for a plaintext client after its wait */
+void tg_stream_openings_lock(void);                       /* around fork */
+void tg_stream_openings_unlock(void);
+
+/* stream_handshake.c */
+bool tg_stream_start(struct tg_stream *stream); /* makes the SSL. False: it ended */
+void tg_stream_advance(struct tg_stream *stream);
+void tg_stream_end(struct tg_stream *stream, int error);
+void tg_stream_release(struct tg_stream *stream);    /* frees all but the structure */
+bool tg_stream_add_header(struct tg_stream *stream); /* proxy_protocol: what the server reads first */
+/* After a call of libssl that did not bring what it was asked for: false where the stream ended because of it. */
+bool tg_stream_may_retry(struct tg_stream *stream, int result);
+/* May data cross? False: not now, or the stream ended. */
+bool tg_stream_is_ready(struct tg_stream *stream);
+
+/* stream_output.c: what is kept from before the verdict, and the close that was asked for. */
+void tg_stream_release_early(struct tg_stream *stream);
+
+/* stream_input.c: true where something can be read; decrypts a record for that where it must. */
+bool tg_stream_fill(struct tg_stream *stream);
+
+#endif

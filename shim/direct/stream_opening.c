@@ -1,0 +1,179 @@
+/*
+ * Before the handshake: what the client's first bytes say it is, and how many handshakes may be unfinished at once.
+ *
+ * TLS begins with a record of type handshake (22), major version 3, that holds a ClientHello (1), RFC 8446 sections 5.1 and
+ * 4. A hello in SSLv2's form, which libssl still reads, is not taken: RFC 6176 forbids it, and its first byte is a length,
+ * which may be any byte of a plaintext protocol.
+ */
+#include "page/report.h"
+#include "shim/direct/clock.h"
+#include "shim/direct/stream_inside.h"
+#include "shim/direct/stream_socket.h"
+#include "shim/enforce.h"
+#include "shim/state.h"
+
+#include <errno.h>
+
+#define HELLO_HEAD 6          /* record type, version, length, handshake type */
+#define RECORD_MAX 16384      /* a plaintext record's (RFC 8446 section 5.1) */
+#define FIRST_SIZE 4096       /* more than any ClientHello needs; what is beyond stays in the socket */
+#define OPENINGS_MAX 8192     /* unfinished handshakes of a process, each of some 30 KiB; the oldest goes first */
+#define HANDSHAKE_RECORD 0x16 /* RFC 8446 section 5.1 */
+
+enum looks { LOOKS_TLS, LOOKS_PLAIN, LOOKS_SHORT };
+
+static enum looks look_at(const unsigned char *data, size_t size)
+{
+	if ((size > 0 && data[0] != HANDSHAKE_RECORD) || (size > 1 && data[1] != 3) || (size > 2 && data[2] > 4))
+		return LOOKS_PLAIN;
+	if (size < HELLO_HEAD)
+		return LOOKS_SHORT;
+	unsigned length = (unsigned)data[3] << 8 | data[4];
+	return length >= 4 && length <= RECORD_MAX && data[5] == 1 ? LOOKS_TLS : LOOKS_PLAIN;
+}
+
+bool tg_stream_is_silent(const struct tg_stream *stream)
+{
+	return stream->stage == TG_STAGE_SILENT && stream->accepts_plain && stream->wait_ms > 0 && !stream->has_spoken;
+}
+
+/* Bytes stay in the socket, from which the server reads them. */
+static void let_plain(struct tg_stream *stream)
+{
+	stream->stage = TG_STAGE_PLAIN;
+	if (stream->wants_header && !tg_stream_add_header(stream)) {
+		tg_stream_end(stream, ENOMEM);
+		return;
+	}
+	if (tg_shim_is(TG_STATE_GOVERNED))
+		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_CLIENT);
+	tg_stream_release_early(stream);
+}
+
+static void decide(struct tg_stream *stream)
+{
+	unsigned char head[HELLO_HEAD];
+	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), MSG_PEEK);
+
+	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+		tg_stream_end(stream, errno);
+		return;
+	}
+	stream->has_spoken = got > 0;
+	enum looks looks = got > 0 ? look_at(head, (size_t)got) : LOOKS_SHORT;
+	if (looks == LOOKS_PLAIN || got == 0)
+		let_plain(stream);
+	else if (looks == LOOKS_TLS)
+		tg_stream_start(stream);
+	else if (tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms)
+		let_plain(stream);
+}
+
+/* A client that spoke something else is refused by its first byte; libssl need not see it. */
+static void refuse_plain(struct tg_stream *stream)
+{
+	if (!tg_stream_start(stream))
+		return;
+	struct tg_connection *connection = tg_enforce_begin(stream->ssl);
+	if (connection != NULL && connection->counters != NULL && !connection->counted) {
+		tg_report_refused(connection->counters, TG_REFUSED_PROTOCOL);
+		connection->counted = true;
+	}
+	tg_stream_end(stream, ECONNRESET);
+}
+
+void tg_stream_listen(struct tg_stream *stream)
+{
+	unsigned char head[FIRST_SIZE];
+
+	if (stream->accepts_plain) {
+		decide(stream);
+		return;
+	}
+	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), 0);
+	if (got < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			tg_stream_end(stream, errno);
+		stream->is_drained = true;
+		return;
+	}
+	stream->is_touched = true;
+	stream->is_at_end = got == 0;
+	stream->is_drained = got > 0 && (size_t)got < sizeof(head);
+	if (!tg_bytes_add(&stream->first, head, (size_t)got))
+		tg_stream_end(stream, ENOMEM);
+	else if (got > 0 && look_at(head, (size_t)got) == LOOKS_PLAIN)
+		refuse_plain(stream);
+	else
+		tg_stream_start(stream);
+}
+
+/* Streams with an unfinished handshake, in the order in which it began. */
+static struct {
+	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_stream *newest, *oldest;
+	unsigned count;
+} openings = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void unlink_opening(struct tg_stream *stream)
+{
+	*(stream->newer != NULL ? &stream->newer->older : &openings.newest) = stream->older;
+	*(stream->older != NULL ? &stream->older->newer : &openings.oldest) = stream->newer;
+	stream->newer = stream->older = NULL;
+	stream->is_opening = false;
+	openings.count--;
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+/*
+ * It ends by its own next call, which its socket wakes the server for. The number may be another connection's by now,
+ * closed behind our back: then it is left alone.
+ */
+static void push_out(struct tg_stream *stream)
+{
+	unlink_opening(stream);
+	atomic_store_explicit(&stream->is_pushed_out, true, memory_order_release);
+	if (stream->cookie != 0 && cookie_of(stream->fd) == stream->cookie)
+		tg_socket_shutdown(stream->fd, SHUT_RDWR);
+}
+
+void tg_stream_opening_begin(struct tg_stream *stream)
+{
+	int saved = errno;
+
+	stream->cookie = cookie_of(stream->fd);
+	pthread_mutex_lock(&openings.lock);
+	stream->older = openings.newest;
+	*(openings.newest != NULL ? &openings.newest->newer : &openings.oldest) = stream;
+	openings.newest = stream;
+	stream->is_opening = true;
+	if (++openings.count > OPENINGS_MAX)
+		push_out(openings.oldest);
+	pthread_mutex_unlock(&openings.lock);
+	errno = saved;
+}
+
+void tg_stream_opening_end(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&openings.lock);
+	if (stream->is_opening)
+		unlink_opening(stream);
+	pthread_mutex_unlock(&openings.lock);
+}
+
+void tg_stream_openings_lock(void)
+{
+	pthread_mutex_lock(&openings.lock);
+}
+
+void tg_stream_openings_unlock(void)
+{
+	pthread_mutex_unlock(&openings.lock);
+}

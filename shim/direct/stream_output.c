@@ -1,0 +1,250 @@
+/* What the server writes, and how it ends. */
+#include "shim/direct/stream_call.h"
+#include "shim/direct/stream_inside.h"
+#include "shim/direct/stream_socket.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+
+#define RECORD SSL3_RT_MAX_PLAIN_LENGTH
+#define BATCH (4 * RECORD)  /* plaintext that is encrypted before the socket is asked whether it takes it */
+#define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
+
+/* Collects the ciphertext of one record. False: the stream ended. */
+static bool encrypt(struct tg_stream *stream, const void *data, size_t size, bool is_last)
+{
+	const struct tg_openssl *o = tg_openssl();
+	size_t done = 0;
+
+	stream->sends_now = is_last;
+	int result = o->SSL_write_ex(stream->ssl, data, size, &done);
+	stream->sends_now = false;
+	if (stream->socket_error != 0)
+		tg_stream_end(stream, stream->socket_error);
+	else if (result != 1 || done != size)
+		tg_stream_end(stream, ECONNRESET);
+	return stream->stage == TG_STAGE_OPEN;
+}
+
+/* A place in the server's vector. */
+struct place {
+	const struct iovec *vector;
+	int count, at;
+	size_t offset;
+};
+
+static void step(struct place *place, size_t size)
+{
+	place->offset += size;
+	while (place->at < place->count && place->offset == place->vector[place->at].iov_len) {
+		place->at++;
+		place->offset = 0;
+	}
+}
+
+/* The next record's plaintext: where it lies, or gathered into `piece`. */
+static const void *next_piece(struct place *place, size_t size, unsigned char *piece)
+{
+	const struct iovec *here = &place->vector[place->at];
+	size_t done = 0;
+
+	if (here->iov_len - place->offset >= size) {
+		const void *data = (const char *)here->iov_base + place->offset;
+		step(place, size);
+		return data;
+	}
+	while (done < size) {
+		here = &place->vector[place->at];
+		size_t part = MIN(size - done, here->iov_len - place->offset);
+		memcpy(piece + done, (const char *)here->iov_base + place->offset, part);
+		done += part;
+		step(place, part);
+	}
+	return piece;
+}
+
+/* All that is there, as long as the socket takes what was encrypted before. */
+static size_t write_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
+{
+	struct place place = {.vector = vector, .count = count};
+	unsigned char *piece = NULL;
+	size_t done = 0;
+
+	step(&place, 0);
+	while (done < wanted && tg_stream_flush(stream)) {
+		size_t batch = MIN(wanted - done, BATCH);
+		for (size_t in = 0; in < batch;) {
+			size_t size = MIN(batch - in, RECORD);
+			if (piece == NULL && place.vector[place.at].iov_len - place.offset < size) {
+				piece = malloc(MIN(wanted - done, RECORD));
+				if (piece == NULL)
+					return done;
+			}
+			if (!encrypt(stream, next_piece(&place, size, piece), size, in + size == batch)) {
+				free(piece);
+				return done;
+			}
+			in += size;
+			done += size;
+		}
+	}
+	if (piece != NULL)
+		explicit_bzero(piece, MIN(wanted, RECORD));
+	free(piece);
+	if (stream->stage == TG_STAGE_OPEN)
+		tg_stream_flush(stream);
+	return done;
+}
+
+static ssize_t write_early(struct tg_stream *stream, const struct iovec *vector, int count)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < count; i++) {
+		size_t room = TG_STREAM_EARLY - tg_bytes_left(&stream->early);
+		size_t size = MIN(room, vector[i].iov_len);
+		if (!tg_bytes_add(&stream->early, vector[i].iov_base, size))
+			break;
+		done += size;
+		if (size < vector[i].iov_len)
+			break;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t write_plain(struct tg_stream *stream, const struct iovec *vector, int count)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = (size_t)count};
+
+	if (!tg_stream_flush(stream)) {
+		errno = stream->socket_error == 0 ? EAGAIN : stream->socket_error;
+		return -1;
+	}
+	stream->is_touched = true;
+	return tg_socket_send_vector(stream->fd, &message);
+}
+
+static int close_write(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	if (stream->stage == TG_STAGE_OPEN && !stream->close_sent) {
+		if (tg_stream_is_ready(stream))
+			o->SSL_shutdown(stream->ssl);
+		stream->close_sent = stream->stage == TG_STAGE_OPEN;
+	}
+	if (stream->stage == TG_STAGE_PLAIN)
+		stream->close_sent = true;
+	tg_stream_flush(stream);
+	return 0;
+}
+
+void tg_stream_release_early(struct tg_stream *stream)
+{
+	struct tg_bytes early = stream->early;
+
+	stream->early = (struct tg_bytes){0};
+	if (stream->stage == TG_STAGE_PLAIN) {
+		stream->output = early;
+	} else {
+		for (size_t at = early.from; at < early.size && stream->stage == TG_STAGE_OPEN;) {
+			size_t size = MIN(early.size - at, RECORD);
+			if (!encrypt(stream, early.data + at, size, false))
+				break;
+			at += size;
+		}
+		tg_bytes_free(&early);
+	}
+	if (stream->write_shut)
+		close_write(stream);
+	else
+		tg_stream_flush(stream);
+}
+
+static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector, int count, int *ret_error)
+{
+	size_t wanted = 0;
+
+	for (int i = 0; i < count; i++)
+		wanted += vector[i].iov_len;
+	tg_stream_advance(stream);
+	if (stream->stage == TG_STAGE_ENDED || stream->write_shut) {
+		*ret_error = stream->write_shut ? EPIPE : stream->error;
+		return -1;
+	}
+	if (wanted == 0)
+		return 0;
+	ssize_t done;
+	if (stream->stage == TG_STAGE_PLAIN)
+		done = write_plain(stream, vector, count);
+	else if (stream->stage == TG_STAGE_OPEN)
+		done = tg_stream_is_ready(stream) ? (ssize_t)write_open(stream, vector, count, wanted) : 0;
+	else
+		done = write_early(stream, vector, count);
+	if (done > 0)
+		return done;
+	*ret_error = EAGAIN;
+	if (stream->stage == TG_STAGE_ENDED)
+		*ret_error = stream->error;
+	else if (stream->stage == TG_STAGE_PLAIN && done < 0 && errno != EINTR)
+		*ret_error = errno;
+	return -1;
+}
+
+ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count)
+{
+	struct tg_stream_call call;
+	int error = 0;
+
+	tg_stream_enter(&call, stream);
+	ssize_t result = write_locked(stream, vector, count, &error);
+	tg_stream_leave(&call, error);
+	return result;
+}
+
+int tg_stream_shutdown(struct tg_stream *stream, int how)
+{
+	struct tg_stream_call call;
+	int error = 0;
+
+	tg_stream_enter(&call, stream);
+	tg_stream_advance(stream);
+	if (stream->stage == TG_STAGE_ENDED) {
+		error = ENOTCONN;
+	} else {
+		stream->read_shut = stream->read_shut || how == SHUT_RD || how == SHUT_RDWR;
+		if (how == SHUT_WR || how == SHUT_RDWR) {
+			stream->write_shut = true;
+			close_write(stream);
+		}
+	}
+	tg_stream_leave(&call, error);
+	return error == 0 ? 0 : -1;
+}
+
+bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
+{
+	struct tg_stream_call call;
+	bool done = true;
+
+	tg_stream_enter(&call, stream);
+	tg_stream_advance(stream);
+	stream->write_shut = true;
+	if (stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN)
+		close_write(stream);
+	if (stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_ENDED)
+		while (tg_socket_receive(stream->fd, NULL, DISCARD, MSG_TRUNC) == DISCARD)
+			;
+	if (stream->stage != TG_STAGE_ENDED) {
+		bool opening = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
+		size_t left = tg_bytes_left(opening ? &stream->early : &stream->output);
+		done = left == 0 || stream->socket_error != 0;
+		if (!done)
+			*ret_rest =
+			    opening ? (struct iovec){0} : (struct iovec){stream->output.data + stream->output.from, left};
+	}
+	tg_stream_leave(&call, 0);
+	return done;
+}

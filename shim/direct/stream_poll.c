@@ -1,0 +1,84 @@
+/* What is ready, and what to wait for. */
+#include "shim/direct/stream_call.h"
+#include "shim/direct/stream_inside.h"
+
+#include <poll.h>
+
+static bool is_opening(const struct tg_stream *stream)
+{
+	return stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
+}
+
+/* The kernel knows it for a plaintext client. */
+static unsigned ready_plain(const struct tg_stream *stream)
+{
+	struct pollfd socket = {.fd = stream->fd, .events = POLLIN | POLLOUT | POLLRDHUP};
+	unsigned ready = poll(&socket, 1, 0) == 1 ? (unsigned)socket.revents : 0;
+
+	if (tg_bytes_left(&stream->input) > 0)
+		ready |= POLLIN;
+	if (tg_bytes_left(&stream->output) > 0)
+		ready &= ~(unsigned)POLLOUT;
+	return ready;
+}
+
+static unsigned ready_now(struct tg_stream *stream)
+{
+	unsigned ready = 0;
+
+	if (stream->stage == TG_STAGE_ENDED)
+		return POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
+	if (stream->stage == TG_STAGE_PLAIN)
+		return ready_plain(stream);
+	if (tg_stream_fill(stream))
+		ready |= POLLIN;
+	if (stream->stage == TG_STAGE_ENDED)
+		return POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
+	bool room = is_opening(stream) ? tg_bytes_left(&stream->early) < TG_STREAM_EARLY : tg_stream_flush(stream);
+	if (room || stream->write_shut)
+		ready |= POLLOUT;
+	if (stream->peer_closed || stream->read_shut)
+		ready |= POLLRDHUP;
+	if (stream->peer_closed && stream->fin_sent)
+		ready |= POLLHUP;
+	return ready;
+}
+
+unsigned tg_stream_poll(struct tg_stream *stream)
+{
+	struct tg_stream_call call;
+
+	tg_stream_enter(&call, stream);
+	tg_stream_advance(stream);
+	unsigned ready = ready_now(stream);
+	tg_stream_leave(&call, 0);
+	return ready;
+}
+
+unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
+{
+	unsigned wants = 0;
+
+	pthread_mutex_lock(&stream->lock);
+	bool output = tg_bytes_left(&stream->output) > 0;
+	switch (stream->stage) {
+	case TG_STAGE_SILENT:
+	case TG_STAGE_HANDSHAKE:
+		wants = POLLIN | (output ? POLLOUT : 0);
+		break;
+	case TG_STAGE_OPEN:
+		if ((events & (POLLIN | POLLRDHUP)) != 0 && !stream->peer_closed)
+			wants |= POLLIN;
+		if ((events & POLLOUT) != 0 || output)
+			wants |= POLLOUT;
+		break;
+	case TG_STAGE_PLAIN:
+		wants = (events & (POLLIN | POLLOUT)) | (output ? POLLOUT : 0);
+		break;
+	case TG_STAGE_ENDED:
+		wants = events & (POLLIN | POLLOUT);
+		break;
+	}
+	pthread_mutex_unlock(&stream->lock);
+	return wants;
+}

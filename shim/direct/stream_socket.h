@@ -1,0 +1,38 @@
+/*
+ * The socket under a stream, by system calls: none of them blocks, raises a signal or is a cancellation point, and the
+ * hooks on the functions of the same name are not asked.
+ */
+#ifndef TG_SHIM_DIRECT_STREAM_SOCKET_H
+#define TG_SHIM_DIRECT_STREAM_SOCKET_H
+
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline ssize_t tg_socket_receive(int fd, void *data, size_t size, int flags)
+{
+	return syscall(SYS_recvfrom, fd, data, size, flags | MSG_DONTWAIT, NULL, NULL);
+}
+
+static inline ssize_t tg_socket_send(int fd, const void *data, size_t size, int flags)
+{
+	return syscall(SYS_sendto, fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+static inline ssize_t tg_socket_receive_vector(int fd, struct msghdr *message, int flags)
+{
+	return syscall(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
+}
+
+static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message)
+{
+	return syscall(SYS_sendmsg, fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static inline int tg_socket_shutdown(int fd, int how)
+{
+	return (int)syscall(SYS_shutdown, fd, how);
+}
+
+#endif
