@@ -11,7 +11,8 @@
  * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
  * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
  *
- *   3   routes of policy documents carry what plaintext servers need; their counters end the report page
+ *   3   routes of policy documents carry what plaintext servers need; their counters end the report page; `relay_key` in
+ *       the policy header
  *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
  *   1   the first
  *
@@ -39,6 +40,7 @@
 #define TG_SOCKET_PREFIX "tlsgraft/"
 
 #define TG_PAGE_SIZE 4096u
+#define TG_RELAY_KEY_SIZE 16
 
 struct tg_policy_slot {
 	uint64_t length; /* bytes of the encoded document in this slot; 0: nothing */
@@ -52,6 +54,7 @@ struct tg_policy_header {
 	_Atomic uint64_t sequence; /* the generation being served; 0: none yet */
 	struct tg_policy_slot slots[2];
 	_Atomic uint64_t recheck; /* the newest generation by which live connections are judged again; 0: none */
+	unsigned char relay_key[TG_RELAY_KEY_SIZE]; /* who knows it holds the policy, whatever user it became (relay.h) */
 };
 
 enum tg_refusal {

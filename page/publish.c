@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,11 @@ int tg_policy_create(const char *tree, size_t capacity, int *ret_fd, struct tg_p
 	header->magic = TG_POLICY_MAGIC;
 	header->layout = TG_LAYOUT;
 	header->slot_size = slot_size;
+	if (getrandom(header->relay_key, sizeof header->relay_key, 0) != (ssize_t)sizeof header->relay_key) {
+		munmap(header, size);
+		close(fd);
+		return -EIO;
+	}
 	*ret_fd = fd;
 	*ret_page = (struct tg_policy_page){.header = header, .size = size};
 	return 0;
