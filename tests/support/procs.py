@@ -161,6 +161,16 @@ def maps(pid):
         return ""
 
 
+def listening(port):
+    """True where any process listens on `port`; looks at it without a connection."""
+    for table in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and words[1].endswith(f":{port:04X}"):
+                return True
+    return False
+
+
 def listens(pid, port):
     """True where `pid` holds a socket that listens on 127.0.0.1:`port`."""
     sockets = set()
