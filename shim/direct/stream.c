@@ -87,6 +87,11 @@ struct tg_watch *tg_stream_watch(struct tg_stream *stream)
 	return &stream->watch;
 }
 
+struct tg_holder **tg_stream_holder(struct tg_stream *stream)
+{
+	return &stream->holder;
+}
+
 unsigned tg_stream_state(const struct tg_stream *stream)
 {
 	return atomic_load_explicit(&stream->state, memory_order_acquire);

@@ -60,6 +60,7 @@ struct tg_stream {
 	struct tg_stream *newer, *older;  /* among the openings */
 	struct tg_stream *next, **link;   /* among all streams of the process */
 	struct tg_watch watch;
+	struct tg_holder *holder;
 };
 
 /* stream_bytes.c. False: no memory, nothing was added. */
