@@ -1,6 +1,7 @@
 """Every column of one plaintext server: started plainly and under tlsgraft, side by side."""
 
 import hashlib
+import os
 import ssl
 import subprocess
 
@@ -79,14 +80,23 @@ class Row(ServerCase):
         if not hasattr(self, "_expected"):
             with self.connected(lambda: Bare(self.plain.port), self.plain) as connection:
                 answers, end = talked(connection, self.plain.talk())
-            self.assertIn(self.kind.proof, b"".join(answers), "from the plainly started server")
+            said = b"".join(answers)
+            self.assertTrue(self.kind.proof in said, f"from the plainly started server: {said[:300]!r}")
             self._expected = [self.plain.same(answer) for answer in answers], end
         return self._expected
 
     def assert_same(self, server, answers, end):
         expected, how = self.from_plain()
-        self.assertEqual([server.same(answer) for answer in answers], expected)
+        for number, (answer, right) in enumerate(zip(answers, expected, strict=True)):
+            self.assert_bytes(server.same(answer), right, f"answer {number}")
         self.assertEqual(end, how, "the end of the connection")
+
+    def assert_bytes(self, found, right, what):
+        """As assertEqual, and short where they are long."""
+        if found != right:
+            at = len(os.path.commonprefix([found, right]))
+            shown = f"{found[at : at + 60]!r} instead of {right[at : at + 60]!r}"
+            self.fail(f"{what}: {len(found)} bytes instead of {len(right)}, at {at}: {shown}")
 
     # columns
 
@@ -110,14 +120,14 @@ class Row(ServerCase):
     def measure_program(self):
         tls = self.good, self.pki.ca.cert
         expected = self.program(self.plain, self.plain.port, None)
-        self.assertEqual(expected.returncode, 0, f"in plaintext: {expected}")
+        self.assertEqual(expected.returncode, 0, f"in plaintext: {expected.stderr[-300:]!r}")
         if self.kind.by_socat:
             with Tunnel(free_port(), self.server.port, tls) as tunnel:
                 done = self.program(self.server, tunnel.port, None)
         else:
             done = self.program(self.server, self.server.port, tls)
-        self.assertEqual(done.returncode, expected.returncode, f"through TLS: {done}")
-        self.assertEqual(self.server.same(done.stdout), self.plain.same(expected.stdout), done.stderr)
+        self.assertEqual(done.returncode, expected.returncode, f"through TLS: {done.stderr[-300:]!r}")
+        self.assert_bytes(self.server.same(done.stdout), self.plain.same(expected.stdout), f"{done.stderr[-300:]!r}")
         self.assertGreater(len(expected.stdout), 0)
         self.cells["client program"] = f"same: {self.kind.client}{', by socat' if self.kind.by_socat else ''}"
 
@@ -131,7 +141,8 @@ class Row(ServerCase):
         request = b"".join(question for question, _ in self.server.talk())
         for name in REFUSED:
             for version in VERSIONS:
-                self.assertEqual(self.refused(version, self.pki.clients.get(name), request), b"", f"{name}, TLS {version}")
+                data = self.refused(version, self.pki.clients.get(name), request)
+                self.assertEqual(len(data), 0, f"{name}, TLS {version}: {data[:60]!r}")
             self.cells[name] = "refused"
 
     def refused(self, version, who, request):
@@ -167,11 +178,11 @@ class Row(ServerCase):
         """Nothing but whole records of TLS that are alerts."""
         at = 0
         while at < len(data):
-            self.assertEqual(data[at], ALERT, f"a plaintext client got {data!r}")
+            self.assertEqual(data[at], ALERT, f"a plaintext client got {data[:60]!r}")
             size = int.from_bytes(data[at + 3 : at + 5], "big")
-            self.assertEqual((data[at + 1], size), (3, 2), f"a plaintext client got {data!r}")
+            self.assertEqual((data[at + 1], size), (3, 2), f"a plaintext client got {data[:60]!r}")
             at += 5 + size
-        self.assertEqual(at, len(data), f"a plaintext client got {data!r}")
+        self.assertEqual(at, len(data), f"a plaintext client got {data[:60]!r}")
 
     @staticmethod
     def leaf(connection):
