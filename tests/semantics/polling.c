@@ -1,0 +1,5 @@
+#include "situations.h"
+
+const struct single singles_polling[] = {
+    {0},
+};
