@@ -7,6 +7,7 @@
 #include "keeper/status.h"
 #include "keeper/verdict.h"
 #include "loader/identity.h"
+#include "page/match.h"
 #include "shim/route.h"
 #include "tlsgraft/loader.h"
 
@@ -65,6 +66,9 @@ static struct tg_expected expect(const struct ports *ports, const struct tg_addr
 	/* one [sni] section, several listeners */
 	if (strchr(expected.mode, ',') != NULL)
 		expected.mode = tg_mode_name(policy->mode);
+	expected.spoken_for = strcmp(tg_text_string(section, "server_speaks"), "tls") != 0 &&
+			      tg_route_at(ports->document, address)->plaintext.spoken && strcmp(expected.mode, "off") != 0;
+	expected.accepts = tg_route_at(ports->document, address)->plaintext.accept;
 	return expected;
 }
 

@@ -1,12 +1,14 @@
 #include "cli/doctor.h"
 
 #include "cli/doctor_tree.h"
+#include "cli/facts.h"
 #include "cli/find.h"
 #include "cli/graft.h"
 #include "cli/process_facts.h"
 #include "cli/text.h"
 #include "cli/tree_json.h"
 #include "keeper/processes.h"
+#include "keeper/verdict.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -20,11 +22,11 @@
 #define AGAIN_MS 300
 
 /* Its program, by what it maps now. True where it could be grafted. */
-static bool say_program(pid_t pid, const char *exe, struct tg_findings *findings)
+static bool say_program(pid_t pid, const char *exe, bool plaintext, struct tg_findings *findings)
 {
 	struct tg_graft graft;
 	bool can;
-	const int result = tg_graft_judge_process(pid, &graft);
+	const int result = tg_graft_judge_process(pid, plaintext, &graft);
 
 	if (result < 0) {
 		tg_findings_add(findings, TG_LIMIT, "graft", "%s cannot be looked at: %s", exe, strerror(-result));
@@ -99,6 +101,17 @@ static cJSON *find_tree(pid_t pid, const struct tg_process_facts *facts, struct 
 	return NULL;
 }
 
+static bool speaks_for_plaintext(const cJSON *tree)
+{
+	const cJSON *section;
+
+	for (section = tg_json_first(cJSON_GetObjectItemCaseSensitive(tree, "sections")); section != NULL;
+	     section = section->next)
+		if (cJSON_HasObjectItem(section, "plaintext") && strcmp(tg_text_string(section, "mode"), "off") != 0)
+			return true;
+	return false;
+}
+
 int tg_doctor_process(const struct tg_doctor *doctor, pid_t pid, struct tg_findings *findings)
 {
 	struct tg_process_facts facts;
@@ -130,14 +143,17 @@ int tg_doctor_process(const struct tg_doctor *doctor, pid_t pid, struct tg_findi
 		if (tree == NULL)
 			tg_findings_add(findings, TG_NO, "keeper", "its tree cannot be found");
 	} else {
-		const bool can = say_program(pid, exe, findings);
+		struct tg_findings keeper = {0};
+		bool can;
 
-		if (facts.shim) {
+		tree = facts.shim ? find_tree(pid, &facts, &keeper) : NULL;
+		can = say_program(
+		    pid, exe, facts.shim ? speaks_for_plaintext(tree) : tg_facts_plaintext_file(doctor->config), findings);
+		if (facts.shim)
 			tg_findings_add(findings, TG_FACT, "shim", "the shim is in it");
-			tree = find_tree(pid, &facts, findings);
-		} else {
+		else
 			say_unpreloaded(doctor, pid, exe, can, &facts, findings);
-		}
+		tg_findings_move(findings, &keeper);
 	}
 	if (tree != NULL || !is_keeper(exe))
 		tg_doctor_tree(is_keeper(exe) ? 0 : pid, tree, findings);

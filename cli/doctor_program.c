@@ -1,6 +1,7 @@
 #include "cli/doctor.h"
 
 #include "cli/apparmor.h"
+#include "cli/facts.h"
 #include "cli/graft.h"
 #include "cli/paths.h"
 #include "cli/servers.h"
@@ -95,7 +96,7 @@ int tg_doctor_program(const struct tg_doctor *doctor, const char *path, struct t
 {
 	struct tg_graft graft;
 	char real[PATH_MAX];
-	const int result = tg_graft_judge(path, &graft);
+	const int result = tg_graft_judge(path, tg_facts_plaintext_file(doctor->config), &graft);
 	struct tg_doctor_subject subject = {.path = path, .real = real};
 	bool advise;
 

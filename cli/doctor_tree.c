@@ -115,6 +115,27 @@ static void add_member(struct members *members, pid_t pid, const cJSON *tree, st
 	say_process(pid, &facts, tree, findings);
 }
 
+/* Of a listener whose server speaks plaintext. */
+static void say_plaintext(const cJSON *section, struct tg_findings *findings)
+{
+	const cJSON *plaintext = cJSON_GetObjectItemCaseSensitive(section, "plaintext");
+	const char *last = tg_text_string(plaintext, "last");
+
+	if (!cJSON_IsObject(plaintext) || strcmp(tg_text_string(section, "mode"), "off") == 0)
+		return;
+	tg_findings_add(
+	    findings, TG_FACT, "section",
+	    "[%s] speaks TLS for a plaintext server: %.0f connections direct, %.0f relayed, %.0f closed, %.0f timed "
+	    "out so far",
+	    tg_text_string(section, "name"), tg_text_number(plaintext, "direct"), tg_text_number(plaintext, "relayed"),
+	    tg_text_number(plaintext, "closed"), tg_text_number(plaintext, "timed_out"));
+	if (strcmp(tg_text_string(plaintext, "accept_plaintext"), "yes") == 0)
+		tg_findings_add(findings, TG_LIMIT, "section",
+				"[%s] lets clients in without TLS (accept_plaintext): %.0f so far%s%s",
+				tg_text_string(section, "name"), tg_text_number(plaintext, "clients"),
+				last[0] == '\0' ? "" : ", the last at ", last);
+}
+
 static void say_sections(const cJSON *tree, struct tg_findings *findings)
 {
 	const cJSON *entry;
@@ -134,6 +155,7 @@ static void say_sections(const cJSON *tree, struct tg_findings *findings)
 		tg_findings_add(findings, TG_FACT, "section", "[%s] %s: %.0f handshakes accepted, %.0f refused so far",
 				tg_text_string(entry, "name"), tg_text_string(entry, "mode"),
 				tg_text_number(handshakes, "accepted"), tg_text_number(handshakes, "refused"));
+		say_plaintext(entry, findings);
 	}
 }
 

@@ -131,6 +131,29 @@ static cJSON *policy_json(const struct tg_document *document, const struct tg_ro
 	return object;
 }
 
+bool tg_facts_plaintext(const tlsgraft_identity *identity)
+{
+	const struct tg_document *document = tg_identity_document(identity);
+
+	for (size_t i = 0; i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken &&
+		    document->policies[document->routes[i].policy].mode != TG_MODE_OFF)
+			return true;
+	return false;
+}
+
+bool tg_facts_plaintext_file(const char *config)
+{
+	tlsgraft_identity *identity = NULL;
+	tlsgraft_messages *messages = NULL;
+	const bool spoken =
+	    tlsgraft_load(config, NULL, &identity, &messages) == TLSGRAFT_OK && tg_facts_plaintext(identity);
+
+	tlsgraft_messages_free(messages);
+	tlsgraft_identity_unref(identity);
+	return spoken;
+}
+
 cJSON *tg_facts_json(const tlsgraft_identity *identity)
 {
 	const struct tg_document *document = tg_identity_document(identity);

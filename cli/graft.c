@@ -206,9 +206,9 @@ static int judge(const char *path, struct tg_graft *graft, int depth)
 	return result;
 }
 
-int tg_graft_judge(const char *path, struct tg_graft *ret)
+int tg_graft_judge(const char *path, bool plaintext, struct tg_graft *ret)
 {
-	struct tg_graft graft = {0};
+	struct tg_graft graft = {.plaintext = plaintext};
 	const int result = judge(path, &graft, 0);
 
 	if (result < 0)
@@ -255,9 +255,9 @@ static int judge_maps(pid_t pid, const struct tg_mapped *mapped, struct tg_graft
 	return 0;
 }
 
-int tg_graft_judge_process(pid_t pid, struct tg_graft *ret)
+int tg_graft_judge_process(pid_t pid, bool plaintext, struct tg_graft *ret)
 {
-	struct tg_graft graft = {0};
+	struct tg_graft graft = {.plaintext = plaintext};
 	struct tg_mapped mapped;
 	char link[64];
 	ssize_t length;

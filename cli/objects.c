@@ -79,6 +79,8 @@ static bool is_bundled(const char *path)
 
 static void look_at_imports(struct tg_objects *objects, const struct tg_elf *elf)
 {
+	objects->listens = objects->listens || tg_elf_imports(elf, "listen");
+	objects->accepts = objects->accepts || tg_elf_imports(elf, "accept") || tg_elf_imports(elf, "accept4");
 	objects->opens = objects->opens || tg_elf_imports(elf, "dlopen") || tg_elf_imports(elf, "dlmopen");
 	for (size_t i = 0; i < sizeof(starters) / sizeof(starters[0]) && !objects->starts; i++)
 		objects->starts = tg_elf_imports(elf, starters[i]);
@@ -123,6 +125,8 @@ void tg_objects_library(struct tg_objects *objects, struct tg_graft *graft, cons
 	}
 	if (is_base(name) || strncmp(name, "libcrypto", 9) == 0)
 		return;
+	if (strncmp(name, "liburing.so", 11) == 0)
+		snprintf(objects->uring, sizeof(objects->uring), "%s", path);
 	objects->java = objects->java || strcmp(name, "libjvm.so") == 0 || strcmp(name, "libjli.so") == 0;
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		if (strncmp(name, others[i].prefix, strlen(others[i].prefix)) == 0) {
@@ -185,6 +189,58 @@ static void say_other(const struct tg_objects *objects, struct tg_graft *graft)
 				base_name(objects->user));
 }
 
+/* Java's own library of sockets comes later, by dlopen; Go makes its system calls itself. */
+static bool can_serve_plaintext(const struct tg_objects *objects, const struct tg_elf *program)
+{
+	return !program->go && (objects->listens || objects->accepts || objects->java);
+}
+
+/* What it speaks itself is out of reach. It can be grafted all the same where TLS is spoken for its plaintext ports. */
+static int unreached(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program,
+		     const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+static int unreached(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program,
+		     const char *format, ...)
+{
+	char why[TG_GRAFT_WHY_SIZE];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format, arguments);
+	va_end(arguments);
+	if (!graft->plaintext || !can_serve_plaintext(objects, program))
+		return tg_graft_cannot(graft, "%s: %s", graft->program, why);
+	tg_findings_add(&graft->findings, TG_LIMIT, "other-tls", "%s; its plaintext ports alone can be grafted", why);
+	graft->can = true;
+	return 0;
+}
+
+static void say_plaintext(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program)
+{
+	const char *how = objects->listens   ? "imports listen"
+			  : objects->accepts ? "imports accept, for sockets by activation"
+					     : "Java listens by a library that it loads later";
+
+	if (!can_serve_plaintext(objects, program))
+		return;
+	if (graft->can)
+		tg_findings_add(
+		    &graft->findings, TG_FACT, "plaintext",
+		    "%s: a [listener] with server_speaks = plaintext can speak TLS for its plaintext ports (system "
+		    "calls that it makes past the C library cannot be known by its files)",
+		    how);
+	else
+		tg_findings_add(&graft->findings, TG_NEEDS, "plaintext",
+				"a [listener] with server_speaks = plaintext: then its plaintext ports can be grafted (%s)",
+				how);
+	if (objects->uring[0] != '\0')
+		tg_findings_add(
+		    &graft->findings, graft->plaintext ? TG_LIMIT : TG_FACT, "plaintext",
+		    "maps %s: what it accepts, reads and writes by io_uring passes by the shim; have it use none on "
+		    "plaintext ports that TLS is spoken for",
+		    objects->uring);
+}
+
 static int decide_linked(const struct tg_objects *objects, struct tg_graft *graft)
 {
 	/* one major version has a tested binding */
@@ -202,10 +258,10 @@ static int decide_linked(const struct tg_objects *objects, struct tg_graft *graf
 	return 0;
 }
 
-static int decide_java(struct tg_graft *graft)
+static int decide_java(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program)
 {
 	if (!tg_modules_java(graft->late))
-		return tg_graft_cannot(graft, "%s: Java: it speaks TLS by itself, not through libssl", graft->program);
+		return unreached(objects, graft, program, "Java: it speaks TLS by itself, not through libssl");
 	tg_findings_add(&graft->findings, TG_LIMIT, "other-tls",
 			"Java speaks TLS by itself; only what goes through %s reaches libssl", graft->late);
 	graft->can = true;
@@ -217,27 +273,28 @@ static int decide_unlinked(struct tg_objects *objects, struct tg_graft *graft, c
 	char real[PATH_MAX];
 
 	if (own)
-		return tg_graft_cannot(graft, "%s: holds a static copy of libssl: its calls cannot be reached",
-				       graft->program);
+		return unreached(objects, graft, program, "holds a static copy of libssl: its calls cannot be reached");
 	if (objects->copy[0] != '\0')
-		return tg_graft_cannot(graft, "%s: %s holds a copy of libssl of its own: its calls cannot be reached",
-				       graft->program, objects->copy);
+		return unreached(objects, graft, program,
+				 "%s holds a copy of libssl of its own: its calls cannot be reached", objects->copy);
 	if (program->go)
 		return tg_graft_cannot(graft, "%s: a Go program: it speaks TLS by itself, not through libssl",
 				       graft->program);
 	if (objects->java)
-		return decide_java(graft);
+		return decide_java(objects, graft, program);
 	if (realpath(graft->program, real) != NULL && tg_modules_find(real, graft->late)) {
 		tg_findings_add(&graft->findings, TG_FACT, "libssl", "links no libssl; opens it later, by %s", graft->late);
 		say_other(objects, graft);
 	} else if (objects->other[0] != '\0') {
-		return tg_graft_cannot(graft, "%s: speaks TLS through %s, not through libssl: its calls cannot be reached",
-				       graft->program, objects->other);
+		return unreached(objects, graft, program,
+				 "speaks TLS through %s, not through libssl: its calls cannot be reached", objects->other);
 	} else if (objects->opens) {
 		tg_findings_add(&graft->findings, TG_FACT, "libssl",
 				"links no libssl and can open one at run time (imports dlopen%s%s): see `tlsgraft doctor "
 				"PID` when it runs",
 				objects->named[0] ? "; libssl is named in " : "", objects->named);
+	} else if (graft->plaintext && can_serve_plaintext(objects, program)) {
+		tg_findings_add(&graft->findings, TG_FACT, "libssl", "links no libssl: a plaintext server");
 	} else if (objects->starts) {
 		graft->launcher = true;
 		tg_findings_add(&graft->findings, TG_FACT, "libssl",
@@ -267,8 +324,10 @@ void tg_objects_decide(struct tg_objects *objects, struct tg_graft *graft, const
 		if (program->go)
 			tg_findings_add(&graft->findings, TG_LIMIT, "other-tls",
 					"a Go program: TLS that Go itself speaks is not reached");
-		decide_linked(objects, graft);
-		return;
+		if (decide_linked(objects, graft) == 0 && !graft->can)
+			return;
+	} else {
+		decide_unlinked(objects, graft, program, own);
 	}
-	decide_unlinked(objects, graft, program, own);
+	say_plaintext(objects, graft, program);
 }

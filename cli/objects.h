@@ -14,6 +14,9 @@
 struct tg_objects {
 	bool opens;                /* imports dlopen */
 	bool starts;               /* imports an exec */
+	bool listens;              /* imports listen */
+	bool accepts;              /* imports accept or accept4: its sockets may come by activation */
+	char uring[PATH_MAX];      /* liburing, which accepts, reads and writes past the C library; "": none */
 	bool java;                 /* holds a Java virtual machine, or starts one */
 	char second[PATH_MAX];     /* another libssl beside graft->libssl */
 	char copy[PATH_MAX];       /* a library that has a libssl of its own inside */

@@ -125,6 +125,16 @@ static void judge_tls(const struct tg_tls_answer *answer, const char *where, con
 	}
 }
 
+/* Where TLS is spoken for the server, no byte of its own may be seen but by accept_plaintext. */
+static void judge_leak(const struct tg_port *port, const char *where, const struct tg_expected *expected,
+		       struct tg_findings *findings)
+{
+	tg_findings_add(findings, expected->accepts ? TG_LIMIT : TG_NO, "port", "%s: answers plaintext: \"%s\"%s", where,
+			port->answers.plain.sample,
+			expected->accepts ? ": accept_plaintext lets such clients in"
+					  : " although TLS is to be spoken for the server there");
+}
+
 static void judge_plain(const struct tg_port *port, const char *where, struct tg_findings *findings)
 {
 	const struct tg_plain_answer *plain = &port->answers.plain;
@@ -177,7 +187,10 @@ void tg_port_judge(const struct tg_port *port, const char *where, const struct t
 		return;
 	}
 	if (answers->plain.sample[0] != '\0') {
-		judge_plain(port, text, findings);
+		if (unnamed->spoken_for)
+			judge_leak(port, text, unnamed, findings);
+		else
+			judge_plain(port, text, findings);
 		if (answers->upgraded) {
 			snprintf(after, sizeof(after), "%.400s, TLS inside %s", text,
 				 tg_protocol_name(answers->plain.protocol));

@@ -1,6 +1,7 @@
 #include "cli/cli.h"
 
 #include "cli/elf_file.h"
+#include "cli/facts.h"
 #include "cli/graft.h"
 #include "cli/launch.h"
 #include "cli/paths.h"
@@ -40,7 +41,8 @@ struct run {
 	char *config;
 	struct user user;
 	char **command;
-	char *program; /* CMD as found in PATH */
+	char *program;  /* CMD as found in PATH */
+	bool plaintext; /* the file speaks TLS for a plaintext server */
 	char shim[PATH_MAX];
 	char keeper[PATH_MAX];
 };
@@ -115,7 +117,7 @@ static int become(const struct user *user)
 }
 
 /* All errors of the file on stderr. The keeper will read it again and print the warnings. 0 or an exit status. */
-static int check_file(const struct run *run)
+static int check_file(struct run *run)
 {
 	tlsgraft_identity *identity = NULL;
 	tlsgraft_messages *messages = NULL;
@@ -134,6 +136,8 @@ static int check_file(const struct run *run)
 		status = TG_EXIT_BAD_FILE;
 		tg_complain("%s: [tlsgraft] user: no such user \"%s\"", run->config, bad);
 	}
+	if (status == 0)
+		run->plaintext = tg_facts_plaintext(identity);
 	tlsgraft_identity_unref(identity);
 	tlsgraft_messages_free(messages);
 	return status;
@@ -182,7 +186,7 @@ static int check_program(struct run *run)
 		tg_complain("%s: %s", run->command[0], result == -ENOENT ? "no such command" : strerror(-result));
 		return result == -ENOENT ? TG_EXIT_NO_COMMAND : TG_EXIT_CANNOT;
 	}
-	result = tg_graft_judge(run->program, &graft);
+	result = tg_graft_judge(run->program, run->plaintext, &graft);
 	if (result < 0) {
 		tg_complain("%s: %s", run->program, strerror(-result));
 		return TG_EXIT_CANNOT;

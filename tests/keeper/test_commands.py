@@ -13,6 +13,7 @@ from site_folder import PYTHON, clean_environment, wait_until
 
 SAYS = '#include <stdio.h>\nint main(void) { puts("ran"); return 0; }\n'
 USES_SSL = '#include <openssl/ssl.h>\nint main(void) { return SSL_CTX_new(TLS_method()) == NULL; }\n'
+LISTENS = '#include <stdio.h>\n#include <sys/socket.h>\nint main(int c, char **v) { puts("ran"); return c > 1 ? listen(c, 1) : 0; }\n'
 OWN_SSL = 'void *SSL_CTX_new(void *m) { return m; }\nint main(void) { return 0; }\n'
 
 
@@ -81,6 +82,68 @@ class Commands(Case):
 
     def test_own_copy_of_libssl(self):
         self.cannot(self.compiled(OWN_SSL, "-rdynamic"), "static copy of libssl")
+
+    def speaking(self, *keys, name="plain.ini"):
+        """A file whose one listener is of a plaintext server."""
+        path = self.site.write(name=name)
+        listener = ["[listener plain]", "listen = 127.0.0.1:1", "server_speaks = plaintext", *keys]
+        path.write_text(path.read_text() + "\n".join([*listener, ""]))
+        return path
+
+    def test_a_plaintext_server(self):
+        """What has no libssl and listens can be grafted where the file speaks for a plaintext server, and only there."""
+        server = self.compiled(LISTENS)
+        self.cannot(server, "links no libssl")
+        self.assert_exit(self.site.command("doctor", server), 126, "needs: a [listener] with server_speaks = plaintext", "imports listen")
+        for keys, status, said, ran in (((), 0, "", "ran\n"), (("mode = off",), 126, "links no libssl", "")):
+            ini = self.speaking(*keys)
+            done = self.site.command("run", "-c", ini, "--", server)
+            self.assert_exit(done, status, said)
+            self.assertEqual(done.stdout, ran, done.stderr)
+            self.assertNotIn("launcher", done.stderr)
+            self.assert_exit(self.site.command("doctor", "-c", ini, server), status)
+
+    def test_a_plaintext_server_by_activation(self):
+        server = self.compiled(LISTENS.replace("listen(c, 1)", "accept4(c, 0, 0, 0)"), "-D_GNU_SOURCE")
+        self.cannot(server, "links no libssl")
+        self.assert_exit(self.site.command("run", "-c", self.speaking(), "--", server), 0, "ran")
+        self.assert_exit(self.site.command("doctor", "-c", self.speaking(), server), 0, "imports accept")
+
+    def test_a_plaintext_server_with_tls_of_its_own(self):
+        """Its other ports are out of reach: that is said."""
+        own = self.compiled(LISTENS + OWN_SSL.partition("\n")[0] + "\n", "-rdynamic")
+        self.cannot(own, "static copy of libssl")
+        done = self.site.command("run", "-c", self.speaking(), "--", own)
+        self.assert_exit(done, 0, "its plaintext ports alone can be grafted", "static copy of libssl")
+        self.assertEqual(done.stdout, "ran\n")
+        for server in ("/usr/bin/webfsd", "/usr/sbin/slapd"):
+            self.assert_exit(self.site.command("doctor", server), 126, "GnuTLS", "needs: a [listener]")
+            done = self.site.command("doctor", "-c", self.speaking(), server)
+            self.assertIn("limit: speaks TLS through GnuTLS", done.stdout)
+            self.assertEqual(done.returncode, 1)
+
+    def test_what_no_plaintext_section_helps(self):
+        ini = self.speaking()
+        programs = (
+            (self.compiled(LISTENS, "-static"), "static"), (self.compiled(SAYS), "nothing to graft"),
+            ("/usr/bin/age", "Go program"), ("/bin/busybox", "static"),
+        )
+        for program, word in programs:
+            with self.subTest(program=program):
+                done = self.site.command("run", "-c", ini, "--", program)
+                self.assert_exit(done, 126, word)
+                self.assertEqual(done.stdout, "", "the program ran")
+                self.assert_exit(self.site.command("doctor", "-c", ini, program), 126, word)
+
+    def test_liburing(self):
+        library = self.site.home / "liburing.so.2"
+        subprocess.run(
+            ["cc", "-shared", "-Wl,-soname,liburing.so.2", "-x", "c", "-", "-o", library], input="int uring;", text=True, check=True
+        )
+        source = "extern int uring;\n" + LISTENS.replace("return c", "return uring + c")
+        server = self.compiled(source, "-xnone", library, f"-Wl,-rpath,{library.parent}")
+        self.assert_exit(self.site.command("doctor", "-c", self.speaking(), server), 1, "limit: maps", "liburing.so.2", "io_uring")
+        self.assert_exit(self.site.command("doctor", server), 126, "io_uring")
 
     def test_missing_library(self):
         folder = self.site.home / "libraries"
@@ -172,6 +235,24 @@ class Commands(Case):
         found = json.loads(done.stdout)
         self.assertEqual((found["verdict"], len(found["errors"]), found["sections"]), ("unusable", 2, []))
 
+    def test_check_of_plaintext_servers(self):
+        ini = self.speaking("engine = direct", "accept_plaintext = yes", "plaintext_wait = 250", "proxy_protocol = v2")
+        self.assert_exit(
+            self.site.command("check", ini), 0, "[listener plain] mutual on 127.0.0.1:1", "engine direct, handshakes within 10 s",
+            "PROXY protocol header, v2", "clients are let in without TLS", "who says nothing for 250 ms",
+        )
+        section = json.loads(self.site.command("check", "--json", ini).stdout)["sections"][1]
+        self.assertEqual(section["server_speaks"], "plaintext")
+        self.assertEqual(
+            section["plaintext"],
+            {"engine": "direct", "accept_plaintext": "yes", "plaintext_wait": 250, "handshake_timeout": 10, "proxy_protocol": "v2"},
+        )
+        done = self.site.command("check", self.speaking())
+        self.assert_exit(done, 0, "TLS is spoken for it, engine auto")
+        self.assertNotIn("let in", done.stdout)
+        self.assert_exit(self.site.command("check", self.speaking("mode = off")), 0, "passed through")
+        self.assertNotIn("plaintext", self.site.command("check", "--json", self.site.ini).stdout)
+
     def test_check_and_run_say_the_same(self):
         self.site.write(server="colour = red\nverify_depth = many")
         check = self.site.command("check", self.site.ini)
@@ -206,6 +287,28 @@ class Commands(Case):
             ["name", "listen", "mode", "server_speaks", "certificates", "handshakes", "refused_by"],
         )
         self.assert_exit(self.site.command("status", server.pid), 0, "1 accepted", "no_certificate 1")
+
+    def test_status_of_a_plaintext_listener(self):
+        self.site.ini.write_text(self.speaking("accept_plaintext = yes").read_text())
+        server = self.site.start()
+        sections = self.site.status(server.pid)["sections"]
+        self.assertEqual([section["server_speaks"] for section in sections], ["tls", "plaintext"])
+        self.assertNotIn("plaintext", sections[0])
+        self.assertEqual(
+            sections[1]["plaintext"],
+            {"engine": "auto", "accept_plaintext": "yes", "clients": 0, "last": None, "direct": 0, "relayed": 0, "closed": 0,
+             "timed_out": 0},
+        )
+        self.assert_exit(self.site.command("status", server.pid), 0, "engine auto: 0 connections direct", "accepted too, 0 so far")
+        self.assert_exit(self.site.command("doctor", server.pid), 1, "[listener plain] lets clients in without TLS")
+        # nothing but what the server speaks is settled at the start
+        self.site.ini.write_text(self.speaking("engine = relay").read_text())
+        self.assert_exit(self.site.command("reload", server.pid), 0, "accept_plaintext no", "engine relay")
+        self.site.ini.write_text(self.speaking().read_text().replace("127.0.0.1:1", "127.0.0.1:2"))
+        self.assert_exit(self.site.command("reload", server.pid), 1, "refused", "'127.0.0.1:2': server_speaks was tls there")
+        self.site.ini.write_text(self.speaking().read_text().replace("server_speaks", ";"))
+        self.assert_exit(self.site.command("reload", server.pid), 1, "refused", "server_speaks was plaintext there")
+        self.assertEqual(self.site.status(server.pid)["generation"], 2)
 
     def test_status_of_two_trees(self):
         first, second = self.site.start(), self.site.start()

@@ -48,7 +48,7 @@ static void put(const void *bytes, size_t size)
 static void judge(const char *of, struct tg_graft *graft)
 {
 	tg_graft_clear(graft);
-	assert_int_equal(tg_graft_judge(of, graft), 0);
+	assert_int_equal(tg_graft_judge(of, false, graft), 0);
 }
 
 static void test_this_program(void **state)
@@ -142,7 +142,7 @@ static void test_judgements(void **state)
 	struct tg_graft graft = {0};
 
 	(void)state;
-	assert_int_equal(tg_graft_judge("/nonexistent", &graft), -ENOENT);
+	assert_int_equal(tg_graft_judge("/nonexistent", false, &graft), -ENOENT);
 	judge("/bin/sh", &graft);
 	assert_true(graft.can);
 	assert_true(graft.launcher);

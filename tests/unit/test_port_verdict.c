@@ -31,6 +31,39 @@ static void expect_status(const struct tg_tls_answer *answer, const char *sectio
 	cJSON_Delete(list);
 }
 
+/* What a connection in plaintext showed, where TLS is spoken for the server. */
+static void test_plaintext_servers(void **state)
+{
+	static const struct tg_expected none[TG_PORT_NAMES];
+	static const struct {
+		bool spoken_for, accepts;
+		int status;
+		const char *words;
+	} rows[] = {
+	    {true, false, 126, "although TLS is to be spoken for the server there"},
+	    {true, true, 1, "accept_plaintext lets such clients in"},
+	    {false, true, 1, "answers plaintext"},
+	};
+	struct tg_port port = {.answers = {.plain = {.open = TG_OPEN_YES, .sample = "+PONG"}}};
+	cJSON *list = cJSON_Parse(sections);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const struct tg_expected expected = {.known = true,
+						     .section = "server",
+						     .mode = "mutual",
+						     .spoken_for = rows[i].spoken_for,
+						     .accepts = rows[i].accepts};
+		struct tg_findings findings = {0};
+
+		tg_port_judge(&port, "port 1", &expected, none, list, &findings);
+		assert_int_equal(tg_findings_status(&findings), rows[i].status);
+		assert_non_null(strstr(findings.items[0].text, rows[i].words));
+		tg_findings_free(&findings);
+	}
+	cJSON_Delete(list);
+}
+
 static void test_served(void **state)
 {
 	const struct tg_tls_answer good = {
@@ -78,6 +111,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(test_served),
+	    cmocka_unit_test(test_plaintext_servers),
 	    cmocka_unit_test(test_other_certificates),
 	    cmocka_unit_test(test_no_certificate),
 	};
