@@ -1,14 +1,18 @@
 /*
- * Hooks on accepting connections and reading from descriptors (accepted.h). Where no policy tells sections apart by
- * address, each is one load and the C library's own call.
+ * Hooks on accepting connections and reading from descriptors: what is read from a connection that TLS is spoken for comes
+ * from there (direct/transfer.h), else what is read is only looked at (accepted.h). Where no policy tells sections apart by
+ * address and no server speaks plaintext, each is a few loads and the C library's own call.
  */
 #undef _FORTIFY_SOURCE /* its inline read and recv would stand in the way of ours */
 
 #include "shim/accepted.h"
+#include "shim/direct/descriptors.h"
+#include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/signal_descriptor.h"
 #include "shim/state.h"
 
+#include <errno.h>
 #include <string.h>
 
 static int begun(int fd)
@@ -47,8 +51,8 @@ static ssize_t seen_vector(int fd, const struct iovec *vector, size_t count, ssi
 	return size;
 }
 
-/* A connection that another process accepted, say the first one of a cluster (unix(7), SCM_RIGHTS). */
-static void begin_passed(struct msghdr *message)
+/* Connections that another process accepted, say the first one of a cluster (unix(7), SCM_RIGHTS). */
+static void begin_passed(struct msghdr *message, int flags)
 {
 	for (struct cmsghdr *part = CMSG_FIRSTHDR(message); part != NULL; part = CMSG_NXTHDR(message, part)) {
 		if (part->cmsg_level != SOL_SOCKET || part->cmsg_type != SCM_RIGHTS)
@@ -56,21 +60,34 @@ static void begin_passed(struct msghdr *message)
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
 			int fd;
 			memcpy(&fd, (const char *)part + at, sizeof(fd));
-			begun(fd);
+			if (tg_descriptors_are_wanted())
+				tg_descriptors_received(fd, flags);
+			else
+				begun(fd);
 		}
 	}
 }
 
-TG_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
+static bool is_looked_at(void)
 {
-	tg_libc_bind();
-	return begun(tg_libc.accept(fd, address, size));
+	return tg_accepted_is_wanted() || tg_descriptors_are_wanted();
 }
 
 TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
 {
 	tg_libc_bind();
-	return begun(tg_libc.accept4(fd, address, size, flags));
+	if (!tg_descriptors_are_wanted())
+		return begun(tg_libc.accept4(fd, address, size, flags));
+	int accepted = tg_libc.accept4(fd, address, size, flags | SOCK_CLOEXEC);
+	return accepted < 0 ? accepted : tg_descriptors_accepted(accepted, flags);
+}
+
+TG_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
+{
+	tg_libc_bind();
+	if (!tg_descriptors_are_wanted())
+		return begun(tg_libc.accept(fd, address, size));
+	return accept4(fd, address, size, 0);
 }
 
 /* By these calls other things than sockets are read, a signalfd(2) among them. */
@@ -84,18 +101,27 @@ static ssize_t seen_any(int fd, const void *data, ssize_t size)
 TG_EXPORT ssize_t read(int fd, void *data, size_t size)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_begin(fd);
+	if (stream != NULL)
+		return tg_transfer_read(stream, data, size, 0);
 	return seen_any(fd, data, tg_libc.read(fd, data, size));
 }
 
 TG_EXPORT ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = size > room ? NULL : tg_transfer_begin(fd);
+	if (stream != NULL)
+		return tg_transfer_read(stream, data, size, 0);
 	return seen_any(fd, data, tg_libc.__read_chk(fd, data, size, room));
 }
 
 TG_EXPORT ssize_t readv(int fd, const struct iovec *vector, int count)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
+	if (stream != NULL)
+		return tg_transfer_receive(stream, vector, (size_t)count, 0);
 	ssize_t size = tg_libc.readv(fd, vector, count);
 	return seen_vector(fd, vector, count > 0 ? (size_t)count : 0, size, 0);
 }
@@ -103,19 +129,37 @@ TG_EXPORT ssize_t readv(int fd, const struct iovec *vector, int count)
 TG_EXPORT ssize_t recv(int fd, void *data, size_t size, int flags)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_begin(fd);
+	if (stream != NULL)
+		return tg_transfer_read(stream, data, size, flags);
 	return seen(fd, data, tg_libc.recv(fd, data, size, flags), flags);
 }
 
 TG_EXPORT ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = size > room ? NULL : tg_transfer_begin(fd);
+	if (stream != NULL)
+		return tg_transfer_read(stream, data, size, flags);
 	return seen(fd, data, tg_libc.__recv_chk(fd, data, size, room, flags), flags);
+}
+
+/* The kernel gives no address with a stream of bytes. */
+static void give_no_address(const void *from, socklen_t *size)
+{
+	if (from != NULL && size != NULL)
+		*size = 0;
 }
 
 TG_EXPORT ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, __SOCKADDR_ARG from,
 			   socklen_t *restrict from_size)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_begin(fd);
+	if (stream != NULL) {
+		give_no_address(from.__sockaddr__, from_size);
+		return tg_transfer_read(stream, data, size, flags);
+	}
 	return seen(fd, data, tg_libc.recvfrom(fd, data, size, flags, from, from_size), flags);
 }
 
@@ -123,14 +167,89 @@ TG_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, i
 				 socklen_t *from_size)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = size > room ? NULL : tg_transfer_begin(fd);
+	if (stream != NULL) {
+		give_no_address(from.__sockaddr__, from_size);
+		return tg_transfer_read(stream, data, size, flags);
+	}
 	return seen(fd, data, tg_libc.__recvfrom_chk(fd, data, size, room, flags, from, from_size), flags);
+}
+
+static ssize_t receive_message(struct tg_stream *stream, struct msghdr *message, int flags)
+{
+	ssize_t size = tg_transfer_receive(stream, message->msg_iov, message->msg_iovlen, flags);
+
+	if (size >= 0) {
+		message->msg_namelen = 0;
+		message->msg_controllen = 0;
+		message->msg_flags = 0;
+	}
+	return size;
 }
 
 TG_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 {
 	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_begin(fd);
+	if (stream != NULL)
+		return receive_message(stream, message, flags);
 	ssize_t size = tg_libc.recvmsg(fd, message, flags);
-	if (size >= 0 && message->msg_controllen > 0 && tg_accepted_is_wanted())
-		begin_passed(message);
+	if (size >= 0 && message->msg_controllen > 0 && is_looked_at())
+		begin_passed(message, (flags & MSG_CMSG_CLOEXEC) != 0 ? SOCK_CLOEXEC : 0);
 	return seen_vector(fd, message->msg_iov, message->msg_iovlen, size, flags);
+}
+
+TG_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
+{
+	unsigned done = 0;
+
+	tg_libc_bind();
+	if (!tg_transfer_is_one(fd))
+		return tg_libc.recvmmsg(fd, messages, count, flags, timeout);
+	while (done < count) {
+		ssize_t size = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (size < 0)
+			return done > 0 ? (int)done : -1;
+		messages[done++].msg_len = (unsigned)size;
+		if ((flags & MSG_WAITFORONE) != 0)
+			flags |= MSG_DONTWAIT;
+		if (size == 0 || timeout != NULL)
+			break;
+	}
+	return (int)done;
+}
+
+/* As the kernel judges them for a socket (preadv2(2)): it has no position, and reads at none. */
+static bool is_vector_call(off64_t offset, int flags, int known)
+{
+	errno = (flags & ~known) != 0 ? EOPNOTSUPP : ESPIPE;
+	return offset == -1 && (flags & ~known) == 0;
+}
+
+static ssize_t read_at(struct tg_stream *stream, const struct iovec *vector, int count, off64_t offset, int flags)
+{
+	int saved = errno;
+
+	if (!is_vector_call(offset, flags, RWF_HIPRI | RWF_NOWAIT)) {
+		tg_descriptors_put(stream);
+		return -1;
+	}
+	errno = saved;
+	return tg_transfer_receive(stream, vector, (size_t)count, (flags & RWF_NOWAIT) != 0 ? MSG_DONTWAIT : 0);
+}
+
+TG_EXPORT ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t offset, int flags)
+{
+	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
+	return stream != NULL ? read_at(stream, vector, count, offset, flags) :
+				tg_libc.preadv2(fd, vector, count, offset, flags);
+}
+
+TG_EXPORT ssize_t preadv64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
+{
+	tg_libc_bind();
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
+	return stream != NULL ? read_at(stream, vector, count, offset, flags) :
+				tg_libc.preadv64v2(fd, vector, count, offset, flags);
 }

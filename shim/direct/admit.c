@@ -3,6 +3,7 @@
  */
 #include "page/read.h"
 #include "shim/accepted.h"
+#include "shim/direct/claims.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/handover.h"
 #include "shim/fork.h"
@@ -15,7 +16,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 enum fate { FATE_OTHER, FATE_STREAM, FATE_RELAY, FATE_CLOSED };
 
@@ -113,7 +117,7 @@ static bool wants_relay(const struct tg_route *route)
 	       (route->plaintext.engine == TG_ENGINE_AUTO && atomic_load_explicit(&has_ring, memory_order_relaxed));
 }
 
-static enum fate decide(int fd, const struct tg_address *local, int flags)
+static enum fate decide(int fd, const struct tg_address *local, int flags, bool fresh)
 {
 	struct tg_generation *generation = tg_descriptors_prepare() ? tg_generation_acquire() : NULL;
 	enum fate fate = FATE_OTHER;
@@ -121,12 +125,27 @@ static enum fate decide(int fd, const struct tg_address *local, int flags)
 	if (generation == NULL)
 		return is_governed(local) ? FATE_CLOSED : FATE_OTHER;
 	const struct tg_route *route = speaking_route(generation->document, local);
-	if (route != NULL && wants_relay(route))
+	if (route != NULL && !fresh)
+		fate = FATE_CLOSED;
+	else if (route != NULL && wants_relay(route))
 		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
 	else if (route != NULL)
 		fate = make_stream(fd, route, flags);
 	tg_generation_unref(generation);
 	return fate;
+}
+
+/* What was received has a number already, which the server learns from the message: it stays, and is a dead end. */
+static void shut_for_good(int fd)
+{
+	int end = tg_dead_end();
+
+	if (end >= 0) {
+		tg_libc.dup3(end, fd, O_CLOEXEC);
+		tg_libc.close(end);
+	} else {
+		tg_libc.close(fd);
+	}
 }
 
 static void give_flags(int fd, int flags)
@@ -144,7 +163,7 @@ int tg_descriptors_accepted(int fd, int flags)
 	/* Whatever the number was before was closed behind our back. */
 	tg_descriptors_closed(fd);
 	if (local_address(fd, &local))
-		fate = decide(fd, &local, flags);
+		fate = decide(fd, &local, flags, true);
 	if (fate == FATE_CLOSED) {
 		if (!atomic_exchange(&said, true))
 			tg_say("a connection was closed: no TLS can be spoken for this server");
@@ -158,4 +177,47 @@ int tg_descriptors_accepted(int fd, int flags)
 		tg_accepted_begin(fd);
 	errno = saved;
 	return fd;
+}
+
+static bool is_connection(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+
+	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	       (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+}
+
+/* Nothing was sent, and all that came lies in the socket still (tcp(7)); an end that came may count as one byte. */
+static bool is_fresh(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+	int waiting = 0;
+
+	memset(&info, 0, sizeof(info));
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && tg_libc.ioctl(fd, FIONREAD, &waiting) == 0 &&
+	       info.tcpi_bytes_sent == 0 && info.tcpi_bytes_received <= (uint64_t)waiting + 1;
+}
+
+void tg_descriptors_received(int fd, int flags)
+{
+	struct tg_address local;
+	int saved = errno;
+
+	tg_descriptors_closed(fd);
+	if (is_connection(fd) && local_address(fd, &local)) {
+		int kept = tg_libc.fcntl(fd, F_GETFL);
+		if (kept >= 0 && (kept & O_NONBLOCK) != 0)
+			flags |= SOCK_NONBLOCK;
+		tg_libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+		enum fate fate = decide(fd, &local, flags, is_fresh(fd));
+		if (fate == FATE_CLOSED)
+			shut_for_good(fd);
+		else if (fate != FATE_STREAM)
+			give_flags(fd, flags);
+		if (fate == FATE_OTHER && tg_accepted_is_wanted())
+			tg_accepted_begin(fd);
+	}
+	errno = saved;
 }

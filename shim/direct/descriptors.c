@@ -49,7 +49,7 @@ uintptr_t tg_entry_at(int fd)
 	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
 }
 
-int tg_entry_end(void)
+int tg_descriptors_end(void)
 {
 	return atomic_load_explicit(&end, memory_order_acquire);
 }
@@ -128,15 +128,9 @@ static struct tg_holder *holder_of(struct tg_stream *stream)
 	return *tg_stream_holder(stream);
 }
 
-/*
- * A process that a raw clone(2) made is about to use what its parent accepted, and the parent may go on with it as well:
- * vsftpd's two processes do. Only the relay can serve them both.
- */
-static bool must_be_relayed(struct tg_holder *holder)
+bool tg_descriptors_is_one(int fd)
 {
-	return atomic_load_explicit(&holder->home, memory_order_relaxed) != tg_claims_process() &&
-	       holder->engine == TG_ENGINE_AUTO && tg_claim_look(&holder->claim) != TG_CLAIM_LOST &&
-	       tg_stream_is_untouched(holder->stream);
+	return tg_entry_at(fd) != 0;
 }
 
 struct tg_stream *tg_descriptors_look_up(int fd)
@@ -145,7 +139,7 @@ struct tg_stream *tg_descriptors_look_up(int fd)
 
 	if (holder == NULL)
 		return NULL;
-	if (must_be_relayed(holder) && tg_descriptors_hand_over(fd)) {
+	if (tg_holder_must_be_relayed(holder) && tg_descriptors_hand_over(fd)) {
 		unref(holder);
 		return NULL;
 	}
@@ -200,7 +194,7 @@ static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holde
 /* The lowest number that is still this stream. */
 static int find_number(const struct tg_holder *holder)
 {
-	int last = tg_entry_end();
+	int last = tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++)
 		if (tg_entry_holder(tg_entry_at(fd)) == holder)

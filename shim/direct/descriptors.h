@@ -28,6 +28,9 @@ static inline struct tg_stream *tg_descriptors_get(int fd)
 }
 void tg_descriptors_put(struct tg_stream *stream);
 
+/* Without a reference: true at this moment. */
+bool tg_descriptors_is_one(int fd);
+
 /* This process owns the stream now, or did already. False: another one does. */
 bool tg_descriptors_own(struct tg_stream *stream);
 
@@ -54,6 +57,12 @@ bool tg_descriptors_prepare(void);
  * close-on-exec whatever they say, and gets what was asked for where it is not a stream.
  */
 int tg_descriptors_accepted(int fd, int flags);
+
+/* The same for a descriptor of any kind that another process passed: one that was used there already is closed. */
+void tg_descriptors_received(int fd, int flags);
+
+/* One more than the highest number that ever was a stream. */
+int tg_descriptors_end(void);
 
 /* Enters `stream` at `fd`, which is close-on-exec; `flags` as above. False: no memory, or too high a number. */
 bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine, int flags);
@@ -82,6 +91,18 @@ void tg_descriptors_keep(int fd, bool kept);
  * is as before.
  */
 bool tg_descriptors_hand_over(int fd);
+
+/* engine = auto. */
+bool tg_descriptors_may_relay(int fd);
+
+/*
+ * dup3(2) between vfork(2) and exec, where the table is the parent's: the number is the new program's, so it becomes the
+ * relay's, or a dead end where `from` is a stream that was touched.
+ */
+int tg_descriptors_pass_on(int from, int fd, bool kept);
+
+/* A new descriptor: reading ends at once and writing fails, as on a connection that the peer has closed. -1: none. */
+int tg_dead_end(void);
 
 /* Before an exec: what stays open in the new program is handed over where it is untouched; else it is a dead end there. */
 void tg_descriptors_before_exec(void);

@@ -13,7 +13,7 @@
 /* Every number of `holder` becomes what `end` is, close-on-exec as the server wants it. */
 static void replace_all(const struct tg_holder *holder, int end)
 {
-	int last = tg_entry_end();
+	int last = tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++) {
 		uintptr_t entry = tg_entry_at(fd);
@@ -46,8 +46,14 @@ bool tg_descriptors_hand_over(int fd)
 	return done;
 }
 
-/* Reading ends at once and writing fails, as on a connection that the peer has closed. */
-static int open_dead_end(void)
+bool tg_descriptors_may_relay(int fd)
+{
+	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+
+	return holder != NULL && holder->engine == TG_ENGINE_AUTO;
+}
+
+int tg_dead_end(void)
 {
 	int ends[2];
 
@@ -59,13 +65,35 @@ static int open_dead_end(void)
 
 static void bury(const struct tg_holder *holder)
 {
-	int end = open_dead_end();
+	int end = tg_dead_end();
 
 	/* Without one the numbers are close-on-exec still. */
 	if (end < 0)
 		return;
 	replace_all(holder, end);
 	tg_libc.close(end);
+}
+
+int tg_descriptors_pass_on(int from, int fd, bool kept)
+{
+	struct tg_holder *holder = tg_entry_holder(tg_entry_at(from));
+	int r = tg_libc.dup3(from, fd, holder != NULL || !kept ? O_CLOEXEC : 0);
+
+	if (r < 0 || holder == NULL)
+		return r;
+	if (tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) && tg_handover(fd) == 0) {
+		tg_claim_give_away(&holder->claim);
+		if (kept)
+			tg_libc.fcntl(fd, F_SETFD, 0);
+		return r;
+	}
+	int end = tg_dead_end();
+	/* Without one it is close-on-exec still. */
+	if (end >= 0) {
+		tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);
+		tg_libc.close(end);
+	}
+	return r;
 }
 
 static bool is_standard(const struct tg_holder *holder)
@@ -88,7 +116,7 @@ static bool is_meant(const struct tg_holder *holder)
 
 void tg_descriptors_before_exec(void)
 {
-	int last = tg_entry_end(), saved = errno;
+	int last = tg_descriptors_end(), saved = errno;
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
 		return;
@@ -103,7 +131,7 @@ void tg_descriptors_before_exec(void)
 
 void tg_descriptors_exit(void)
 {
-	int last = tg_entry_end(), saved = errno;
+	int last = tg_descriptors_end(), saved = errno;
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
 		return;

@@ -38,10 +38,10 @@ static inline struct tg_holder *tg_entry_holder(uintptr_t entry)
 /* 0: none, or beyond what is kept. Without a reference. */
 uintptr_t tg_entry_at(int fd);
 
-/* One more than the highest number that ever was a stream. */
-int tg_entry_end(void);
-
 /* A reference to a holder that the caller found, as it is at that moment. False: it has ended. */
 bool tg_holder_ref(struct tg_holder *holder);
+
+/* It is not this process's alone, and only the relay can serve all that may go on with it. */
+bool tg_holder_must_be_relayed(struct tg_holder *holder);
 
 #endif

@@ -1,0 +1,53 @@
+#include "shim/direct/duplicate.h"
+
+#include "shim/direct/descriptors.h"
+#include "shim/libc.h"
+#include "shim/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+
+static int entered(int from, int fd, bool kept)
+{
+	if (fd < 0 || tg_descriptors_duplicated(from, fd, kept))
+		return fd;
+	tg_libc.close(fd);
+	errno = EMFILE;
+	return -1;
+}
+
+int tg_duplicate_above(int from, int least, bool kept)
+{
+	return entered(from, tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least), kept);
+}
+
+int tg_duplicate_onto(int from, int fd, bool kept)
+{
+	if (from == fd || tg_libc.fcntl(from, F_GETFD) < 0)
+		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	if (tg_process_is_vforked())
+		return tg_descriptors_pass_on(from, fd, kept);
+	/*
+	 * A standard stream is written to from within the C library, and by whatever a system(3) starts: that is for the
+	 * relay, where it may be.
+	 */
+	if (fd <= 2 && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
+		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	/* What the number was says farewell as long as it is there. */
+	tg_descriptors_closing(fd);
+	bool is_stream = tg_descriptors_is_one(from);
+	int r = tg_libc.dup3(from, fd, is_stream || !kept ? O_CLOEXEC : 0);
+	return is_stream ? entered(from, r, kept) : r;
+}
+
+void tg_close_range(unsigned first, unsigned last, int flags)
+{
+	const unsigned end = (unsigned)tg_descriptors_end();
+
+	for (unsigned fd = first; fd < end && fd <= last; fd++)
+		if ((flags & CLOSE_RANGE_CLOEXEC) != 0)
+			tg_descriptors_keep((int)fd, false);
+		else
+			tg_descriptors_closing((int)fd);
+}

@@ -1,0 +1,18 @@
+/*
+ * Descriptors' numbers as the hooks on close, dup, fcntl and ioctl change them: the real call and the table together.
+ */
+#ifndef TG_SHIM_DIRECT_DUPLICATE_H
+#define TG_SHIM_DIRECT_DUPLICATE_H
+
+#include <stdbool.h>
+
+/* `from` is a stream. As fcntl(2) with F_DUPFD_CLOEXEC, or F_DUPFD where `kept`. */
+int tg_duplicate_above(int from, int least, bool kept);
+
+/* One of the two is a stream. As dup3(2). */
+int tg_duplicate_onto(int from, int fd, bool kept);
+
+/* Before close_range(2): what is a stream from `first` to `last` is closed, or (CLOSE_RANGE_CLOEXEC) not kept. */
+void tg_close_range(unsigned first, unsigned last, int flags);
+
+#endif

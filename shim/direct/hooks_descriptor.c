@@ -1,0 +1,188 @@
+/*
+ * Hooks on what makes, changes and ends descriptors' numbers. Where no stream lives, each is a few loads and the C library's
+ * own call.
+ */
+#include "shim/direct/descriptors.h"
+#include "shim/direct/duplicate.h"
+#include "shim/direct/readiness.h"
+#include "shim/direct/transfer.h"
+#include "shim/libc.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdarg.h>
+#include <sys/ioctl.h>
+
+static bool any(void)
+{
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
+}
+
+TG_EXPORT int close(int fd)
+{
+	tg_libc_bind();
+	if (any())
+		tg_descriptors_closing(fd);
+	if (tg_descriptors_are_wanted())
+		tg_readiness_closed(fd);
+	return tg_libc.close(fd);
+}
+
+TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
+{
+	tg_libc_bind();
+	if (any())
+		tg_close_range(first, last, flags);
+	return tg_libc.close_range(first, last, flags);
+}
+
+TG_EXPORT void closefrom(int first)
+{
+	tg_libc_bind();
+	if (any())
+		tg_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
+	tg_libc.closefrom(first);
+}
+
+TG_EXPORT int dup(int fd)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(fd) ? tg_duplicate_above(fd, 0, true) : tg_libc.dup(fd);
+}
+
+TG_EXPORT int dup2(int from, int fd)
+{
+	tg_libc_bind();
+	if (from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
+		return tg_duplicate_onto(from, fd, true);
+	return tg_libc.dup2(from, fd);
+}
+
+TG_EXPORT int dup3(int from, int fd, int flags)
+{
+	tg_libc_bind();
+	if (from != fd && (flags & ~O_CLOEXEC) == 0 && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
+		return tg_duplicate_onto(from, fd, (flags & O_CLOEXEC) == 0);
+	return tg_libc.dup3(from, fd, flags);
+}
+
+static void note_blocking(int fd, bool nonblocking)
+{
+	struct tg_stream *stream = tg_descriptors_get(fd);
+
+	if (stream != NULL) {
+		tg_descriptors_set_nonblocking(stream, nonblocking);
+		tg_descriptors_put(stream);
+	}
+}
+
+/* `fd` is a stream. */
+static int control(int fd, int command, void *argument)
+{
+	const int number = (int)(intptr_t)argument;
+	int r;
+
+	switch (command) {
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return tg_duplicate_above(fd, number, command == F_DUPFD);
+	case F_GETFD:
+		r = tg_libc.fcntl(fd, F_GETFD);
+		return r < 0 ? r : tg_descriptors_is_kept(fd) ? 0 : FD_CLOEXEC;
+	case F_SETFD:
+		tg_descriptors_keep(fd, (number & FD_CLOEXEC) == 0);
+		return tg_libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
+	case F_SETFL:
+		r = tg_libc.fcntl(fd, F_SETFL, number);
+		if (r == 0)
+			note_blocking(fd, (number & O_NONBLOCK) != 0);
+		return r;
+	default:
+		return tg_libc.fcntl(fd, command, argument);
+	}
+}
+
+TG_EXPORT int fcntl(int fd, int command, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, command);
+	void *argument = va_arg(arguments, void *);
+	va_end(arguments);
+	tg_libc_bind();
+	return tg_transfer_is_one(fd) ? control(fd, command, argument) : tg_libc.fcntl(fd, command, argument);
+}
+
+TG_EXPORT int fcntl64(int fd, int command, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, command);
+	void *argument = va_arg(arguments, void *);
+	va_end(arguments);
+	tg_libc_bind();
+	return tg_transfer_is_one(fd) ? control(fd, command, argument) : tg_libc.fcntl64(fd, command, argument);
+}
+
+static int count_readable(int fd, int *ret)
+{
+	struct tg_stream *stream = tg_descriptors_get(fd);
+
+	if (stream == NULL)
+		return tg_libc.ioctl(fd, FIONREAD, ret);
+	bool ours = tg_descriptors_own(stream);
+	size_t size = ours ? tg_stream_readable(stream) : 0;
+	tg_descriptors_put(stream);
+	if (ours)
+		*ret = size < INT_MAX ? (int)size : INT_MAX;
+	return ours ? 0 : -1;
+}
+
+TG_EXPORT int ioctl(int fd, unsigned long request, ...)
+{
+	va_list arguments;
+	int r;
+
+	va_start(arguments, request);
+	void *argument = va_arg(arguments, void *);
+	va_end(arguments);
+	tg_libc_bind();
+	if (!tg_transfer_is_one(fd))
+		return tg_libc.ioctl(fd, request, argument);
+	switch (request) {
+	case FIONREAD:
+		return count_readable(fd, argument);
+	case FIOCLEX:
+	case FIONCLEX:
+		tg_descriptors_keep(fd, request == FIONCLEX);
+		return 0;
+	default:
+		r = tg_libc.ioctl(fd, request, argument);
+		if (r == 0 && request == FIONBIO)
+			note_blocking(fd, *(const int *)argument != 0);
+		return r;
+	}
+}
+
+TG_EXPORT int shutdown(int fd, int how)
+{
+	tg_libc_bind();
+	struct tg_stream *stream = tg_descriptors_get(fd);
+	if (stream == NULL)
+		return tg_libc.shutdown(fd, how);
+	int r = tg_descriptors_own(stream) ? tg_stream_shutdown(stream, how) : -1;
+	tg_descriptors_put(stream);
+	return r;
+}
+
+TG_EXPORT int listen(int fd, int backlog)
+{
+	tg_libc_bind();
+	tg_shim_start();
+	tg_shim_serve();
+	if (tg_descriptors_are_wanted())
+		tg_descriptors_prepare();
+	return tg_libc.listen(fd, backlog);
+}

@@ -1,0 +1,249 @@
+#include "shim/direct/transfer.h"
+
+#include "shim/direct/clock.h"
+#include "shim/direct/readiness.h"
+#include "shim/libc.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/time.h>
+
+#define PIECES 64 /* of a vector that are looked at together */
+
+/* One call that goes on. */
+struct transfer {
+	struct tg_stream *stream;
+	int64_t deadline; /* as of clock.h; 0: not asked for yet */
+	int timeout;      /* SO_RCVTIMEO or SO_SNDTIMEO */
+	int flags;
+};
+
+/* This thread is inside a stream: what a signal handler does to one now would wait for itself. */
+static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
+
+struct tg_stream *tg_transfer_begin_slowly(int fd)
+{
+	if (!tg_descriptors_is_one(fd))
+		return NULL;
+	pthread_testcancel();
+	return tg_descriptors_look_up(fd);
+}
+
+static void end(void *stream)
+{
+	tg_descriptors_put(stream);
+}
+
+static bool may_block(const struct transfer *transfer)
+{
+	return (transfer->flags & MSG_DONTWAIT) == 0 && tg_descriptors_is_blocking(transfer->stream);
+}
+
+static int64_t deadline_of(const struct transfer *transfer)
+{
+	struct timeval limit = {0};
+	socklen_t size = sizeof(limit);
+
+	if (getsockopt(tg_stream_fd(transfer->stream), SOL_SOCKET, transfer->timeout, &limit, &size) != 0 ||
+	    (limit.tv_sec == 0 && limit.tv_usec == 0))
+		return TG_CLOCK_NEVER;
+	return tg_clock_now() + (int64_t)limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000;
+}
+
+/* 0: to be tried again. */
+static int wait_for(struct transfer *transfer, unsigned events)
+{
+	if (transfer->deadline == 0)
+		transfer->deadline = deadline_of(transfer);
+	return tg_readiness_wait(transfer->stream, events, transfer->deadline);
+}
+
+static size_t size_of(const struct iovec *vector, size_t count)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += vector[i].iov_len;
+	return size;
+}
+
+/* The part of a vector behind its first `done` bytes, as far as `ret` has room. */
+static int rest_of(const struct iovec *vector, size_t count, size_t done, struct iovec ret[PIECES])
+{
+	int pieces = 0;
+
+	for (size_t i = 0; i < count && pieces < PIECES; i++) {
+		if (done >= vector[i].iov_len) {
+			done -= vector[i].iov_len;
+			continue;
+		}
+		ret[pieces].iov_base = (char *)vector[i].iov_base + done;
+		ret[pieces++].iov_len = vector[i].iov_len - done;
+		done = 0;
+	}
+	return pieces;
+}
+
+static ssize_t step(const struct transfer *transfer, bool writes, const struct iovec *vector, int count)
+{
+	ssize_t r;
+
+	if (inside) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (!tg_descriptors_own(transfer->stream))
+		return -1;
+	inside = true;
+	r = writes ? tg_stream_write(transfer->stream, vector, count) :
+		     tg_stream_read(transfer->stream, vector, count, (transfer->flags & MSG_PEEK) != 0);
+	inside = false;
+	return r;
+}
+
+/* Once, for as much as is there; waits for the first byte. */
+static ssize_t receive_some(struct transfer *transfer, const struct iovec *vector, int count)
+{
+	for (;;) {
+		ssize_t r = step(transfer, false, vector, count);
+		if (r >= 0 || errno != EAGAIN || inside || !may_block(transfer))
+			return r;
+		if (wait_for(transfer, POLLIN) != 0)
+			return -1;
+	}
+}
+
+/* MSG_TRUNC on a stream of bytes: they are taken, and not given (tcp(7)). */
+static ssize_t throw_away(struct transfer *transfer, size_t size)
+{
+	char bin[4096];
+	size_t done = 0;
+
+	while (done < size) {
+		struct iovec piece = {bin, size - done < sizeof(bin) ? size - done : sizeof(bin)};
+		ssize_t r = done == 0 ? receive_some(transfer, &piece, 1) : step(transfer, false, &piece, 1);
+		if (r <= 0)
+			return done > 0 ? (ssize_t)done : r;
+		done += (size_t)r;
+	}
+	return (ssize_t)done;
+}
+
+static ssize_t receive_all(struct transfer *transfer, const struct iovec *vector, size_t count)
+{
+	const size_t size = size_of(vector, count);
+	const bool whole = (transfer->flags & (MSG_WAITALL | MSG_PEEK)) == MSG_WAITALL;
+	size_t done = 0;
+
+	if ((transfer->flags & (MSG_TRUNC | MSG_PEEK)) == MSG_TRUNC)
+		return throw_away(transfer, size);
+	for (;;) {
+		struct iovec rest[PIECES];
+		const int pieces = rest_of(vector, count, done, rest);
+		const size_t wanted = size_of(rest, (size_t)pieces);
+		ssize_t r = done > 0 && !whole ? step(transfer, false, rest, pieces) :
+						 receive_some(transfer, rest, pieces);
+		if (r <= 0)
+			return done > 0 ? (ssize_t)done : r;
+		done += (size_t)r;
+		if (done == size || (!whole && (size_t)r < wanted) || (transfer->flags & MSG_PEEK) != 0)
+			return (ssize_t)done;
+	}
+}
+
+ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags)
+{
+	struct transfer transfer = {.stream = stream, .timeout = SO_RCVTIMEO, .flags = flags};
+	int saved = errno;
+	ssize_t r = -1;
+
+	pthread_cleanup_push(end, stream);
+	if ((flags & MSG_OOB) != 0)
+		errno = EINVAL;
+	else if ((flags & MSG_ERRQUEUE) != 0)
+		errno = EAGAIN;
+	else if (size_of(vector, count) == 0)
+		r = 0;
+	else
+		r = receive_all(&transfer, vector, count);
+	if (r >= 0)
+		errno = saved;
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+/*
+ * A server that blocks may close as soon as its last write has returned: what it wrote is the kernel's then, as it would be
+ * without TLS, and not still waiting for the handshake.
+ */
+static void settle(struct transfer *transfer)
+{
+	while ((tg_stream_state(transfer->stream) & (TG_STREAM_OPENING | TG_STREAM_OUTPUT)) != 0 &&
+	       (tg_stream_state(transfer->stream) & TG_STREAM_ENDED) == 0 && tg_descriptors_own(transfer->stream) &&
+	       may_block(transfer)) {
+		struct pollfd asked = {.fd = tg_stream_fd(transfer->stream)};
+		int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
+		if (transfer->deadline == 0)
+			transfer->deadline = deadline_of(transfer);
+		if (transfer->deadline <= now)
+			return;
+		asked.events = (short)tg_stream_wants(transfer->stream, 0);
+		if (tg_libc.poll(&asked, 1, tg_clock_left(until < transfer->deadline ? until : transfer->deadline, now)) < 0)
+			return;
+		inside = true;
+		tg_stream_poll(transfer->stream);
+		inside = false;
+	}
+}
+
+static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, size_t count)
+{
+	const size_t size = size_of(vector, count);
+	size_t done = 0;
+
+	while (done < size) {
+		struct iovec rest[PIECES];
+		ssize_t r = step(transfer, true, rest, rest_of(vector, count, done, rest));
+		if (r > 0) {
+			done += (size_t)r;
+			continue;
+		}
+		if (r == 0 || errno != EAGAIN || inside || !may_block(transfer) || wait_for(transfer, POLLOUT) != 0)
+			break;
+	}
+	if (done == 0 && size > 0)
+		return -1;
+	if (!inside && done == size)
+		settle(transfer);
+	return (ssize_t)done;
+}
+
+ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags)
+{
+	struct transfer transfer = {.stream = stream, .timeout = SO_SNDTIMEO, .flags = flags};
+	int saved = errno;
+	ssize_t r = -1;
+
+	pthread_cleanup_push(end, stream);
+	if ((flags & MSG_OOB) != 0)
+		errno = EOPNOTSUPP;
+	else
+		r = send_all(&transfer, vector, count);
+	if (r >= 0)
+		errno = saved;
+	pthread_cleanup_pop(1);
+	if (r < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL) == 0) {
+		raise(SIGPIPE);
+		errno = EPIPE;
+	}
+	return r;
+}
+
+ssize_t tg_transfer_write(struct tg_stream *stream, const void *data, size_t size, int flags)
+{
+	return tg_transfer_send(stream, &(struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size}, 1, flags);
+}

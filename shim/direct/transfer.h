@@ -1,0 +1,48 @@
+/*
+ * Reading from and writing to a stream as the C library's calls on a socket do, blocking or not. What the hooks of read,
+ * write and their families are made of.
+ *
+ * Each call ends the caller's reference to the stream. Each is a cancellation point as the call that it stands for. Not
+ * async-signal-safe; one that interrupts another one in the same thread (a signal handler's) fails with EAGAIN.
+ */
+#ifndef TG_SHIM_DIRECT_TRANSFER_H
+#define TG_SHIM_DIRECT_TRANSFER_H
+
+#include "shim/direct/descriptors.h"
+
+#include <limits.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. */
+struct tg_stream *tg_transfer_begin_slowly(int fd);
+
+static inline struct tg_stream *tg_transfer_begin(int fd)
+{
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? NULL :
+											tg_transfer_begin_slowly(fd);
+}
+
+/* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */
+static inline struct tg_stream *tg_transfer_vector(int fd, int count)
+{
+	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);
+}
+
+static inline bool tg_transfer_is_one(int fd)
+{
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0 && tg_descriptors_is_one(fd);
+}
+
+/* `flags`: of recv(2), send(2). errno and a result as theirs; SIGPIPE as theirs. */
+ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags);
+ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags);
+
+static inline ssize_t tg_transfer_read(struct tg_stream *stream, void *data, size_t size, int flags)
+{
+	return tg_transfer_receive(stream, &(struct iovec){.iov_base = data, .iov_len = size}, 1, flags);
+}
+
+ssize_t tg_transfer_write(struct tg_stream *stream, const void *data, size_t size, int flags);
+
+#endif
