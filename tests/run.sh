@@ -8,6 +8,7 @@
 #   servers   real servers under tlsgraft
 #   rows      each row of the shim's table taken out: a test must fail
 #   matrix    every column of docs/COMPATIBILITY.md on every server
+#   plaintext servers without TLS, through TLS and without it
 #   attack    clients without a valid certificate against real servers
 #   doctor    the verdicts of doctor on real programs and processes
 #   faults    damaged files, dead keepers, moved clocks, storms (TLSGRAFT_LONG=1: the long forms)
@@ -35,7 +36,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix attack doctor faults config docs clang asan asan-keeper asan-servers tsan rows tidy cppcheck format fuzz"
+stages="unit keeper servers matrix plaintext attack doctor faults config docs clang asan asan-keeper asan-servers tsan rows tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -190,6 +191,10 @@ stage_rows() {
 
 stage_matrix() {
     build dev && counted matrix "$python" tests/matrix/run.py build -j "$jobs"
+}
+
+stage_plaintext() {
+    build dev && counted plaintext "$python" tests/plaintext/run.py build -j "$jobs"
 }
 
 stage_attack() {
