@@ -123,7 +123,6 @@ static void full(struct test *t, const struct write_way *way)
 	connect_warm(t, SOCK_NONBLOCK);
 	note_poll(t, POLLOUT, 1000);
 	done = give_till_full(t, way, -1);
-	give(t, way, 1);
 	note_poll(t, POLLOUT, 0);
 	begin(t, STEP_RECEIVE, (unsigned)done + 100000, 0);
 	note_poll(t, POLLOUT, 1000);
