@@ -12,23 +12,26 @@
 
 struct group {
 	unsigned sections;
+	bool plaintext;      /* those of its keys that count only with server_speaks = plaintext; else the others */
 	const char *heading; /* of the manual page */
-	const char *sample;  /* the section line of the sample file */
+	const char *sample;  /* the section line of the sample file; NULL: they go on in the one before */
 	const char *comment; /* above it */
 	bool commented;      /* the sample file works without this section */
 };
 
 static const struct group groups[] = {
-    {TG_SECTION_TLSGRAFT, "Keys of [tlsgraft]", "[tlsgraft]", "This process tree.", false},
-    {TG_SECTIONS_POLICY, "Keys of [server], [listener NAME] and [sni NAME]", "[server]",
+    {TG_SECTION_TLSGRAFT, false, "Keys of [tlsgraft]", "[tlsgraft]", "This process tree.", false},
+    {TG_SECTIONS_POLICY, false, "Keys of [server], [listener NAME] and [sni NAME]", "[server]",
      "The policy of every TLS connection that the tree accepts and no listener matches, and what every listener starts "
      "from. "
      "Each of these keys may also stand in a [listener NAME] and in an [sni NAME].",
      false},
-    {TG_SECTION_LISTENER, "Keys of [listener NAME] alone", "[listener api]",
+    {TG_SECTION_LISTENER, false, "Keys of [listener NAME] alone", "[listener api]",
      "The connections to some addresses; repeatable, each with a name of its own. What is not set here is as in [server].",
      true},
-    {TG_SECTION_SNI, "Keys of [sni NAME] alone", "[sni shop]",
+    {TG_SECTION_LISTENER, true, "Keys of [listener NAME] with server_speaks = plaintext", NULL,
+     "Of a listener with server_speaks = plaintext alone:", true},
+    {TG_SECTION_SNI, false, "Keys of [sni NAME] alone", "[sni shop]",
      "The connections that ask for some host names; repeatable, each with a name of its own. What is not set here is as in "
      "the "
      "listener that the connection came to.",
@@ -112,13 +115,18 @@ static void print_man_option(const struct tg_option *option)
 	}
 }
 
-static void print_man_list(unsigned sections)
+static bool belongs(const struct tg_option *option, const struct group *group)
+{
+	return option->sections == group->sections && option->plaintext == group->plaintext;
+}
+
+static void print_man_list(const struct group *group)
 {
 	fputs(".Bl -tag -width Ds\n", stdout);
 	for (size_t i = 0; i < tg_options_count(); i++) {
 		const struct tg_option *option = tg_options_get(i);
 
-		if (option->sections == sections)
+		if (belongs(option, group))
 			print_man_option(option);
 	}
 	fputs(".El\n", stdout);
@@ -128,7 +136,7 @@ static void print_man_options(void)
 {
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		printf(".Ss %s\n", groups[i].heading);
-		print_man_list(groups[i].sections);
+		print_man_list(&groups[i]);
 	}
 }
 
@@ -184,11 +192,12 @@ static void print_sample(void)
 	for (size_t i = 0; i < sizeof(groups) / sizeof(groups[0]); i++) {
 		putchar('\n');
 		print_comment(groups[i].comment);
-		printf("%s%s\n", groups[i].commented ? ";" : "", groups[i].sample);
+		if (groups[i].sample)
+			printf("%s%s\n", groups[i].commented ? ";" : "", groups[i].sample);
 		for (size_t k = 0; k < tg_options_count(); k++) {
 			const struct tg_option *option = tg_options_get(k);
 
-			if (option->sections == groups[i].sections)
+			if (belongs(option, &groups[i]))
 				print_sample_option(option);
 		}
 	}

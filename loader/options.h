@@ -82,6 +82,7 @@ struct tg_option {
 	unsigned sections; /* of enum tg_section_kind */
 	enum tg_option_type type;
 	bool repeatable;
+	bool plaintext;                  /* counts only with `server_speaks = plaintext` */
 	const char *standard;            /* the default as it would be written; NULL: none, or the server's own */
 	const struct tg_choice *choices; /* TG_TYPE_CHOICE alone */
 	int minimum;                     /* TG_TYPE_NUMBER alone */

@@ -4,20 +4,19 @@
 
 struct tg_plaintext tg_plaintext_of(struct tg_load *load, const struct tg_section *listener)
 {
-	static const enum tg_option_id alone[] = {TG_OPT_ACCEPT_PLAINTEXT, TG_OPT_PLAINTEXT_WAIT, TG_OPT_ENGINE,
-						  TG_OPT_HANDSHAKE_TIMEOUT, TG_OPT_PROXY_PROTOCOL};
 	const struct tg_values *wait = &listener->options[TG_OPT_PLAINTEXT_WAIT];
 	struct tg_plaintext plaintext = {0};
 
 	if (tg_config_number(listener, TG_OPT_SERVER_SPEAKS) == 0) {
-		for (size_t i = 0; i < sizeof(alone) / sizeof(alone[0]); i++) {
-			const struct tg_values *values = &listener->options[alone[i]];
+		for (size_t i = 0; i < TG_OPT_COUNT; i++) {
+			const struct tg_option *option = tg_options_get(i);
+			const struct tg_values *values = &listener->options[i];
 
 			/* Where server_speaks is there with a bad value, that has been said. */
-			if (values->count == 0 ||
+			if (!option->plaintext || values->count == 0 ||
 			    (listener->given[TG_OPT_SERVER_SPEAKS] && listener->options[TG_OPT_SERVER_SPEAKS].count == 0))
 				continue;
-			struct tg_place place = tg_config_place(&load->config, listener, alone[i], values->items[0].line);
+			struct tg_place place = tg_config_place(&load->config, listener, option->id, values->items[0].line);
 			tg_message(load->messages, TLSGRAFT_ERROR, &place, "counts only with server_speaks = plaintext");
 		}
 		return plaintext;
