@@ -114,14 +114,15 @@ static void bind_unsupported(struct tg_openssl *table, void *ours, const struct 
 static void bind_table(bool may_open)
 {
 	struct libraries found = {0};
+	bool is_opened = false;
 
 	tg_libc_bind();
 	dl_iterate_phdr(note_library, &found);
 	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
 	if (found.count == 0 && may_open) {
 		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
-		found.count = 0;
 		dl_iterate_phdr(note_library, &found);
+		is_opened = true;
 	}
 	atomic_store(&is_alone, found.count == 1);
 	atomic_store(&seen_changes, found.changes);
@@ -131,6 +132,9 @@ static void bind_table(bool may_open)
 		bind_unsupported(&bound, ours, &found);
 	else if (atomic_load_explicit(&current, memory_order_relaxed) == NULL)
 		bind_unsupported(&without, ours, &found);
+	/* A program that did not ask for it has threads that go on while it exits. No effect where libcrypto is in use. */
+	if (is_opened && bound.supported)
+		bound.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 	atomic_store_explicit(&current, found.count > 0 ? &bound : &without, memory_order_release);
 }
 

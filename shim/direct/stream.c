@@ -6,6 +6,7 @@
 #include "shim/generation.h"
 #include "shim/state.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -65,6 +66,8 @@ void tg_stream_free(struct tg_stream *stream)
 	pthread_mutex_unlock(&all_lock);
 	tg_stream_enter(&call, stream);
 	tg_stream_release(stream);
+	stream->stage = TG_STAGE_ENDED;
+	tg_bytes_free(&stream->input);
 	tg_stream_leave(&call, 0);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
@@ -120,6 +123,22 @@ int64_t tg_stream_deadline(const struct tg_stream *stream)
 		deadline = stream->born + stream->wait_ms;
 	pthread_mutex_unlock(&locked->lock);
 	return deadline;
+}
+
+/*
+ * libssl and libcrypto are torn down at the end of the process while other threads go on: nothing may call into them any
+ * more. What OpenSSL held of the streams is gone with it.
+ */
+void tg_stream_end_all(void)
+{
+	tg_stream_lock_all();
+	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next) {
+		stream->ssl = NULL;
+		stream->stage = TG_STAGE_ENDED;
+		stream->error = ECONNRESET;
+		atomic_store_explicit(&stream->state, TG_STREAM_ENDED | TG_STREAM_INPUT, memory_order_release);
+	}
+	tg_stream_unlock_all();
 }
 
 void tg_stream_lock_all(void)

@@ -37,7 +37,7 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 	else if (errno == EAGAIN || errno == EINTR)
 		stream->is_drained = true;
 	else
-		stream->socket_error = errno;
+		stream->input_error = errno;
 	return 0;
 }
 
@@ -70,9 +70,9 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 		if (n > 0)
 			sent = (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
-			stream->socket_error = errno;
+			stream->output_error = errno;
 	}
-	if (stream->socket_error != 0 || !tg_bytes_add(&stream->output, data + sent, size - sent))
+	if (stream->output_error != 0 || !tg_bytes_add(&stream->output, data + sent, size - sent))
 		return 0;
 	*done = size;
 	return 1;
@@ -122,17 +122,19 @@ bool tg_stream_flush(struct tg_stream *stream)
 {
 	struct tg_bytes *output = &stream->output;
 
-	while (tg_bytes_left(output) > 0 && stream->socket_error == 0) {
+	while (tg_bytes_left(output) > 0) {
 		size_t left = tg_bytes_left(output);
 		ssize_t n = tg_socket_send(stream->fd, output->data + output->from, left, 0);
 		stream->is_touched = true;
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			stream->socket_error = errno;
+			stream->output_error = errno;
+		if (stream->output_error != 0)
+			tg_bytes_free(output);
 		if (n <= 0)
 			return false;
 		tg_bytes_use(output, (size_t)n);
 	}
-	if (stream->socket_error != 0)
+	if (stream->output_error != 0)
 		return false;
 	if (stream->close_sent && !stream->fin_sent) {
 		tg_socket_shutdown(stream->fd, SHUT_WR);

@@ -11,9 +11,8 @@ struct tg_kept_errors {
 	size_t count;
 	struct {
 		unsigned long code;
-		const char *file, *function; /* static strings (ERR_set_debug(3)) */
 		int line;
-		char *text; /* may be NULL */
+		char *file, *function, *text; /* copies; may be NULL */
 	} entries[KEPT_MAX];
 };
 
@@ -31,8 +30,8 @@ static struct tg_kept_errors *take_errors(const struct tg_openssl *o)
 	}
 	while ((code = o->ERR_get_error_all(&file, &line, &function, &text, &flags)) != 0 && kept->count < KEPT_MAX) {
 		kept->entries[kept->count].code = code;
-		kept->entries[kept->count].file = file;
-		kept->entries[kept->count].function = function;
+		kept->entries[kept->count].file = strdup(file);
+		kept->entries[kept->count].function = strdup(function);
 		kept->entries[kept->count].line = line;
 		if ((flags & ERR_TXT_STRING) != 0 && text != NULL && text[0] != '\0')
 			kept->entries[kept->count].text = strdup(text);
@@ -49,6 +48,8 @@ static void put_errors_back(const struct tg_openssl *o, struct tg_kept_errors *k
 		o->ERR_set_debug(kept->entries[i].file, kept->entries[i].line, kept->entries[i].function);
 		o->ERR_set_error(ERR_GET_LIB(kept->entries[i].code), ERR_GET_REASON(kept->entries[i].code),
 				 text == NULL ? NULL : "%s", text);
+		free(kept->entries[i].file);
+		free(kept->entries[i].function);
 		free(kept->entries[i].text);
 	}
 	free(kept);

@@ -39,12 +39,18 @@ static bool set_up(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
 	return o->SSL_CTX_set_session_id_context(ssl_ctx, session_context, sizeof(session_context) - 1) == 1;
 }
 
+static void over(void)
+{
+	atomic_store_explicit(&made, NULL, memory_order_release);
+	tg_stream_end_all();
+}
+
 static SSL_CTX *make(const struct tg_openssl *o)
 {
 	if (bio_method == NULL)
 		bio_method = tg_stream_bio_method(o);
 	SSL_CTX *ssl_ctx = bio_method == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
-	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx))
+	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx) && o->OPENSSL_atexit(over) == 1)
 		return ssl_ctx;
 	o->SSL_CTX_free(ssl_ctx);
 	return NULL;

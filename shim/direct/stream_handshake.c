@@ -12,14 +12,11 @@
 
 void tg_stream_release(struct tg_stream *stream)
 {
-	const struct tg_openssl *o = tg_openssl();
-
 	tg_stream_opening_end(stream);
 	if (stream->ssl != NULL)
-		o->SSL_free(stream->ssl);
+		tg_openssl()->SSL_free(stream->ssl);
 	stream->ssl = NULL;
 	tg_bytes_free(&stream->first);
-	tg_bytes_free(&stream->input);
 	tg_bytes_free(&stream->early);
 	tg_bytes_free(&stream->output);
 }
@@ -27,12 +24,17 @@ void tg_stream_release(struct tg_stream *stream)
 /* An alert may be on its way out: as much as the socket takes of it goes before the end. */
 void tg_stream_end(struct tg_stream *stream, int error)
 {
-	tg_stream_flush(stream);
-	if (stream->socket_error == 0 && stream->is_touched)
+	if (tg_stream_flush(stream) && stream->is_touched)
 		tg_socket_shutdown(stream->fd, SHUT_WR);
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
 	stream->error = error;
+}
+
+void tg_stream_refuse(struct tg_stream *stream)
+{
+	tg_stream_end(stream, ECONNRESET);
+	tg_bytes_free(&stream->input);
 }
 
 bool tg_stream_start(struct tg_stream *stream)
@@ -61,8 +63,8 @@ bool tg_stream_may_retry(struct tg_stream *stream, int result)
 {
 	int error = tg_openssl()->SSL_get_error(stream->ssl, result);
 
-	if (stream->socket_error != 0)
-		tg_stream_end(stream, stream->socket_error == EPIPE ? ECONNRESET : stream->socket_error);
+	if (stream->input_error != 0)
+		tg_stream_end(stream, stream->input_error);
 	else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
 		tg_stream_end(stream, ECONNRESET);
 	return stream->stage != TG_STAGE_ENDED;
@@ -77,7 +79,7 @@ bool tg_stream_is_ready(struct tg_stream *stream)
 		return true;
 	/* Not ready although no handshake is under way: refused by a newer generation. */
 	if (o->SSL_is_init_finished(stream->ssl))
-		tg_stream_end(stream, ECONNRESET);
+		tg_stream_refuse(stream);
 	else
 		tg_stream_may_retry(stream, go);
 	return false;
@@ -109,15 +111,12 @@ static void shake_hands(struct tg_stream *stream)
 	const struct tg_openssl *o = tg_openssl();
 	int result = tg_ready_handshake(stream->ssl, o->SSL_do_handshake);
 
-	if (result == 1) {
+	if (result == 1)
 		opened(stream);
-	} else if (o->SSL_is_init_finished(stream->ssl)) {
-		tg_stream_end(stream, ECONNRESET);
-		return;
-	} else if (!tg_stream_may_retry(stream, result)) {
-		return;
-	}
-	tg_stream_flush(stream);
+	else if (o->SSL_is_init_finished(stream->ssl))
+		tg_stream_refuse(stream);
+	else if (tg_stream_may_retry(stream, result))
+		tg_stream_flush(stream);
 }
 
 static void time_out(struct tg_stream *stream)

@@ -30,7 +30,7 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 		if (tg_ready_still(o, stream->ssl))
 			return done;
 		explicit_bzero(data, done);
-		tg_stream_end(stream, ECONNRESET);
+		tg_stream_refuse(stream);
 		return 0;
 	}
 	if (o->SSL_get_error(stream->ssl, result) == SSL_ERROR_ZERO_RETURN)

@@ -31,7 +31,8 @@ struct tg_stream {
 	enum tg_stage stage;
 	_Atomic int fd;
 	int error;                  /* errno that reads and writes fail with; counts in TG_STAGE_ENDED */
-	int socket_error;           /* errno that the socket itself failed with; 0: none */
+	int input_error;            /* errno that the socket failed with when it was read; 0: none */
+	int output_error;           /* when it was written to: nothing more is sent, what came in can still be read */
 	bool is_drained;            /* in this call: the socket had less than it was asked for */
 	bool is_stalled;            /* what libssl holds is no complete record */
 	bool is_at_end;             /* the peer's FIN came */
@@ -42,7 +43,6 @@ struct tg_stream {
 	bool fin_sent;              /* SHUT_WR on the socket */
 	bool sends_now;             /* the record that libssl makes is the last of the call: it need not be collected */
 	bool is_touched;            /* something was read from the socket or written to it */
-	bool has_spoken;            /* a byte of a client that accept_plaintext may let in was seen */
 	bool is_opening;            /* in the list of unfinished handshakes */
 	_Atomic bool is_pushed_out; /* there were too many of them */
 	bool accepts_plain;
@@ -77,6 +77,9 @@ void tg_bytes_use(struct tg_bytes *bytes, size_t size);
 SSL_CTX *tg_stream_context(void);
 const BIO_METHOD *tg_stream_bio(void);
 
+/* stream.c: at the end of the process */
+void tg_stream_end_all(void);
+
 /* stream_bio.c */
 BIO_METHOD *tg_stream_bio_method(const struct tg_openssl *o); /* a new one, NULL: no memory */
 /* Sends what there is to send, then the FIN that waits for it. False: the socket would not take all of it. */
@@ -93,9 +96,10 @@ void tg_stream_openings_unlock(void);
 /* stream_handshake.c */
 bool tg_stream_start(struct tg_stream *stream); /* makes the SSL. False: it ended */
 void tg_stream_advance(struct tg_stream *stream);
-void tg_stream_end(struct tg_stream *stream, int error);
-void tg_stream_release(struct tg_stream *stream);    /* frees all but the structure */
-bool tg_stream_add_header(struct tg_stream *stream); /* proxy_protocol: what the server reads first */
+void tg_stream_end(struct tg_stream *stream, int error); /* what was decrypted before can still be read */
+void tg_stream_refuse(struct tg_stream *stream);         /* nothing can */
+void tg_stream_release(struct tg_stream *stream);        /* frees all but the structure and `input` */
+bool tg_stream_add_header(struct tg_stream *stream);     /* proxy_protocol: what the server reads first */
 /* After a call of libssl that did not bring what it was asked for: false where the stream ended because of it. */
 bool tg_stream_may_retry(struct tg_stream *stream, int result);
 /* May data cross? False: not now, or the stream ended. */

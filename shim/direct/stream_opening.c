@@ -34,7 +34,8 @@ static enum looks look_at(const unsigned char *data, size_t size)
 
 bool tg_stream_is_silent(const struct tg_stream *stream)
 {
-	return stream->stage == TG_STAGE_SILENT && stream->accepts_plain && stream->wait_ms > 0 && !stream->has_spoken;
+	return stream->stage == TG_STAGE_SILENT && stream->accepts_plain && stream->wait_ms > 0 &&
+	       tg_bytes_left(&stream->first) == 0;
 }
 
 /* Bytes stay in the socket, from which the server reads them. */
@@ -50,8 +51,61 @@ static void let_plain(struct tg_stream *stream)
 	tg_stream_release_early(stream);
 }
 
+/* It went without a word: its end is a true one, nothing of it is missing. */
+static void count_silence(struct tg_stream *stream)
+{
+	stream->is_at_end = true;
+	if (tg_stream_start(stream))
+		tg_enforce_begin(stream->ssl);
+	tg_stream_end(stream, EPIPE);
+	stream->peer_closed = true;
+}
+
+/*
+ * Fewer bytes than are needed do not stay in the socket, which would be readable all the time. The rest of a plaintext
+ * client's follows them.
+ */
+static void take_short(struct tg_stream *stream, unsigned char *head, size_t seen)
+{
+	ssize_t got = tg_socket_receive(stream->fd, head, seen, 0);
+
+	stream->is_touched = true;
+	if (got <= 0 || !tg_bytes_add(&stream->first, head, (size_t)got))
+		tg_stream_end(stream, ECONNRESET);
+}
+
+/* After the first byte of what may be a record. */
+static void decide_later(struct tg_stream *stream)
+{
+	unsigned char head[HELLO_HEAD];
+	size_t size = tg_bytes_copy(&stream->first, &(struct iovec){head, sizeof(head)}, 1);
+	ssize_t got = tg_socket_receive(stream->fd, head + size, sizeof(head) - size, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got < 0 || !tg_bytes_add(&stream->first, head + size, (size_t)got)) {
+		tg_stream_end(stream, ECONNRESET);
+		return;
+	}
+	enum looks looks = got == 0 ? LOOKS_PLAIN : look_at(head, size + (size_t)got);
+	if (looks == LOOKS_TLS) {
+		tg_stream_start(stream);
+	} else if (looks == LOOKS_PLAIN) {
+		struct tg_bytes first = stream->first;
+		stream->first = (struct tg_bytes){0};
+		let_plain(stream);
+		if (!tg_bytes_add(&stream->input, first.data + first.from, tg_bytes_left(&first)))
+			tg_stream_refuse(stream);
+		tg_bytes_free(&first);
+	}
+}
+
 static void decide(struct tg_stream *stream)
 {
+	if (tg_bytes_left(&stream->first) > 0) {
+		decide_later(stream);
+		return;
+	}
 	unsigned char head[HELLO_HEAD];
 	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), MSG_PEEK);
 
@@ -59,12 +113,15 @@ static void decide(struct tg_stream *stream)
 		tg_stream_end(stream, errno);
 		return;
 	}
-	stream->has_spoken = got > 0;
 	enum looks looks = got > 0 ? look_at(head, (size_t)got) : LOOKS_SHORT;
-	if (looks == LOOKS_PLAIN || got == 0)
+	if (got == 0)
+		count_silence(stream);
+	else if (looks == LOOKS_PLAIN)
 		let_plain(stream);
 	else if (looks == LOOKS_TLS)
 		tg_stream_start(stream);
+	else if (got > 0)
+		take_short(stream, head, (size_t)got);
 	else if (tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms)
 		let_plain(stream);
 }
@@ -79,7 +136,7 @@ static void refuse_plain(struct tg_stream *stream)
 		tg_report_refused(connection->counters, TG_REFUSED_PROTOCOL);
 		connection->counted = true;
 	}
-	tg_stream_end(stream, ECONNRESET);
+	tg_stream_refuse(stream);
 }
 
 void tg_stream_listen(struct tg_stream *stream)
@@ -98,12 +155,13 @@ void tg_stream_listen(struct tg_stream *stream)
 		return;
 	}
 	stream->is_touched = true;
-	stream->is_at_end = got == 0;
 	stream->is_drained = got > 0 && (size_t)got < sizeof(head);
 	if (!tg_bytes_add(&stream->first, head, (size_t)got))
 		tg_stream_end(stream, ENOMEM);
 	else if (got > 0 && look_at(head, (size_t)got) == LOOKS_PLAIN)
 		refuse_plain(stream);
+	else if (got == 0)
+		count_silence(stream);
 	else
 		tg_stream_start(stream);
 }

@@ -12,7 +12,7 @@
 #define BATCH (4 * RECORD)  /* plaintext that is encrypted before the socket is asked whether it takes it */
 #define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
 
-/* Collects the ciphertext of one record. False: the stream ended. */
+/* Collects the ciphertext of one record. False: nothing more can be sent. */
 static bool encrypt(struct tg_stream *stream, const void *data, size_t size, bool is_last)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -21,11 +21,9 @@ static bool encrypt(struct tg_stream *stream, const void *data, size_t size, boo
 	stream->sends_now = is_last;
 	int result = o->SSL_write_ex(stream->ssl, data, size, &done);
 	stream->sends_now = false;
-	if (stream->socket_error != 0)
-		tg_stream_end(stream, stream->socket_error);
-	else if (result != 1 || done != size)
+	if (stream->output_error == 0 && (result != 1 || done != size))
 		tg_stream_end(stream, ECONNRESET);
-	return stream->stage == TG_STAGE_OPEN;
+	return stream->output_error == 0 && stream->stage == TG_STAGE_OPEN;
 }
 
 /* A place in the server's vector. */
@@ -119,7 +117,7 @@ static ssize_t write_plain(struct tg_stream *stream, const struct iovec *vector,
 	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = (size_t)count};
 
 	if (!tg_stream_flush(stream)) {
-		errno = stream->socket_error == 0 ? EAGAIN : stream->socket_error;
+		errno = stream->output_error == 0 ? EAGAIN : stream->output_error;
 		return -1;
 	}
 	stream->is_touched = true;
@@ -130,7 +128,7 @@ static int close_write(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	if (stream->stage == TG_STAGE_OPEN && !stream->close_sent) {
+	if (stream->stage == TG_STAGE_OPEN && !stream->close_sent && stream->output_error == 0) {
 		if (tg_stream_is_ready(stream))
 			o->SSL_shutdown(stream->ssl);
 		stream->close_sent = stream->stage == TG_STAGE_OPEN;
@@ -188,8 +186,12 @@ static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector
 	*ret_error = EAGAIN;
 	if (stream->stage == TG_STAGE_ENDED)
 		*ret_error = stream->error;
+	else if (stream->output_error != 0)
+		*ret_error = stream->output_error;
 	else if (stream->stage == TG_STAGE_PLAIN && done < 0 && errno != EINTR)
 		*ret_error = errno;
+	if (stream->output_error != 0)
+		stream->output_error = EPIPE; /* it is told once what happened, as by tcp(7) */
 	return -1;
 }
 
@@ -214,7 +216,9 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 	if (stream->stage == TG_STAGE_ENDED) {
 		error = ENOTCONN;
 	} else {
-		stream->read_shut = stream->read_shut || how == SHUT_RD || how == SHUT_RDWR;
+		if (stream->stage == TG_STAGE_PLAIN && how != SHUT_WR)
+			tg_socket_shutdown(stream->fd, SHUT_RD);
+		stream->read_shut = stream->read_shut || how != SHUT_WR;
 		if (how == SHUT_WR || how == SHUT_RDWR) {
 			stream->write_shut = true;
 			close_write(stream);
@@ -240,7 +244,7 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 	if (stream->stage != TG_STAGE_ENDED) {
 		bool opening = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
 		size_t left = tg_bytes_left(opening ? &stream->early : &stream->output);
-		done = left == 0 || stream->socket_error != 0;
+		done = left == 0 || stream->output_error != 0;
 		if (!done)
 			*ret_rest =
 			    opening ? (struct iovec){0} : (struct iovec){stream->output.data + stream->output.from, left};

@@ -1,6 +1,7 @@
 /* What is ready, and what to wait for. */
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
+#include "shim/libc.h"
 
 #include <poll.h>
 
@@ -13,7 +14,7 @@ static bool is_opening(const struct tg_stream *stream)
 static unsigned ready_plain(const struct tg_stream *stream)
 {
 	struct pollfd socket = {.fd = stream->fd, .events = POLLIN | POLLOUT | POLLRDHUP};
-	unsigned ready = poll(&socket, 1, 0) == 1 ? (unsigned)socket.revents : 0;
+	unsigned ready = tg_libc.poll(&socket, 1, 0) == 1 ? (unsigned)socket.revents : 0;
 
 	if (tg_bytes_left(&stream->input) > 0)
 		ready |= POLLIN;
@@ -35,7 +36,7 @@ static unsigned ready_now(struct tg_stream *stream)
 	if (stream->stage == TG_STAGE_ENDED)
 		return POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
 	bool room = is_opening(stream) ? tg_bytes_left(&stream->early) < TG_STREAM_EARLY : tg_stream_flush(stream);
-	if (room || stream->write_shut)
+	if (room || stream->write_shut || stream->output_error != 0)
 		ready |= POLLOUT;
 	if (stream->peer_closed || stream->read_shut)
 		ready |= POLLRDHUP;
@@ -60,14 +61,16 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 	unsigned wants = 0;
 
 	pthread_mutex_lock(&stream->lock);
-	bool output = tg_bytes_left(&stream->output) > 0;
+	bool input, output = tg_bytes_left(&stream->output) > 0;
 	switch (stream->stage) {
 	case TG_STAGE_SILENT:
 	case TG_STAGE_HANDSHAKE:
 		wants = POLLIN | (output ? POLLOUT : 0);
 		break;
 	case TG_STAGE_OPEN:
-		if ((events & (POLLIN | POLLRDHUP)) != 0 && !stream->peer_closed)
+		/* The end of the stream comes after what waits to be read. */
+		input = (tg_stream_state(stream) & TG_STREAM_INPUT) != 0;
+		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->peer_closed)
 			wants |= POLLIN;
 		if ((events & POLLOUT) != 0 || output)
 			wants |= POLLOUT;
