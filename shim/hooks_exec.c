@@ -5,6 +5,7 @@
  *
  * system(3) and popen(3) use the C library's inner calls and the process's own `environ`; they are not hooked.
  */
+#include "shim/direct/descriptors.h"
 #include "shim/environment.h"
 #include "shim/libc.h"
 #include "shim/refuse.h"
@@ -83,6 +84,7 @@ static int execute(const struct call *call, char *const envp[])
 	}
 	if (room > 0)
 		envp = tg_environment_fill(&tg_environment, envp, alloca(room));
+	tg_descriptors_before_exec();
 	ignoring = tg_signals_before_exec();
 	r = call_libc(call, envp);
 	if (ignoring)

@@ -242,14 +242,14 @@ TG_EXPORT ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t o
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? read_at(stream, vector, count, offset, flags) :
-				tg_libc.preadv2(fd, vector, count, offset, flags);
+	return stream != NULL ? read_at(stream, vector, count, offset, flags)
+			      : tg_libc.preadv2(fd, vector, count, offset, flags);
 }
 
 TG_EXPORT ssize_t preadv64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? read_at(stream, vector, count, offset, flags) :
-				tg_libc.preadv64v2(fd, vector, count, offset, flags);
+	return stream != NULL ? read_at(stream, vector, count, offset, flags)
+			      : tg_libc.preadv64v2(fd, vector, count, offset, flags);
 }

@@ -6,6 +6,7 @@
 #include "page/report.h"
 #include "page/tree.h"
 #include "shim/accepted.h"
+#include "shim/direct/descriptors.h"
 #include "shim/environment.h"
 #include "shim/program.h"
 #include "shim/refuse.h"
@@ -74,6 +75,8 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 		/* From the first connection on: some servers make their context only then. */
 		if (tg_route_needs_address(document))
 			tg_accepted_want();
+		if (tg_route_speaks(document))
+			tg_descriptors_want();
 		*ret_concerned = document->exe_count == 0 || tg_program_is_one_of(document->exes, document->exe_count);
 	}
 	tg_document_free(document);

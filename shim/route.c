@@ -38,6 +38,14 @@ bool tg_route_needs_address(const struct tg_document *document)
 	return document->route_count != 1 || !document->routes[0].is_server;
 }
 
+bool tg_route_speaks(const struct tg_document *document)
+{
+	for (size_t i = 0; i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken)
+			return true;
+	return false;
+}
+
 static const struct tg_policy *policy_of(const struct tg_document *document, const struct tg_route *route, const char *host)
 {
 	uint32_t index = route->policy;

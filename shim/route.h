@@ -24,6 +24,9 @@ bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret
 /* True where sections differ by address: one of them is a [listener]. */
 bool tg_route_needs_address(const struct tg_document *document);
 
+/* True where TLS is spoken for the server on some address. */
+bool tg_route_speaks(const struct tg_document *document);
+
 /*
  * `local` NULL: not known. `host` NULL: the client named none; else normalised (tg_host_normalise). *ret_policy is set for
  * FOUND and STRICTEST.

@@ -1,6 +1,7 @@
 /*
  * What becomes of a connection that was just accepted: untouched, a stream, the relay's, or closed.
  */
+#include "page/match.h"
 #include "page/read.h"
 #include "shim/accepted.h"
 #include "shim/direct/claims.h"
@@ -78,8 +79,8 @@ static const struct tg_route *speaking_route(const struct tg_document *document,
 {
 	const struct tg_route *route = tg_route_at(document, local);
 
-	return route != NULL && route->plaintext.spoken && document->policies[route->policy].mode != TG_MODE_OFF ? route :
-														   NULL;
+	return route != NULL && route->plaintext.spoken && document->policies[route->policy].mode != TG_MODE_OFF ? route
+														 : NULL;
 }
 
 /* Where no stream can be made: the plain document says whether one would have to. */

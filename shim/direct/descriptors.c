@@ -179,8 +179,7 @@ void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
 /* With the lock. What the number was before is returned, for the caller to drop. */
 static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept)
 {
-	uintptr_t before =
-	    atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
+	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
 
 	if (holder != NULL) {
 		atomic_fetch_add_explicit(&holder->numbers, 1, memory_order_relaxed);

@@ -1,6 +1,6 @@
 /*
- * Hooks on what makes, changes and ends descriptors' numbers. Where no stream lives, each is a few loads and the C library's
- * own call.
+ * Hooks on what makes, changes and ends descriptors' numbers. Where no stream lives, each is a few loads and the C
+ * library's own call.
  */
 #include "shim/direct/descriptors.h"
 #include "shim/direct/duplicate.h"

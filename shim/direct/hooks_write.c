@@ -36,16 +36,16 @@ TG_EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, __CON
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_begin(fd);
-	return stream != NULL ? tg_transfer_write(stream, data, size, flags) :
-				tg_libc.sendto(fd, data, size, flags, to, to_size);
+	return stream != NULL ? tg_transfer_write(stream, data, size, flags)
+			      : tg_libc.sendto(fd, data, size, flags, to, to_size);
 }
 
 TG_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_begin(fd);
-	return stream != NULL ? tg_transfer_send(stream, message->msg_iov, message->msg_iovlen, flags) :
-				tg_libc.sendmsg(fd, message, flags);
+	return stream != NULL ? tg_transfer_send(stream, message->msg_iov, message->msg_iovlen, flags)
+			      : tg_libc.sendmsg(fd, message, flags);
 }
 
 TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
@@ -78,14 +78,14 @@ TG_EXPORT ssize_t pwritev2(int fd, const struct iovec *vector, int count, off_t 
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? write_at(stream, vector, count, offset, flags) :
-				tg_libc.pwritev2(fd, vector, count, offset, flags);
+	return stream != NULL ? write_at(stream, vector, count, offset, flags)
+			      : tg_libc.pwritev2(fd, vector, count, offset, flags);
 }
 
 TG_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? write_at(stream, vector, count, offset, flags) :
-				tg_libc.pwritev64v2(fd, vector, count, offset, flags);
+	return stream != NULL ? write_at(stream, vector, count, offset, flags)
+			      : tg_libc.pwritev64v2(fd, vector, count, offset, flags);
 }

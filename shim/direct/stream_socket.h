@@ -5,6 +5,8 @@
 #ifndef TG_SHIM_DIRECT_STREAM_SOCKET_H
 #define TG_SHIM_DIRECT_STREAM_SOCKET_H
 
+#include "shim/libc.h"
+
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -12,27 +14,32 @@
 
 static inline ssize_t tg_socket_receive(int fd, void *data, size_t size, int flags)
 {
-	return syscall(SYS_recvfrom, fd, data, size, flags | MSG_DONTWAIT, NULL, NULL);
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_recvfrom, fd, data, size, flags | MSG_DONTWAIT, NULL, NULL);
 }
 
 static inline ssize_t tg_socket_send(int fd, const void *data, size_t size, int flags)
 {
-	return syscall(SYS_sendto, fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_sendto, fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
 }
 
 static inline ssize_t tg_socket_receive_vector(int fd, struct msghdr *message, int flags)
 {
-	return syscall(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
 }
 
 static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message)
 {
-	return syscall(SYS_sendmsg, fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_sendmsg, fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static inline int tg_socket_shutdown(int fd, int how)
 {
-	return (int)syscall(SYS_shutdown, fd, how);
+	tg_libc_bind();
+	return (int)tg_libc.syscall(SYS_shutdown, fd, how);
 }
 
 #endif

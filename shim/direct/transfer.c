@@ -33,7 +33,8 @@ struct tg_stream *tg_transfer_begin_slowly(int fd)
 	return tg_descriptors_look_up(fd);
 }
 
-static void end(void *stream)
+/* Where a thread is cancelled, which happens in a wait alone. */
+static void cancelled(void *stream)
 {
 	tg_descriptors_put(stream);
 }
@@ -57,9 +58,33 @@ static int64_t deadline_of(const struct transfer *transfer)
 /* 0: to be tried again. */
 static int wait_for(struct transfer *transfer, unsigned events)
 {
+	volatile int r;
+
 	if (transfer->deadline == 0)
 		transfer->deadline = deadline_of(transfer);
-	return tg_readiness_wait(transfer->stream, events, transfer->deadline);
+	pthread_cleanup_push(cancelled, transfer->stream);
+	r = tg_readiness_wait(transfer->stream, events, transfer->deadline);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
+/* The same for what the stream itself has to do with the socket. */
+static int wait_for_socket(struct transfer *transfer)
+{
+	struct pollfd asked = {.fd = tg_stream_fd(transfer->stream), .events = (short)tg_stream_wants(transfer->stream, 0)};
+	int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
+	volatile int r;
+
+	if (transfer->deadline == 0)
+		transfer->deadline = deadline_of(transfer);
+	if (transfer->deadline <= now)
+		return -1;
+	if (until > transfer->deadline)
+		until = transfer->deadline;
+	pthread_cleanup_push(cancelled, transfer->stream);
+	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
+	pthread_cleanup_pop(0);
+	return r < 0 ? -1 : 0;
 }
 
 static size_t size_of(const struct iovec *vector, size_t count)
@@ -99,8 +124,8 @@ static ssize_t step(const struct transfer *transfer, bool writes, const struct i
 	if (!tg_descriptors_own(transfer->stream))
 		return -1;
 	inside = true;
-	r = writes ? tg_stream_write(transfer->stream, vector, count) :
-		     tg_stream_read(transfer->stream, vector, count, (transfer->flags & MSG_PEEK) != 0);
+	r = writes ? tg_stream_write(transfer->stream, vector, count)
+		   : tg_stream_read(transfer->stream, vector, count, (transfer->flags & MSG_PEEK) != 0);
 	inside = false;
 	return r;
 }
@@ -145,8 +170,7 @@ static ssize_t receive_all(struct transfer *transfer, const struct iovec *vector
 		struct iovec rest[PIECES];
 		const int pieces = rest_of(vector, count, done, rest);
 		const size_t wanted = size_of(rest, (size_t)pieces);
-		ssize_t r = done > 0 && !whole ? step(transfer, false, rest, pieces) :
-						 receive_some(transfer, rest, pieces);
+		ssize_t r = done > 0 && !whole ? step(transfer, false, rest, pieces) : receive_some(transfer, rest, pieces);
 		if (r <= 0)
 			return done > 0 ? (ssize_t)done : r;
 		done += (size_t)r;
@@ -161,7 +185,6 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 	int saved = errno;
 	ssize_t r = -1;
 
-	pthread_cleanup_push(end, stream);
 	if ((flags & MSG_OOB) != 0)
 		errno = EINVAL;
 	else if ((flags & MSG_ERRQUEUE) != 0)
@@ -172,7 +195,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		r = receive_all(&transfer, vector, count);
 	if (r >= 0)
 		errno = saved;
-	pthread_cleanup_pop(1);
+	tg_descriptors_put(stream);
 	return r;
 }
 
@@ -185,14 +208,7 @@ static void settle(struct transfer *transfer)
 	while ((tg_stream_state(transfer->stream) & (TG_STREAM_OPENING | TG_STREAM_OUTPUT)) != 0 &&
 	       (tg_stream_state(transfer->stream) & TG_STREAM_ENDED) == 0 && tg_descriptors_own(transfer->stream) &&
 	       may_block(transfer)) {
-		struct pollfd asked = {.fd = tg_stream_fd(transfer->stream)};
-		int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
-		if (transfer->deadline == 0)
-			transfer->deadline = deadline_of(transfer);
-		if (transfer->deadline <= now)
-			return;
-		asked.events = (short)tg_stream_wants(transfer->stream, 0);
-		if (tg_libc.poll(&asked, 1, tg_clock_left(until < transfer->deadline ? until : transfer->deadline, now)) < 0)
+		if (wait_for_socket(transfer) != 0)
 			return;
 		inside = true;
 		tg_stream_poll(transfer->stream);
@@ -228,14 +244,13 @@ ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, s
 	int saved = errno;
 	ssize_t r = -1;
 
-	pthread_cleanup_push(end, stream);
 	if ((flags & MSG_OOB) != 0)
 		errno = EOPNOTSUPP;
 	else
 		r = send_all(&transfer, vector, count);
 	if (r >= 0)
 		errno = saved;
-	pthread_cleanup_pop(1);
+	tg_descriptors_put(stream);
 	if (r < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL) == 0) {
 		raise(SIGPIPE);
 		errno = EPIPE;

@@ -19,8 +19,7 @@ struct tg_stream *tg_transfer_begin_slowly(int fd);
 
 static inline struct tg_stream *tg_transfer_begin(int fd)
 {
-	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? NULL :
-											tg_transfer_begin_slowly(fd);
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? NULL : tg_transfer_begin_slowly(fd);
 }
 
 /* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */

@@ -1,0 +1,169 @@
+/*
+ * syscall(2): what is called by number goes the same way as by name where it concerns a stream. io_uring would read and
+ * write by itself: where TLS is spoken for the server there is none.
+ */
+#undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
+
+#include "shim/direct/descriptors.h"
+#include "shim/libc.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <sys/sendfile.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define ARGUMENTS 6
+
+/* As the kernel takes them: what is a pointer is one there as well. */
+struct call {
+	long number;
+	long argument[ARGUMENTS];
+};
+
+static int number_at(const struct call *call, int i)
+{
+	return (int)call->argument[i];
+}
+
+static void *pointer_at(const struct call *call, int i)
+{
+	return (void *)call->argument[i];
+}
+
+static size_t size_at(const struct call *call, int i)
+{
+	return (size_t)call->argument[i];
+}
+
+static long pass(const struct call *call)
+{
+	return tg_libc.syscall(call->number, call->argument[0], call->argument[1], call->argument[2], call->argument[3],
+			       call->argument[4], call->argument[5]);
+}
+
+/* True where a hook stands for the call; *ret is what it returned. */
+static bool read_or_write(const struct call *call, long *ret)
+{
+	const int fd = number_at(call, 0);
+
+	switch (call->number) {
+	case SYS_read:
+		*ret = read(fd, pointer_at(call, 1), size_at(call, 2));
+		return true;
+	case SYS_readv:
+		*ret = readv(fd, pointer_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_recvfrom:
+		*ret = recvfrom(fd, pointer_at(call, 1), size_at(call, 2), number_at(call, 3), pointer_at(call, 4),
+				pointer_at(call, 5));
+		return true;
+	case SYS_recvmsg:
+		*ret = recvmsg(fd, pointer_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_recvmmsg:
+		*ret = recvmmsg(fd, pointer_at(call, 1), (unsigned)number_at(call, 2), number_at(call, 3),
+				pointer_at(call, 4));
+		return true;
+	case SYS_write:
+		*ret = write(fd, pointer_at(call, 1), size_at(call, 2));
+		return true;
+	case SYS_writev:
+		*ret = writev(fd, pointer_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_sendto:
+		*ret = sendto(fd, pointer_at(call, 1), size_at(call, 2), number_at(call, 3), pointer_at(call, 4),
+			      (socklen_t)call->argument[5]);
+		return true;
+	case SYS_sendmsg:
+		*ret = sendmsg(fd, pointer_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_sendmmsg:
+		*ret = sendmmsg(fd, pointer_at(call, 1), (unsigned)number_at(call, 2), number_at(call, 3));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool change_numbers(const struct call *call, long *ret)
+{
+	const int fd = number_at(call, 0);
+
+	switch (call->number) {
+	case SYS_close:
+		*ret = close(fd);
+		return true;
+	case SYS_close_range:
+		*ret = close_range((unsigned)fd, (unsigned)number_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_dup:
+		*ret = dup(fd);
+		return true;
+#ifdef SYS_dup2
+	case SYS_dup2:
+		*ret = dup2(fd, number_at(call, 1));
+		return true;
+#endif
+	case SYS_dup3:
+		*ret = dup3(fd, number_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_fcntl:
+		*ret = fcntl(fd, number_at(call, 1), pointer_at(call, 2));
+		return true;
+	case SYS_ioctl:
+		*ret = ioctl(fd, (unsigned long)call->argument[1], pointer_at(call, 2));
+		return true;
+	case SYS_shutdown:
+		*ret = shutdown(fd, number_at(call, 1));
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_ring(long number)
+{
+	return number == SYS_io_uring_setup || number == SYS_io_uring_enter || number == SYS_io_uring_register;
+}
+
+/* A policy has a server speak plaintext. */
+static long call_wanted(const struct call *call)
+{
+	const bool any = atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
+	long r;
+
+	switch (call->number) {
+#ifdef SYS_accept
+	case SYS_accept:
+		return accept(number_at(call, 0), pointer_at(call, 1), pointer_at(call, 2));
+#endif
+	case SYS_accept4:
+		return accept4(number_at(call, 0), pointer_at(call, 1), pointer_at(call, 2), number_at(call, 3));
+	case SYS_listen:
+		return listen(number_at(call, 0), number_at(call, 1));
+	default:
+		break;
+	}
+	if (is_ring(call->number)) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return any && (read_or_write(call, &r) || change_numbers(call, &r)) ? r : pass(call);
+}
+
+TG_EXPORT long syscall(long number, ...)
+{
+	struct call call = {.number = number};
+	va_list arguments;
+
+	va_start(arguments, number);
+	for (int i = 0; i < ARGUMENTS; i++)
+		call.argument[i] = va_arg(arguments, long);
+	va_end(arguments);
+	tg_libc_bind();
+	return tg_descriptors_are_wanted() ? call_wanted(&call) : pass(&call);
+}
