@@ -1,10 +1,12 @@
 #include "shim/direct/readiness.h"
 
 #include "shim/direct/clock.h"
+#include "shim/direct/epolls.h"
 #include "shim/libc.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <unistd.h>
 
 /*
  * How long one thread sleeps at once while there is no verdict: another one that uses the stream may go on with the
@@ -83,48 +85,38 @@ static int wait_until(struct tg_stream *stream, unsigned events, int64_t deadlin
 	return 0;
 }
 
-static void reader_leaves(void *watch)
-{
-	atomic_fetch_sub_explicit(&((struct tg_watch *)watch)->readers, 1, memory_order_relaxed);
-}
-
 int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline)
 {
-	struct tg_watch *watch = tg_stream_watch(stream);
-	int saved = errno, r;
+	int saved = errno, r = wait_until(stream, events, deadline);
 
-	if ((events & POLLIN) == 0) {
-		r = wait_until(stream, events, deadline);
-	} else {
-		atomic_fetch_add_explicit(&watch->readers, 1, memory_order_relaxed);
-		pthread_cleanup_push(reader_leaves, watch);
-		r = wait_until(stream, events, deadline);
-		pthread_cleanup_pop(1);
-	}
 	if (r == 0)
 		errno = saved;
 	return r;
 }
 
-void tg_readiness_changed(struct tg_stream *stream)
-{
-	(void)stream;
-}
-
-void tg_readiness_forget(struct tg_stream *stream)
-{
-	(void)stream;
-}
-
 void tg_readiness_closed(int fd)
 {
-	(void)fd;
+	tg_epoll_forget(fd);
 }
+
+void tg_readiness_duplicated(int from, int fd)
+{
+	tg_epoll_duplicated(from, fd);
+}
+
+static pid_t forking;
 
 void tg_readiness_lock(void)
 {
+	tg_registrations_lock_all();
+	tg_epolls_lock_all();
+	forking = getpid();
 }
 
 void tg_readiness_unlock(void)
 {
+	const bool child = getpid() != forking;
+
+	tg_epolls_unlock_all(child);
+	tg_registrations_unlock_all(child);
 }

@@ -11,14 +11,15 @@
 
 #include "shim/direct/stream.h"
 
-/* Something was done to the stream outside of a wait: its registrations are brought up to date, and who waits is woken. */
+/* After a call on the stream outside of a wait: its registrations are brought up to date, and who waits is woken. */
 void tg_readiness_changed(struct tg_stream *stream);
 
-/* The stream's last descriptor in this process is about to be closed. */
-void tg_readiness_forget(struct tg_stream *stream);
+/* The stream's last descriptor in this process is about to be closed: `fd`, or -1 where it has been already. */
+void tg_readiness_forget(struct tg_stream *stream, int fd);
 
-/* An epoll descriptor was closed. */
+/* Any descriptor is about to be closed, or has been, or (dup(2)) is what `from` is now: it may be an epoll's. */
 void tg_readiness_closed(int fd);
+void tg_readiness_duplicated(int from, int fd);
 
 /*
  * Waits until one of `events` (POLLIN, POLLOUT) is true of the plaintext, for a call on a blocking descriptor. `deadline`

@@ -1,0 +1,101 @@
+#include "shim/direct/asked.h"
+
+#include "shim/direct/clock.h"
+#include "shim/direct/descriptors.h"
+#include "shim/libc.h"
+
+#include <errno.h>
+
+#define IN_BITS ((unsigned)(POLLIN | POLLRDNORM))
+#define OUT_BITS ((unsigned)(POLLOUT | POLLWRNORM))
+
+unsigned tg_asked_wants(struct tg_stream *stream, unsigned events)
+{
+	unsigned state = tg_stream_state(stream);
+	unsigned wants = ((events & IN_BITS) != 0 ? POLLIN : 0) | ((events & OUT_BITS) != 0 ? POLLOUT : 0);
+
+	if ((state & (TG_STREAM_OPENING | TG_STREAM_OUTPUT | TG_STREAM_ENDED)) != 0) {
+		unsigned output = (state & TG_STREAM_OUTPUT) == 0 ? wants & POLLOUT : 0;
+		wants = tg_stream_wants(stream, wants | (events & POLLRDHUP)) | output;
+	}
+	return (state & TG_STREAM_OPENING) == 0 ? wants | (events & POLLRDHUP) : wants;
+}
+
+unsigned tg_asked_look(struct tg_stream *stream, unsigned events)
+{
+	unsigned state = tg_stream_state(stream);
+
+	/* The socket is writable, and so is the stream: it need not do anything for that. */
+	if (events == POLLOUT && (state & (TG_STREAM_OUTPUT | TG_STREAM_ENDED)) == 0)
+		return POLLOUT | ((state & TG_STREAM_INPUT) != 0 ? POLLIN : 0);
+	unsigned ready = tg_stream_poll(stream);
+	state = tg_stream_state(stream);
+	if ((state & TG_STREAM_OPENING) == 0)
+		return ready | (events & (POLLERR | POLLHUP | POLLRDHUP));
+	return (state & TG_STREAM_OUTPUT) == 0 ? ready : ready & ~(unsigned)POLLOUT;
+}
+
+unsigned tg_asked_said(unsigned ready, unsigned events)
+{
+	if ((ready & POLLIN) != 0)
+		ready |= POLLRDNORM;
+	if ((ready & POLLOUT) != 0)
+		ready |= POLLWRNORM;
+	return ready & (events | POLLERR | POLLHUP);
+}
+
+uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_stream *stream)
+{
+	uint32_t flags = registration->events & (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP);
+
+	if ((flags & EPOLLET) != 0)
+		return flags | EPOLLIN | EPOLLOUT | EPOLLRDHUP;
+	return flags | tg_asked_wants(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
+}
+
+static void ask_again(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
+		      uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.u64 = tg_registration_token(registration)};
+	int saved = errno;
+
+	/* Under a number that was closed, and is another socket now, the kernel has nothing of ours. */
+	if (tg_descriptors_is(registration->fd, stream) &&
+	    tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_MOD, registration->fd, &event) == 0) {
+		registration->asked = events;
+		registration->spent = false;
+	}
+	errno = saved;
+}
+
+/* It can be reported, as far as the hint says. */
+static bool has_news(const struct tg_registration *registration, unsigned state)
+{
+	return registration->closer || ((registration->events & EPOLLET) == 0 && (state & TG_STREAM_INPUT) != 0 &&
+					(registration->events & IN_BITS) != 0);
+}
+
+void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream, bool wakes)
+{
+	const bool edge = (registration->events & EPOLLET) != 0;
+	unsigned state = tg_stream_state(stream);
+	bool woken = registration->wake;
+
+	if ((state & TG_STREAM_OUTPUT) != 0)
+		registration->told_out = false;
+	if (registration->opening && (state & TG_STREAM_OPENING) == 0) {
+		registration->opening = false;
+		tg_epoll_set_deadline(epoll, registration, TG_CLOCK_NEVER);
+		/* The edge was the handshake's. What the server reads and writes of its own accord made it pass. */
+		registration->closer = edge && wakes;
+	}
+	if (registration->disabled)
+		return;
+	if (has_news(registration, state))
+		tg_epoll_list(epoll, registration);
+	registration->wake = registration->listed && has_news(registration, state) &&
+			     (woken || epoll->nested || (wakes && epoll->waiters > 0));
+	uint32_t events = tg_asked_events(registration, stream);
+	if (events != registration->asked || registration->spent || (edge && registration->wake && !woken))
+		ask_again(epoll, registration, stream, events);
+}

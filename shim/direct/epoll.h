@@ -1,0 +1,34 @@
+/*
+ * epoll_ctl(2) and epoll_wait(2) of a process that has streams: registrations of streams are the kernel's with other events
+ * and a token (registrations.h), all else passes as it is.
+ *
+ * Level-triggered input is reported as long as there is some, by the kernel or from the epoll's list; edge-triggered once
+ * for each arrival, as the kernel would. EPOLLONESHOT is the kernel's own, so that of several threads one gets an event; it
+ * is armed again where the event was not for the server. EPOLLEXCLUSIVE is dropped, since the kernel could not be asked for
+ * anything else later; who modifies such a registration fails as the kernel lets it fail.
+ */
+#ifndef TG_SHIM_DIRECT_EPOLL_H
+#define TG_SHIM_DIRECT_EPOLL_H
+
+#include "shim/direct/epolls.h"
+
+/* The hook's function: with tg_libc's own for what is no stream. */
+int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event);
+
+enum tg_epoll_kind { TG_EPOLL_WAIT, TG_EPOLL_PWAIT, TG_EPOLL_PWAIT2 };
+
+/* A call of the server's: the C library's function of the same kind is what waits. */
+struct tg_epoll_call {
+	enum tg_epoll_kind kind;
+	int fd;
+	struct epoll_event *events;
+	int room;
+	int milliseconds;               /* of the first two */
+	const struct timespec *timeout; /* of the third; NULL: none */
+	const sigset_t *mask;
+};
+
+/* A cancellation point. */
+int tg_epoll_wait(const struct tg_epoll_call *call);
+
+#endif

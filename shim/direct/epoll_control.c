@@ -1,0 +1,275 @@
+/* epoll_ctl(2) on a stream. */
+#include "shim/direct/asked.h"
+#include "shim/direct/clock.h"
+#include "shim/direct/descriptors.h"
+#include "shim/direct/epoll.h"
+#include "shim/direct/readiness.h"
+#include "shim/libc.h"
+
+#include <errno.h>
+#include <sys/single_threaded.h>
+
+#define EXCLUSIVE_BITS                                                                                                     \
+	((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE | EPOLLRDNORM))
+
+/* What of the stream's state is worth the locks after a call on it. */
+static void look_for(struct tg_watch *watch)
+{
+	unsigned look = 0;
+
+	for (struct tg_registration *registration = watch->first; registration != NULL;
+	     registration = registration->of_stream) {
+		look |= TG_STREAM_OUTPUT;
+		if ((registration->events & EPOLLET) == 0)
+			look |= TG_STREAM_INPUT;
+		if (registration->opening)
+			look |= TG_STREAM_OPENING;
+	}
+	atomic_store_explicit(&watch->look, look, memory_order_relaxed);
+}
+
+static void fill(struct tg_registration *registration, const struct epoll_event *event, bool exclusive)
+{
+	registration->events = event->events & ~(uint32_t)EPOLLEXCLUSIVE;
+	registration->data = event->data;
+	registration->round = 0;
+	registration->exclusive = exclusive;
+	registration->disabled = registration->spent = registration->told_out = registration->closer = false;
+}
+
+/*
+ * A thread that waits already has to hear of an earlier deadline. Where this is the epoll's first stream, whoever waits is
+ * not counted.
+ */
+static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
+{
+	registration->opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;
+	int64_t deadline = registration->opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
+	tg_epoll_set_deadline(epoll, registration, deadline);
+	bool unknown = epoll->count == 1 && !__libc_single_threaded;
+	registration->wake = deadline != TG_CLOCK_NEVER && (unknown || (epoll->waiters > 0 && deadline < epoll->until));
+}
+
+static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream)
+{
+	struct epoll_event event = {.events = tg_asked_events(registration, stream),
+				    .data.u64 = tg_registration_token(registration)};
+	int r = tg_libc.epoll_ctl(epoll->fd, operation, registration->fd, &event);
+
+	if (r == 0)
+		registration->asked = event.events;
+	return r;
+}
+
+/* The kernel's own report follows, of a socket that is writable; where it is not, what TLS holds is looked at here. */
+static void begin(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
+{
+	unsigned both = TG_STREAM_INPUT | TG_STREAM_OUTPUT;
+
+	if ((registration->events & EPOLLET) != 0 && (tg_stream_state(stream) & both) == both)
+		registration->closer = true;
+	tg_asked_refresh(epoll, registration, stream, true);
+}
+
+static void drop(struct tg_epoll *epoll, struct tg_registration *registration)
+{
+	tg_epoll_remove(epoll, registration);
+	tg_registration_end(registration);
+}
+
+/* `before`: what the kernel may have forgotten, say because the number was closed behind our back. */
+static int add(struct tg_epoll *epoll, int operation, struct tg_stream *stream, int fd, const struct epoll_event *event,
+	       struct tg_registration *before)
+{
+	struct tg_registration *registration = tg_registration_new(tg_stream_watch(stream), stream, fd);
+
+	if (registration == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	pthread_mutex_lock(&epoll->lock);
+	tg_epoll_add(epoll, registration);
+	fill(registration, event, (event->events & EPOLLEXCLUSIVE) != 0);
+	set_deadline(epoll, registration, stream);
+	int r = ask(epoll, operation, registration, stream);
+	if (r != 0) {
+		drop(epoll, registration);
+	} else {
+		if (before != NULL)
+			drop(epoll, before);
+		begin(epoll, registration, stream);
+	}
+	pthread_mutex_unlock(&epoll->lock);
+	return r;
+}
+
+static int modify(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
+		  const struct epoll_event *event)
+{
+	pthread_mutex_lock(&epoll->lock);
+	const struct epoll_event before = {.events = registration->events, .data = registration->data};
+	const bool disabled = registration->disabled, spent = registration->spent;
+	int r = -1;
+	if (registration->exclusive || (event->events & EPOLLEXCLUSIVE) != 0) {
+		errno = EINVAL;
+	} else {
+		fill(registration, event, false);
+		set_deadline(epoll, registration, stream);
+		r = ask(epoll, EPOLL_CTL_MOD, registration, stream);
+		if (r == 0) {
+			begin(epoll, registration, stream);
+		} else {
+			fill(registration, &before, false);
+			registration->disabled = disabled;
+			registration->spent = spent;
+		}
+	}
+	pthread_mutex_unlock(&epoll->lock);
+	return r;
+}
+
+static int set(int fd, int operation, struct tg_stream *stream, int of, const struct epoll_event *event)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	struct tg_epoll *epoll = tg_epoll_get(fd);
+	int r;
+
+	if (epoll == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	if (operation == EPOLL_CTL_ADD && (event->events & EPOLLEXCLUSIVE) != 0 && (event->events & ~EXCLUSIVE_BITS) != 0) {
+		errno = EINVAL;
+		return -1;
+	}
+	tg_registrations_lock(watch);
+	struct tg_registration *registration = tg_registration_of(watch, epoll, of);
+	if (operation == EPOLL_CTL_MOD && registration != NULL)
+		r = modify(epoll, registration, stream, event);
+	else
+		r = add(epoll, operation, stream, of, event, registration);
+	tg_registrations_prune(watch);
+	look_for(watch);
+	tg_registrations_unlock(watch);
+	return r;
+}
+
+static int delete(int fd, struct tg_stream *stream, int of, struct epoll_event *event)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	struct tg_epoll *epoll = tg_epoll_find(fd);
+	int r = tg_libc.epoll_ctl(fd, EPOLL_CTL_DEL, of, event);
+
+	if (epoll == NULL || (r != 0 && errno != ENOENT))
+		return r;
+	tg_registrations_lock(watch);
+	struct tg_registration *registration = tg_registration_of(watch, epoll, of);
+	if (registration != NULL) {
+		pthread_mutex_lock(&epoll->lock);
+		drop(epoll, registration);
+		pthread_mutex_unlock(&epoll->lock);
+	}
+	tg_registrations_prune(watch);
+	look_for(watch);
+	tg_registrations_unlock(watch);
+	return r;
+}
+
+/* An epoll descriptor that another epoll has: who waits there learns of what its list holds. */
+static int control_other(int fd, int operation, int of, struct epoll_event *event)
+{
+	int r = tg_libc.epoll_ctl(fd, operation, of, event);
+	struct tg_epoll *epoll = r == 0 && operation == EPOLL_CTL_ADD ? tg_epoll_find(of) : NULL;
+
+	if (epoll == NULL)
+		return r;
+	pthread_mutex_lock(&epoll->lock);
+	epoll->nested = true;
+	for (struct tg_registration *listed = epoll->listed_first; listed != NULL; listed = listed->listed_after)
+		tg_asked_refresh(epoll, listed, listed->stream, true);
+	pthread_mutex_unlock(&epoll->lock);
+	return r;
+}
+
+int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
+{
+	struct tg_stream *stream = tg_descriptors_get(of);
+	int r;
+
+	if (stream == NULL)
+		return control_other(fd, operation, of, event);
+	if (operation == EPOLL_CTL_DEL)
+		r = delete(fd, stream, of, event);
+	else if ((operation == EPOLL_CTL_ADD || operation == EPOLL_CTL_MOD) && event != NULL)
+		r = set(fd, operation, stream, of, event);
+	else
+		r = tg_libc.epoll_ctl(fd, operation, of, event);
+	tg_descriptors_put(stream);
+	return r;
+}
+
+static void change(struct tg_registration *registration, struct tg_stream *stream)
+{
+	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
+
+	if (epoll == NULL)
+		return;
+	pthread_mutex_lock(&epoll->lock);
+	if (registration->epoll == epoll)
+		tg_asked_refresh(epoll, registration, stream, true);
+	pthread_mutex_unlock(&epoll->lock);
+}
+
+void tg_readiness_changed(struct tg_stream *stream)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	unsigned look = atomic_load_explicit(&watch->look, memory_order_relaxed);
+
+	/* Of OPENING its end is the news. */
+	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0)
+		return;
+	tg_registrations_lock(watch);
+	tg_registrations_prune(watch);
+	for (struct tg_registration *registration = watch->first; registration != NULL;
+	     registration = registration->of_stream)
+		change(registration, stream);
+	look_for(watch);
+	tg_registrations_unlock(watch);
+}
+
+/*
+ * The kernel forgets a socket when its last number is closed, in every process that has one: after a fork that may be late,
+ * and its events would be nobody's. So it is told, by whoever registered it here.
+ */
+static void forget(struct tg_registration *registration, int fd)
+{
+	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
+
+	if (epoll == NULL)
+		return;
+	pthread_mutex_lock(&epoll->lock);
+	if (registration->epoll == epoll) {
+		int saved = errno;
+		if (tg_registrations_have_forked() && registration->epoch == tg_registrations_epoch() &&
+		    registration->fd == fd)
+			tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_DEL, fd, NULL);
+		errno = saved;
+		drop(epoll, registration);
+	}
+	pthread_mutex_unlock(&epoll->lock);
+}
+
+void tg_readiness_forget(struct tg_stream *stream, int fd)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+
+	if (atomic_load_explicit(&watch->look, memory_order_relaxed) == 0)
+		return;
+	tg_registrations_lock(watch);
+	for (struct tg_registration *registration = watch->first; registration != NULL;
+	     registration = registration->of_stream)
+		forget(registration, fd);
+	tg_registrations_prune(watch);
+	look_for(watch);
+	tg_registrations_unlock(watch);
+}

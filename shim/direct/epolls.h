@@ -1,0 +1,64 @@
+/*
+ * Epoll instances that streams are registered with, by the descriptor numbers that they have, and for each
+ *
+ * - the list of registrations that may be reported without the kernel: TLS holds input of theirs, or something happened to
+ *   them that the kernel does not know of. Looked at before each wait. Who waits already, and who waits for the epoll
+ *   descriptor itself, is woken by asking the kernel for EPOLLOUT on the socket: it is writable, or will be.
+ * - a heap of deadlines: of handshakes that are not finished, and silent clients.
+ *
+ * What is in here once stays in memory. Locks: see registrations.h.
+ */
+#ifndef TG_SHIM_DIRECT_EPOLLS_H
+#define TG_SHIM_DIRECT_EPOLLS_H
+
+#include "shim/direct/registrations.h"
+
+#include <pthread.h>
+
+struct tg_epoll {
+	pthread_mutex_t lock;
+	struct tg_epoll *next; /* all that there are, or all that are free */
+	struct tg_epoll *next_free;
+	int fd;                 /* one of its numbers */
+	int numbers;            /* how many it has */
+	_Atomic unsigned count; /* registrations */
+	unsigned waiters;       /* threads that are in the kernel, or about to be */
+	bool nested;            /* another epoll has it */
+	bool turn;              /* with room for one event: whose it is */
+	uint32_t round;
+	int64_t until; /* the earliest deadline, as far as who waits knows */
+	struct tg_registration *first;
+	struct tg_registration *listed_first, *listed_last;
+	unsigned listed_count;
+	struct tg_registration **heap; /* from 1 */
+	size_t heap_count, heap_room;
+};
+
+/* Without a lock. NULL: no stream was ever registered with it. */
+struct tg_epoll *tg_epoll_find(int fd);
+
+/* NULL: no memory. */
+struct tg_epoll *tg_epoll_get(int fd);
+
+/* The number is not this epoll's any more. What it was the last number of is forgotten. */
+void tg_epoll_forget(int fd);
+
+/* `fd` is `from` now (dup(2)). */
+void tg_epoll_duplicated(int from, int fd);
+
+/* The rest in the epoll's lock. */
+void tg_epoll_add(struct tg_epoll *epoll, struct tg_registration *registration);
+void tg_epoll_remove(struct tg_epoll *epoll, struct tg_registration *registration);
+
+void tg_epoll_list(struct tg_epoll *epoll, struct tg_registration *registration);
+void tg_epoll_unlist(struct tg_epoll *epoll, struct tg_registration *registration);
+
+/* TG_CLOCK_NEVER takes it out. Without memory there is no deadline. */
+void tg_epoll_set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, int64_t deadline);
+struct tg_registration *tg_epoll_earliest(const struct tg_epoll *epoll);
+
+/* Around fork. */
+void tg_epolls_lock_all(void);
+void tg_epolls_unlock_all(bool child);
+
+#endif

@@ -1,0 +1,62 @@
+/* Hooks of epoll (direct/epoll.h). */
+#include "shim/direct/descriptors.h"
+#include "shim/direct/epoll.h"
+#include "shim/direct/readiness.h"
+#include "shim/libc.h"
+#include "shim/state.h"
+
+/* Number of something else until now, maybe of an epoll that was closed behind our back. */
+static int created(int fd)
+{
+	if (fd >= 0 && tg_descriptors_are_wanted()) {
+		tg_readiness_closed(fd);
+		tg_epoll_get(fd);
+	}
+	return fd;
+}
+
+TG_EXPORT int epoll_create(int size)
+{
+	tg_libc_bind();
+	return created(tg_libc.epoll_create(size));
+}
+
+TG_EXPORT int epoll_create1(int flags)
+{
+	tg_libc_bind();
+	return created(tg_libc.epoll_create1(flags));
+}
+
+TG_EXPORT int epoll_ctl(int fd, int operation, int of, struct epoll_event *event)
+{
+	tg_libc_bind();
+	return tg_epoll_control(fd, operation, of, event);
+}
+
+TG_EXPORT int epoll_wait(int fd, struct epoll_event *events, int room, int timeout)
+{
+	const struct tg_epoll_call call = {
+	    .kind = TG_EPOLL_WAIT, .fd = fd, .events = events, .room = room, .milliseconds = timeout};
+
+	tg_libc_bind();
+	return tg_epoll_wait(&call);
+}
+
+TG_EXPORT int epoll_pwait(int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask)
+{
+	const struct tg_epoll_call call = {
+	    .kind = TG_EPOLL_PWAIT, .fd = fd, .events = events, .room = room, .milliseconds = timeout, .mask = mask};
+
+	tg_libc_bind();
+	return tg_epoll_wait(&call);
+}
+
+TG_EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int room, const struct timespec *timeout,
+			   const sigset_t *mask)
+{
+	const struct tg_epoll_call call = {
+	    .kind = TG_EPOLL_PWAIT2, .fd = fd, .events = events, .room = room, .timeout = timeout, .mask = mask};
+
+	tg_libc_bind();
+	return tg_epoll_wait(&call);
+}
