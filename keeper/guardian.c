@@ -3,6 +3,7 @@
 #include "keeper/clock.h"
 #include "keeper/family.h"
 #include "keeper/link.h"
+#include "keeper/relay.h"
 #include "keeper/tree.h"
 #include "keeper/worker.h"
 #include "loader/identity.h"
@@ -50,6 +51,7 @@ struct guardian {
 	int worker_pidfd;
 	int64_t worker_since;
 	int64_t restart_at; /* -1: a worker runs */
+	struct tg_relay relay;
 	char last_words[128];
 	int64_t ready_at; /* generation 1 is there; -1 before */
 	bool reported;
@@ -62,7 +64,7 @@ struct guardian {
 	rlim_t descriptor_limit;
 };
 
-enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_CALLERS };
+enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_RELAY, POLL_CALLERS };
 
 static void say(struct guardian *guardian, enum tg_log_level level, const char *text)
 {
@@ -81,6 +83,39 @@ static bool may_hold(const struct guardian *guardian, uid_t uid)
 		if (guardian->users.users.ids[i] == uid)
 			return true;
 	return false;
+}
+
+/* Where it is, for `status`. */
+static void show_relay(const struct guardian *guardian)
+{
+	const struct tg_link_message message = {.kind = TG_LINK_RELAY, .value = guardian->relay.pid};
+
+	if (guardian->link >= 0)
+		tg_link_send(guardian->link, &message, NULL, 0);
+}
+
+static void want_relay(struct guardian *guardian, bool wanted)
+{
+	const int result = tg_relay_want(&guardian->relay, guardian->keeper, wanted);
+	char text[128];
+
+	if (result < 0) {
+		snprintf(text, sizeof(text), "the relay cannot be started: %s; connections that need it are closed",
+			 strerror(-result));
+		say(guardian, TG_LOG_ERROR, text);
+	}
+	show_relay(guardian);
+}
+
+static void relay_died(struct guardian *guardian, int status)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "the relay died (%s %d): its connections have ended%s",
+		 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+		 guardian->relay.is_wanted ? ", it is started again" : "");
+	say(guardian, TG_LOG_ERROR, text);
+	show_relay(guardian);
 }
 
 /* Takes the dead worker off. Returns its status as waitpid(2) has it. */
@@ -193,6 +228,8 @@ static void hear_worker(struct guardian *guardian)
 			if (answer.value == 0)
 				fds[0] = fds[1] = -1;
 			tg_link_send(guardian->link, &answer, NULL, 0);
+		} else if (message.kind == TG_LINK_RELAY && guardian->keeper->policy_fd >= 0) {
+			want_relay(guardian, message.value != 0);
 		} else if (message.kind == TG_LINK_READY && guardian->ready_at < 0 && message.users.count <= TG_USERS_MAX) {
 			guardian->users = message;
 			guardian->ready_at = tg_monotonic_ms();
@@ -370,6 +407,8 @@ static int wait_ms(const struct guardian *guardian)
 
 	if (guardian->restart_at >= 0 && guardian->restart_at < until)
 		until = guardian->restart_at;
+	if (guardian->relay.restart_at >= 0 && guardian->relay.restart_at < until)
+		until = guardian->relay.restart_at;
 	if (report_is_due(guardian) && guardian->ready_at + REPORT_MS < until)
 		until = guardian->ready_at + REPORT_MS;
 	if (guardian->tree.count == 0 && now + TG_TREE_LOOK_MS < until)
@@ -390,6 +429,7 @@ static bool turn(struct guardian *guardian)
 	const size_t total = POLL_CALLERS + callers + members;
 	const bool listening = guardian->ready_at >= 0 && tg_monotonic_ms() >= guardian->listen_again;
 	struct pollfd *polls = guardian->polls;
+	int status = 0;
 
 	if (total > guardian->poll_room) {
 		polls = reallocarray(guardian->polls, total * 2, sizeof(*polls));
@@ -405,6 +445,7 @@ static bool turn(struct guardian *guardian)
 	polls[POLL_WORKER] = (struct pollfd){.fd = guardian->worker_pidfd, .events = POLLIN};
 	polls[POLL_STARTED] =
 	    (struct pollfd){.fd = guardian->started_gone ? -1 : guardian->keeper->started_pidfd, .events = POLLIN};
+	polls[POLL_RELAY] = (struct pollfd){.fd = guardian->relay.link, .events = POLLIN};
 	for (size_t i = 0; i < callers; i++)
 		polls[POLL_CALLERS + i] =
 		    (struct pollfd){.fd = guardian->callers[i].fd, .events = guardian->callers[i].kind == 0 ? POLLIN : 0};
@@ -428,7 +469,12 @@ static bool turn(struct guardian *guardian)
 		guardian->restart_at = tg_monotonic_ms() + PAUSE_MS;
 	if (report_is_due(guardian) && tg_monotonic_ms() >= guardian->ready_at + REPORT_MS)
 		refuse_started(guardian);
-	return !tg_tree_ended(&guardian->tree, guardian->keeper->report_fd);
+	if (tg_relay_hear(&guardian->relay, &status))
+		relay_died(guardian, status);
+	if (tg_relay_run(&guardian->relay, guardian->keeper))
+		show_relay(guardian);
+	/* connections that a process gave away before it became a program of another user's */
+	return guardian->relay.is_busy || !tg_tree_ended(&guardian->tree, guardian->keeper->report_fd);
 }
 
 static void end_worker(struct guardian *guardian)
@@ -459,6 +505,7 @@ int tg_guardian_run(struct tg_keeper *keeper)
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		guardian.descriptor_limit = limit.rlim_cur;
+	tg_relay_init(&guardian.relay);
 	guardian.listener = tg_channel_listen(keeper->tree);
 	result = guardian.listener;
 	if (result >= 0) {
@@ -475,6 +522,7 @@ int tg_guardian_run(struct tg_keeper *keeper)
 		tg_tree_add(&guardian.tree, keeper->started_pid, member);
 	while (turn(&guardian))
 		continue;
+	tg_relay_end(&guardian.relay);
 	end_worker(&guardian);
 	tg_tree_free(&guardian.tree);
 	free(guardian.polls);

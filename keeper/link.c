@@ -12,6 +12,16 @@ int tg_link_send(int fd, const struct tg_link_message *message, const int *fds, 
 	return sent < 0 ? (int)sent : 0;
 }
 
+int tg_link_ask_relay(int fd, const struct tg_document *document)
+{
+	struct tg_link_message message = {.kind = TG_LINK_RELAY};
+
+	for (size_t i = 0; i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken)
+			message.value = 1;
+	return tg_link_send(fd, &message, NULL, 0);
+}
+
 int tg_link_receive(int fd, struct tg_link_message *ret, int ret_fds[2])
 {
 	const ssize_t size = tg_channel_receive(fd, ret, sizeof(*ret), ret_fds, 2);

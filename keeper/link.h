@@ -5,6 +5,7 @@
 #define TG_KEEPER_LINK_H
 
 #include "keeper/users.h"
+#include "page/policy.h"
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,6 +17,7 @@ enum tg_link_kind {
 	TG_LINK_CONNECTION, /* guardian: a connection, value is its tg_request_kind */
 	TG_LINK_LOG,        /* guardian: a line for the log; value is its level */
 	TG_LINK_END,        /* guardian: the tree has ended */
+	TG_LINK_RELAY,      /* worker: whether the policy needs a relay; guardian: its process id, 0: none runs */
 };
 
 struct tg_link_message {
@@ -32,6 +34,9 @@ struct tg_link_message {
 
 /* 0 or a negative errno; -EAGAIN where the socket does not block and the other side is behind. */
 int tg_link_send(int fd, const struct tg_link_message *message, const int *fds, int fd_count);
+
+/* Worker: says whether `document` has listeners whose servers speak plaintext. 0 or a negative errno. */
+int tg_link_ask_relay(int fd, const struct tg_document *document);
 
 /* 1, 0 at the end (the other side is gone), or a negative errno. Descriptors that did not come are -1. */
 int tg_link_receive(int fd, struct tg_link_message *ret, int ret_fds[2]);

@@ -167,6 +167,10 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 		/* from here on a log that cannot be opened is the operator's to see, not a reason to refuse the start */
 		tg_reload_open_log(keeper);
 		note_start(keeper, identity, messages, began);
+		/* before anybody is answered: the relay's socket is there when the first connection comes */
+		result = tg_link_ask_relay(link, tg_identity_document(identity));
+	}
+	if (result >= 0) {
 		result = tg_link_send(link, &ready, NULL, 0);
 	}
 	if (result < 0) {

@@ -352,6 +352,8 @@ cJSON *tg_status_json(const struct tg_status *status)
 	keeper = cJSON_AddObjectToObject(object, "keeper");
 	cJSON_AddNumberToObject(keeper, "pid", status->keeper_pid);
 	cJSON_AddBoolToObject(keeper, "alive", status->keeper_alive);
+	if (status->relay_pid > 0)
+		cJSON_AddNumberToObject(keeper, "relay", status->relay_pid);
 	cJSON_AddNumberToObject(object, "generation", (double)status->generation);
 	cJSON_AddNumberToObject(object, "warn_days", status->warn_days);
 	cJSON_AddItemToObject(object, "reload", tg_verdict_json(status->verdict));

@@ -19,6 +19,7 @@ struct tg_status {
 	const char *config;
 	pid_t keeper_pid;
 	bool keeper_alive;
+	pid_t relay_pid; /* 0: none runs */
 	uint64_t generation;
 	int warn_days;
 	const struct tg_verdict *verdict;

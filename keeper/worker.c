@@ -28,6 +28,7 @@ struct worker {
 	struct tg_reload reload;
 	struct tg_control control;
 	struct tg_expiry expiry;
+	pid_t relay_pid; /* 0: none runs */
 	bool started_gone;
 	/* when each route of a generation was last seen to match a socket */
 	struct {
@@ -96,6 +97,7 @@ static char *status_text(struct worker *worker)
 	struct tg_status status = {.config = worker->keeper->config,
 				   .keeper_pid = worker->keeper->guardian_pid,
 				   .keeper_alive = true,
+				   .relay_pid = worker->relay_pid,
 				   .generation = worker->reload.generation,
 				   .warn_days = worker->keeper->memo->warn_days,
 				   .verdict = tg_memo_verdict(worker->keeper->memo),
@@ -167,6 +169,9 @@ static bool hear_once(struct worker *worker)
 		if (!tg_log_is_stderr())
 			tg_log((enum tg_log_level)message.value, "%s", message.text);
 		return true;
+	case TG_LINK_RELAY:
+		worker->relay_pid = message.value;
+		return true;
 	case TG_LINK_END:
 		tg_log(TG_LOG_INFO, "ended: no process of the tree is left");
 		return false;
@@ -214,6 +219,7 @@ static bool turn(struct worker *worker)
 		return false;
 	tg_reload_look(&worker->reload, polls[POLL_WATCH].revents != 0);
 	if (tg_reload_run(&worker->reload)) {
+		tg_link_ask_relay(worker->link, tg_identity_document(worker->reload.serving));
 		answer_reload(worker);
 		tg_expiry_reset(&worker->expiry);
 	}
@@ -247,6 +253,7 @@ static int begin(struct worker *worker, bool first, const char *last_words)
 			tg_log(TG_LOG_ERROR, "the published policy cannot be taken over: %s", strerror(-result));
 			return TG_EXIT_OTHER;
 		}
+		tg_link_ask_relay(worker->link, tg_identity_document(serving));
 	}
 	if (tg_reload_begin(&worker->reload, keeper, worker->report, serving, generation) < 0)
 		return TG_EXIT_OTHER;

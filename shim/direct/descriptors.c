@@ -222,7 +222,7 @@ static void leave(struct tg_holder *holder, int fd, bool closing)
 			tg_stream_set_fd(holder->stream, find_number(holder));
 		return;
 	}
-	tg_readiness_forget(holder->stream);
+	tg_readiness_forget(holder->stream, closing ? fd : -1);
 	if (closing && tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream))
 		say_farewell(holder->stream);
 	/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */

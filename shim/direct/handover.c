@@ -1,25 +1,154 @@
 #include "shim/direct/handover.h"
 
+#include "shim/direct/relayed.h"
+#include "shim/environment.h"
+#include "shim/state.h"
+
 #include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+/* As in relayed.c: neither hooks of ours nor cancellation points. */
+
+static void close_all(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (fds[i] >= 0)
+			syscall(SYS_close, fds[i]);
+}
+
+static int address_of(long call, int fd, struct sockaddr_storage *ret)
+{
+	socklen_t size = sizeof *ret;
+
+	memset(ret, 0, sizeof *ret);
+	return syscall(call, fd, ret, &size) < 0 ? -errno : 0;
+}
+
+/* Gives `fd` its name; `real` is connected. */
+static int name_end(int fd, int real, const char *tree, const struct tg_policy_header *policy)
+{
+	struct tg_relay_end end;
+	struct sockaddr_un name;
+	socklen_t size = sizeof end.cookie;
+	int result = address_of(SYS_getsockname, real, &end.local);
+
+	if (result == 0)
+		result = address_of(SYS_getpeername, real, &end.peer);
+	if (result == 0 && syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &end.cookie, &size) < 0)
+		result = -errno;
+	if (result == 0)
+		result = tg_relay_name(tree, &end, policy->relay_key, &name, &size);
+	if (result == 0 && syscall(SYS_bind, fd, &name, size) < 0)
+		result = -errno;
+	return result;
+}
+
+/* What an accepted socket has from its listener and what concerns waiting in this process. */
+static void copy_timeout(int from, int to, int option)
+{
+	struct timeval value;
+	socklen_t size = sizeof value;
+
+	if (syscall(SYS_getsockopt, from, SOL_SOCKET, option, &value, &size) == 0 &&
+	    (value.tv_sec != 0 || value.tv_usec != 0))
+		syscall(SYS_setsockopt, to, SOL_SOCKET, option, &value, size);
+}
+
+/* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
+static int give_away(int real, int flags, const char *tree, const struct tg_policy_header *policy)
+{
+	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_CARRY};
+	int fds[3] = {-1, -1, -1}; /* the guest's end, the relay's, the connection on which it goes there */
+	int result;
+
+	if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
+		return -errno;
+	result = name_end(fds[0], real, tree, policy);
+	/* the byte that is never taken off (page/relay.h) */
+	if (result == 0 && syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
+		result = -errno;
+	if (result == 0) {
+		copy_timeout(real, fds[0], SO_RCVTIMEO);
+		copy_timeout(real, fds[0], SO_SNDTIMEO);
+		fds[2] = tg_relayed_connect(tree);
+		result = fds[2] < 0 ? fds[2] : 0;
+	}
+	if (result == 0) {
+		const int given[2] = {real, fds[1]};
+
+		memcpy(request.key, policy->relay_key, sizeof request.key);
+		result = tg_relayed_send(fds[2], &request, given, 2);
+		explicit_bzero(request.key, sizeof request.key);
+	}
+	if (result < 0) {
+		close_all(fds, 3);
+		return result;
+	}
+	close_all(fds + 1, 2);
+	return fds[0];
+}
 
 int tg_handover(int fd)
 {
-	(void)fd;
-	return -ENOSYS;
+	const char *tree = tg_environment_value(tg_environment.keeper);
+	const int saved_errno = errno;
+	long flags, descriptor_flags;
+	int end;
+
+	if (!tg_shim_is(TG_STATE_GOVERNED))
+		return -EACCES;
+	flags = syscall(SYS_fcntl, fd, F_GETFL);
+	descriptor_flags = syscall(SYS_fcntl, fd, F_GETFD);
+	end = flags < 0 || descriptor_flags < 0 ? -errno : give_away(fd, (int)flags, tree, tg_shim.policy);
+	if (end >= 0) {
+		/* in one step: no other thread finds the number free */
+		syscall(SYS_dup3, end, fd, descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		syscall(SYS_close, end);
+		atomic_store_explicit(&tg_relayed_seen, true, memory_order_relaxed);
+	}
+	errno = saved_errno;
+	return end < 0 ? end : 0;
+}
+
+static int send_all(int connection, const unsigned char *data, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		const long sent = syscall(SYS_sendto, connection, data + done, size - done, MSG_NOSIGNAL, NULL, 0);
+
+		if (sent > 0)
+			done += (size_t)sent;
+		else if (errno != EINTR)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	}
+	return 0;
 }
 
 int tg_handover_rest(int fd, const void *data, size_t size)
 {
-	(void)fd;
-	(void)data;
-	(void)size;
-	return -ENOSYS;
-}
+	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_REST_OF};
+	const int saved_errno = errno;
+	int connection;
+	int result;
 
-bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_storage *ret_peer)
-{
-	(void)fd;
-	(void)ret_local;
-	(void)ret_peer;
-	return false;
+	if (!tg_shim_is(TG_STATE_GOVERNED))
+		return -EACCES;
+	if (size == 0 || size > TG_RELAY_REST)
+		return -EMSGSIZE;
+	connection = tg_relayed_connect(tg_environment_value(tg_environment.keeper));
+	result = connection;
+	if (connection >= 0) {
+		request.size = (uint32_t)size;
+		memcpy(request.key, tg_shim.policy->relay_key, sizeof request.key);
+		result = tg_relayed_send(connection, &request, &fd, 1);
+		explicit_bzero(request.key, sizeof request.key);
+		if (result == 0)
+			result = send_all(connection, data, size);
+		syscall(SYS_close, connection);
+	}
+	errno = saved_errno;
+	return result;
 }

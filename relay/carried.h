@@ -1,0 +1,22 @@
+/*
+ * A connection that is carried: TLS on the real socket, plaintext on the relay's end of the pair (page/relay.h).
+ *
+ * What one side is slow to take stays in the other side's socket: at most one buffer for each direction is held here, and
+ * only as long as it is not empty. Nothing is read from the server before the verdict.
+ */
+#ifndef TG_RELAY_CARRIED_H
+#define TG_RELAY_CARRIED_H
+
+#include "page/policy.h"
+#include "relay/loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * Takes over both descriptors, which were checked, and gives the connection to `loop`, which may be another thread's.
+ * False: no memory; both are closed.
+ */
+bool tg_carried_begin(struct tg_loop *loop, int real, int end, uint64_t cookie, const struct tg_route *route);
+
+#endif

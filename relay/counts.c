@@ -1,0 +1,98 @@
+#include "relay/counts.h"
+
+#include "page/report.h"
+#include "relay/loop.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAUSE_MS 50 /* between two additions: nobody looks more often */
+#define READY 2u    /* of a section's state (layout.h) */
+#define COUNTERS ((sizeof(struct tg_section_slot) - offsetof(struct tg_section_slot, accepted)) / sizeof(uint64_t))
+
+static int report_fd = -1;
+static uint64_t (*added)[COUNTERS]; /* of each section, what the tree's page has already */
+static atomic_bool changed;
+static atomic_int_least64_t next_time;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+int tg_counts_start(int fd)
+{
+	/* what is never written to takes no memory */
+	tg_shim.report = calloc(1, sizeof(*tg_shim.report));
+	added = calloc(TG_SECTION_SLOTS, sizeof(*added));
+	if (tg_shim.report == NULL || added == NULL)
+		return -ENOMEM;
+	tg_shim.report->magic = TG_REPORT_MAGIC;
+	tg_shim.report->layout = TG_LAYOUT;
+	report_fd = fd;
+	return 0;
+}
+
+void tg_counts_changed(void)
+{
+	atomic_store_explicit(&changed, true, memory_order_release);
+}
+
+static _Atomic uint64_t *counters_of(struct tg_section_slot *slot)
+{
+	return &slot->accepted;
+}
+
+static void add_section(struct tg_report_page *page, size_t index)
+{
+	struct tg_section_slot *ours = &tg_shim.report->sections[index];
+	struct tg_section_slot *theirs = NULL;
+
+	for (size_t i = 0; i < COUNTERS; i++) {
+		const uint64_t now = atomic_load_explicit(&counters_of(ours)[i], memory_order_relaxed);
+
+		if (now == added[index][i])
+			continue;
+		if (theirs == NULL)
+			theirs = tg_report_section(page, ours->name);
+		if (theirs != NULL)
+			atomic_fetch_add_explicit(&counters_of(theirs)[i], now - added[index][i], memory_order_relaxed);
+		added[index][i] = now;
+	}
+}
+
+static void add_all(void)
+{
+	struct tg_report_page *page = NULL;
+
+	/* the tree has ended, or memory ran out: then later, or never */
+	if (tg_report_map(report_fd, true, &page) < 0)
+		return;
+	for (size_t i = 0; i < TG_SECTION_SLOTS; i++) {
+		if (atomic_load_explicit(&tg_shim.report->sections[i].state, memory_order_acquire) != READY)
+			break;
+		add_section(page, i);
+	}
+	tg_report_unmap(page);
+}
+
+int tg_counts_run(void)
+{
+	const int64_t now = tg_loop_now();
+	int64_t due;
+
+	if (!atomic_load_explicit(&changed, memory_order_acquire))
+		return -1;
+	due = atomic_load_explicit(&next_time, memory_order_relaxed);
+	if (now < due)
+		return (int)(due - now);
+	if (pthread_mutex_trylock(&lock) != 0)
+		return PAUSE_MS;
+	atomic_store_explicit(&next_time, now + PAUSE_MS, memory_order_relaxed);
+	if (atomic_exchange(&changed, false))
+		add_all();
+	pthread_mutex_unlock(&lock);
+	return -1;
+}

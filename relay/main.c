@@ -1,0 +1,151 @@
+/*
+ * tlsgraft-relay TREE LISTENER_FD POLICY_FD REPORT_FD LINK_FD
+ *
+ * Started by the keeper's guardian, not by people. Speaks TLS on the real sockets of connections that cannot be served
+ * inside the server's process, and plaintext to the server. See docs/design.md.
+ */
+#include "page/read.h"
+#include "page/tree.h"
+#include "relay/confine.h"
+#include "relay/counts.h"
+#include "relay/link.h"
+#include "relay/requests.h"
+#include "shim/direct/stream.h"
+#include "shim/generation.h"
+#include "shim/libc.h"
+#include "shim/process.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define EXIT_USAGE 64
+#define EXIT_OTHER 70
+#define LOOPS_MAX 64
+#define STACK_SIZE (256 * 1024)
+
+enum { FD_LISTENER, FD_POLICY, FD_REPORT, FD_LINK, FD_COUNT };
+
+static struct tg_loop loops[LOOPS_MAX];
+static struct tg_listener listeners[LOOPS_MAX];
+static int spare = -1;
+
+static int parse(int argc, char **argv, int ret_fds[FD_COUNT])
+{
+	if (argc != 2 + FD_COUNT || !tg_tree_valid(argv[1]))
+		return -EINVAL;
+	for (int i = 0; i < FD_COUNT; i++) {
+		char *end;
+		const long number = strtol(argv[2 + i], &end, 10);
+
+		if (*end != '\0' || number <= STDERR_FILENO || number > INT_MAX ||
+		    fcntl((int)number, F_SETFD, FD_CLOEXEC) < 0)
+			return -EINVAL;
+		ret_fds[i] = (int)number;
+	}
+	return 0;
+}
+
+/* As a guest whose policy was mapped for it. */
+static int govern(int policy_fd, int report_fd)
+{
+	int result;
+
+	tg_libc_bind();
+	result = tg_policy_map(policy_fd, &tg_shim.policy, &tg_shim.policy_size);
+	close(policy_fd);
+	if (result < 0)
+		return result;
+	madvise((void *)(uintptr_t)tg_shim.policy, tg_shim.policy_size, MADV_DONTDUMP);
+	result = tg_counts_start(report_fd);
+	if (result < 0)
+		return result;
+	tg_process_start();
+	atomic_store_explicit(&tg_shim.state, TG_STATE_GOVERNED, memory_order_release);
+	if (!tg_stream_prepare())
+		return -ENOSYS;
+	tg_generation_prepare();
+	return 0;
+}
+
+static int idle(void)
+{
+	const int counts_ms = tg_counts_run();
+	const int link_ms = tg_link_run();
+
+	return link_ms < 0 || (counts_ms >= 0 && counts_ms < link_ms) ? counts_ms : link_ms;
+}
+
+static void *run(void *loop)
+{
+	tg_loop_run(loop, idle);
+}
+
+static int start_threads(const char *tree, int listener_fd, size_t count)
+{
+	pthread_attr_t attributes;
+	int result = 0;
+
+	spare = fcntl(listener_fd, F_DUPFD_CLOEXEC, 3);
+	for (size_t i = 0; i < count && result == 0; i++) {
+		listeners[i] = (struct tg_listener){.loop = &loops[i],
+						    .loops = loops,
+						    .loop_count = count,
+						    .fd = listener_fd,
+						    .spare = &spare,
+						    .tree = tree,
+						    .key = tg_shim.policy->relay_key};
+		result = tg_loop_open(&loops[i]);
+	}
+	for (size_t i = 0; i < count && result == 0; i++)
+		result = tg_requests_listen(&listeners[i]);
+	if (result < 0)
+		return result;
+	if (pthread_attr_init(&attributes) != 0)
+		return -ENOMEM;
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	for (size_t i = 1; i < count && result == 0; i++) {
+		pthread_t thread;
+
+		result = -pthread_create(&thread, &attributes, run, &loops[i]);
+	}
+	pthread_attr_destroy(&attributes);
+	return result;
+}
+
+int main(int argc, char **argv)
+{
+	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+	const size_t count = processors < 1 ? 1 : processors > LOOPS_MAX ? LOOPS_MAX : (size_t)processors;
+	const pid_t parent = getppid();
+	int fds[FD_COUNT];
+	int result;
+
+	if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+		puts("tlsgraft-relay " TLSGRAFT_VERSION);
+		return 0;
+	}
+	if (parse(argc, argv, fds) < 0) {
+		fputs("usage: tlsgraft-relay TREE LISTENER_FD POLICY_FD REPORT_FD LINK_FD\n"
+		      "Started by tlsgraft-keeper; see tlsgraft(1).\n",
+		      stderr);
+		return EXIT_USAGE;
+	}
+	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
+	if (result == 0)
+		result = tg_confine(parent);
+	if (result == 0)
+		result = start_threads(argv[1], fds[FD_LISTENER], count);
+	if (result == 0)
+		result = tg_link_start(fds[FD_LINK], &loops[0]);
+	if (result < 0)
+		return EXIT_OTHER;
+	tg_loop_run(&loops[0], idle);
+}

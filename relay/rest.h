@@ -1,0 +1,14 @@
+/*
+ * The last ciphertext of a connection whose server closed it: received, sent, and the socket closed.
+ */
+#ifndef TG_RELAY_REST_H
+#define TG_RELAY_REST_H
+
+#include "relay/loop.h"
+
+#include <stdbool.h>
+
+/* Takes over `from`, on which `size` bytes come, and `real`. False: too many at once, or no memory; nothing was taken. */
+bool tg_rest_begin(struct tg_loop *loop, int from, int real, size_t size);
+
+#endif

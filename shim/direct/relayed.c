@@ -1,0 +1,232 @@
+#include "shim/direct/relayed.h"
+
+#include "shim/direct/handover.h"
+#include "shim/environment.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define PATIENCE_MS 2000 /* for a relay that is being started again, or that everybody asks at once */
+
+atomic_bool tg_relayed_seen;
+
+/*
+ * System calls without the C library's wrappers: those are hooks of ours, or cancellation points, which would leave
+ * descriptors behind.
+ */
+static bool name_of(int fd, struct sockaddr_un *ret, socklen_t *ret_size)
+{
+	*ret_size = sizeof *ret;
+	memset(ret, 0, sizeof *ret);
+	return syscall(SYS_getsockname, fd, ret, ret_size) == 0;
+}
+
+static bool cookie_of(int fd, uint64_t *ret)
+{
+	socklen_t size = sizeof *ret;
+
+	return syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0 && size == sizeof *ret;
+}
+
+bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENGTH + 1])
+{
+	const struct tg_policy_header *policy = tg_shim_is(TG_STATE_GOVERNED) ? tg_shim.policy : NULL;
+	const char *tree = tg_environment_value(tg_environment.keeper);
+	const int saved_errno = errno;
+	struct sockaddr_un name;
+	struct tg_relay_end end;
+	socklen_t size;
+	uint64_t cookie;
+	bool is_one;
+
+	/*
+	 * The cookie keeps a stranger from bearing a name that he has seen, the hash from making one of his own. A process
+	 * that has no policy cannot know the hash: what it takes for a guest's end it was given by its parent.
+	 */
+	is_one = name_of(fd, &name, &size) &&
+		 tg_relay_name_read(&name, size, policy ? tree : NULL, policy ? policy->relay_key : NULL, &end, ret_tree) &&
+		 cookie_of(fd, &cookie) && cookie == end.cookie;
+	if (is_one) {
+		*ret = end;
+		atomic_store_explicit(&tg_relayed_seen, true, memory_order_relaxed);
+	}
+	errno = saved_errno;
+	return is_one;
+}
+
+bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_storage *ret_peer)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+
+	if (!tg_relayed_end(fd, &end, tree))
+		return false;
+	*ret_local = end.local;
+	*ret_peer = end.peer;
+	return true;
+}
+
+void tg_relayed_look(int fd)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+
+	if (!tg_relayed_any())
+		tg_relayed_end(fd, &end, tree);
+}
+
+bool tg_relayed_is_remote(int level, int option)
+{
+	if (level != SOL_SOCKET)
+		return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6;
+	switch (option) {
+	case SO_ERROR:
+	case SO_RCVLOWAT:
+	case SO_RCVTIMEO_OLD:
+	case SO_RCVTIMEO_NEW:
+	case SO_SNDTIMEO_OLD:
+	case SO_SNDTIMEO_NEW:
+		return false;
+	default:
+		return true;
+	}
+}
+
+static int check_peer(int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t size = sizeof peer;
+
+	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+		return -errno;
+	return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
+}
+
+int tg_relayed_connect(const char *tree)
+{
+	static const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000, .tv_usec = PATIENCE_MS % 1000 * 1000};
+	struct sockaddr_un address;
+	socklen_t size;
+	int result = tree ? tg_relay_address(tree, &address, &size) : -EINVAL;
+	int fd;
+
+	if (result < 0)
+		return result;
+	fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	/* the send timeout bounds connect(2) too, where the queue is full */
+	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	do
+		result = syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
+	while (result == -EINTR);
+	if (result == 0)
+		result = check_peer(fd);
+	if (result == 0)
+		return fd;
+	syscall(SYS_close, fd);
+	return result == -EAGAIN ? -ETIMEDOUT : result;
+}
+
+int tg_relayed_send(int connection, const struct tg_relay_request *request, const int *fds, int fd_count)
+{
+	const size_t size = tg_relay_request_size((enum tg_relay_kind)request->kind);
+	struct iovec part = {.iov_base = (void *)(uintptr_t)request, .iov_len = size};
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(2 * sizeof(int))];
+	} control = {0};
+	struct msghdr message = {
+	    .msg_iov = &part,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = CMSG_SPACE((size_t)fd_count * sizeof(int)),
+	};
+	long sent;
+
+	control.header.cmsg_level = SOL_SOCKET;
+	control.header.cmsg_type = SCM_RIGHTS;
+	control.header.cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
+	memcpy(CMSG_DATA(&control.header), fds, (size_t)fd_count * sizeof(int));
+	do
+		sent = syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EINTR);
+	if (sent < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return sent == (long)size ? 0 : -EPROTO;
+}
+
+static int hear_answer(int connection, struct tg_relay_answer *ret)
+{
+	long got;
+
+	do
+		got = syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_WAITALL, NULL, NULL);
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+	return got == (long)sizeof *ret && ret->magic == TG_RELAY_MAGIC && ret->size <= sizeof ret->value ? ret->result
+													  : -ECONNRESET;
+}
+
+static int ask(int fd, const char *tree, const struct tg_relay_request *request, struct tg_relay_answer *ret)
+{
+	const int saved_errno = errno;
+	const int connection = tg_relayed_connect(tree);
+	int result = connection;
+
+	if (connection >= 0) {
+		result = tg_relayed_send(connection, request, &fd, 1);
+		if (result == 0)
+			result = hear_answer(connection, ret);
+		syscall(SYS_close, connection);
+	}
+	errno = saved_errno;
+	return result;
+}
+
+int tg_relayed_get(int fd, const char *tree, int level, int option, void *value, socklen_t *size)
+{
+	const struct tg_relay_request request = {
+	    .magic = TG_RELAY_MAGIC,
+	    .layout = TG_LAYOUT,
+	    .kind = TG_RELAY_GET,
+	    .size = *size < TG_RELAY_VALUE ? *size : TG_RELAY_VALUE,
+	    .level = level,
+	    .option = option,
+	};
+	struct tg_relay_answer answer;
+	const int result = ask(fd, tree, &request, &answer);
+
+	if (result < 0)
+		return result;
+	if (answer.size > request.size)
+		return -EPROTO;
+	memcpy(value, answer.value, answer.size);
+	*size = answer.size;
+	return 0;
+}
+
+int tg_relayed_set(int fd, const char *tree, int level, int option, const void *value, socklen_t size)
+{
+	struct tg_relay_request request = {
+	    .magic = TG_RELAY_MAGIC,
+	    .layout = TG_LAYOUT,
+	    .kind = TG_RELAY_SET,
+	    .size = size,
+	    .level = level,
+	    .option = option,
+	};
+	struct tg_relay_answer answer;
+
+	if (size > TG_RELAY_VALUE)
+		return -EINVAL;
+	memcpy(request.value, value, size);
+	return ask(fd, tree, &request, &answer);
+}
