@@ -2,9 +2,9 @@
  * What the kernel is asked for, for what a server wants to know of a stream, and what its answer means.
  *
  * Level-triggered, it is asked for what may bring the server nearer to what it wants: anything more would be answered at
- * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody looks,
- * and spares a system call for each change. Writable is a stream from the beginning, as a socket is; what is written before
- * the verdict is kept, and from the first such byte on it is not writable until then.
+ * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody
+ * looks, and spares a system call for each change. Writable is a stream from the beginning, as a socket is; what is written
+ * before the verdict is kept, and from the first such byte on it is not writable until then.
  */
 #ifndef TG_SHIM_DIRECT_ASKED_H
 #define TG_SHIM_DIRECT_ASKED_H
@@ -13,7 +13,8 @@
 
 #include <poll.h>
 
-/* POLLIN and POLLOUT of the socket, for a server that waits for `events`, which are poll(2)'s or epoll's (the same bits). */
+/* POLLIN and POLLOUT of the socket, for a server that waits for `events`, which are poll(2)'s or epoll's (the same bits).
+ */
 unsigned tg_asked_wants(struct tg_stream *stream, unsigned events);
 
 /* The kernel said `events` of the socket; 0: nothing, and the stream is to be looked at all the same. */

@@ -133,6 +133,11 @@ bool tg_descriptors_is_one(int fd)
 	return tg_entry_at(fd) != 0;
 }
 
+bool tg_descriptors_is(int fd, struct tg_stream *stream)
+{
+	return tg_entry_holder(tg_entry_at(fd)) == holder_of(stream);
+}
+
 struct tg_stream *tg_descriptors_look_up(int fd)
 {
 	struct tg_holder *holder = hold(fd);

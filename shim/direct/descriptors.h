@@ -31,6 +31,9 @@ void tg_descriptors_put(struct tg_stream *stream);
 /* Without a reference: true at this moment. */
 bool tg_descriptors_is_one(int fd);
 
+/* `fd` is this stream's, as far as is known. Takes no lock. */
+bool tg_descriptors_is(int fd, struct tg_stream *stream);
+
 /* This process owns the stream now, or did already. False: another one does. */
 bool tg_descriptors_own(struct tg_stream *stream);
 

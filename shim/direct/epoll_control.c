@@ -154,7 +154,7 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 	return r;
 }
 
-static int delete(int fd, struct tg_stream *stream, int of, struct epoll_event *event)
+static int delete (int fd, struct tg_stream *stream, int of, struct epoll_event *event)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
 	struct tg_epoll *epoll = tg_epoll_find(fd);
@@ -175,19 +175,26 @@ static int delete(int fd, struct tg_stream *stream, int of, struct epoll_event *
 	return r;
 }
 
-/* An epoll descriptor that another epoll has: who waits there learns of what its list holds. */
-static int control_other(int fd, int operation, int of, struct epoll_event *event)
+void tg_epoll_expose(int fd)
 {
-	int r = tg_libc.epoll_ctl(fd, operation, of, event);
-	struct tg_epoll *epoll = r == 0 && operation == EPOLL_CTL_ADD ? tg_epoll_find(of) : NULL;
+	struct tg_epoll *epoll = tg_epoll_find(fd);
 
 	if (epoll == NULL)
-		return r;
+		return;
 	pthread_mutex_lock(&epoll->lock);
 	epoll->nested = true;
 	for (struct tg_registration *listed = epoll->listed_first; listed != NULL; listed = listed->listed_after)
 		tg_asked_refresh(epoll, listed, listed->stream, true);
 	pthread_mutex_unlock(&epoll->lock);
+}
+
+/* It may be an epoll descriptor that another epoll has from now on. */
+static int control_other(int fd, int operation, int of, struct epoll_event *event)
+{
+	int r = tg_libc.epoll_ctl(fd, operation, of, event);
+
+	if (r == 0 && operation == EPOLL_CTL_ADD)
+		tg_epoll_expose(of);
 	return r;
 }
 
@@ -199,7 +206,7 @@ int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
 	if (stream == NULL)
 		return control_other(fd, operation, of, event);
 	if (operation == EPOLL_CTL_DEL)
-		r = delete(fd, stream, of, event);
+		r = delete (fd, stream, of, event);
 	else if ((operation == EPOLL_CTL_ADD || operation == EPOLL_CTL_MOD) && event != NULL)
 		r = set(fd, operation, stream, of, event);
 	else

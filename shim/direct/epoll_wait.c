@@ -3,56 +3,40 @@
  * the timeout, as long as none of it is for the server.
  */
 #include "shim/direct/asked.h"
-#include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/epoll.h"
+#include "shim/direct/timer.h"
 #include "shim/libc.h"
 
 #include <errno.h>
 
-/* One call, as far as it has come. Times in nanoseconds of CLOCK_MONOTONIC, INT64_MAX: never. */
+/* One call, as far as it has come. */
 struct wait {
 	const struct tg_epoll_call *call;
 	struct tg_epoll *epoll;
 	uint32_t round;
-	int64_t timeout, end; /* end: not known before it is needed */
+	struct tg_timer timer;
 };
 
-static int64_t nanoseconds(void)
+static struct tg_timer timer_of(const struct tg_epoll_call *call)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-static int64_t timeout_of(const struct tg_epoll_call *call)
-{
-	const struct timespec *timeout = call->timeout;
-
-	if (call->kind != TG_EPOLL_PWAIT2)
-		return call->milliseconds < 0 ? INT64_MAX : (int64_t)call->milliseconds * 1000000;
-	if (timeout == NULL || timeout->tv_sec > INT64_MAX / 2000000000)
-		return INT64_MAX;
-	return (int64_t)timeout->tv_sec * 1000000000 + timeout->tv_nsec;
+	return call->kind == TG_EPOLL_PWAIT2 ? tg_timer_of_timespec(call->timeout)
+					     : tg_timer_of_milliseconds(call->milliseconds);
 }
 
 static int in_kernel(const struct tg_epoll_call *call, struct epoll_event *events, int room, int64_t left)
 {
-	const struct timespec timeout = {.tv_sec = left / 1000000000, .tv_nsec = left % 1000000000};
-	int milliseconds = left == INT64_MAX			    ? -1
-			   : left > INT64_C(1000000) * (INT_MAX - 1) ? INT_MAX
-								     : (int)((left + 999999) / 1000000);
+	struct timespec timeout;
 
 	switch (call->kind) {
 	case TG_EPOLL_WAIT:
 		break;
 	case TG_EPOLL_PWAIT:
-		return tg_libc.epoll_pwait(call->fd, events, room, milliseconds, call->mask);
+		return tg_libc.epoll_pwait(call->fd, events, room, tg_timer_milliseconds(left), call->mask);
 	case TG_EPOLL_PWAIT2:
-		return tg_libc.epoll_pwait2(call->fd, events, room, left == INT64_MAX ? NULL : &timeout, call->mask);
+		return tg_libc.epoll_pwait2(call->fd, events, room, tg_timer_timespec(left, &timeout), call->mask);
 	}
-	return tg_libc.epoll_wait(call->fd, events, room, milliseconds);
+	return tg_libc.epoll_wait(call->fd, events, room, tg_timer_milliseconds(left));
 }
 
 /* The call as the server made it. */
@@ -186,9 +170,9 @@ static int filter(uint32_t round, struct epoll_event *events, int count)
 static bool is_still_ready(const struct tg_registration *registration)
 {
 	return !registration->disabled &&
-	       (registration->closer || ((registration->events & EPOLLET) == 0 &&
-					 (registration->events & (EPOLLIN | EPOLLRDNORM)) != 0 &&
-					 (tg_stream_state(registration->stream) & TG_STREAM_INPUT) != 0));
+	       (registration->closer ||
+		((registration->events & EPOLLET) == 0 && (registration->events & (EPOLLIN | EPOLLRDNORM)) != 0 &&
+		 (tg_stream_state(registration->stream) & TG_STREAM_INPUT) != 0));
 }
 
 /* In the lock. Is there something in the list to report? */
@@ -262,24 +246,13 @@ static void leave(void *arg)
 	pthread_mutex_unlock(&epoll->lock);
 }
 
-/* In the lock: how long the kernel may wait. 0 without a look at the clock. */
-static int64_t left_of(struct wait *wait, bool first)
+/* In the lock: how long the kernel may wait. */
+static int64_t left_of(struct wait *wait)
 {
 	const struct tg_registration *earliest = tg_epoll_earliest(wait->epoll);
-	int64_t left = wait->timeout;
 
 	wait->epoll->until = earliest == NULL ? TG_CLOCK_NEVER : earliest->deadline;
-	if (wait->timeout == 0 || (first && wait->timeout == INT64_MAX && earliest == NULL))
-		return wait->timeout;
-	int64_t now = nanoseconds();
-	if (wait->end == 0)
-		wait->end = wait->timeout > INT64_MAX - now ? INT64_MAX : now + wait->timeout;
-	if (wait->end != INT64_MAX)
-		left = wait->end > now ? wait->end - now : 0;
-	/* A millisecond more than the deadline, whose clock is a coarser one. */
-	if (earliest != NULL && earliest->deadline + 1 - now / 1000000 < left / 1000000)
-		left = (earliest->deadline + 1 - now / 1000000) * 1000000;
-	return left;
+	return tg_timer_left(&wait->timer, wait->epoll->until);
 }
 
 static int block(struct wait *wait, int64_t left)
@@ -293,7 +266,7 @@ static int block(struct wait *wait, int64_t left)
 }
 
 /* One round. 0: nothing for the server yet. */
-static int wait_once(struct wait *wait, bool first)
+static int wait_once(struct wait *wait)
 {
 	const struct tg_epoll_call *call = wait->call;
 	struct tg_epoll *epoll = wait->epoll;
@@ -307,7 +280,7 @@ static int wait_once(struct wait *wait, bool first)
 	if (listed)
 		room = share(epoll, room);
 	else
-		left = left_of(wait, first);
+		left = left_of(wait);
 	if (left != 0)
 		epoll->waiters++;
 	pthread_mutex_unlock(&epoll->lock);
@@ -337,7 +310,8 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 	struct wait wait = {.call = call, .epoll = tg_epoll_find(call->fd)};
 	int r;
 
-	if (wait.epoll == NULL || atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 || call->room <= 0) {
+	if (wait.epoll == NULL || atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 || call->room <= 0 ||
+	    !tg_timer_is_valid(call->timeout)) {
 		r = pass(call);
 		if (r <= 0 || !has_token(call->events, r))
 			return r;
@@ -347,10 +321,9 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 		if (r > 0 || wait.epoll == NULL)
 			return r;
 	}
-	wait.timeout = timeout_of(call);
-	for (bool first = true;; first = false) {
-		r = wait_once(&wait, first);
-		if (r != 0 || wait.timeout == 0 || (wait.end != INT64_MAX && wait.end != 0 && nanoseconds() >= wait.end))
-			return r;
-	}
+	wait.timer = timer_of(call);
+	do
+		r = wait_once(&wait);
+	while (r == 0 && !tg_timer_is_over(&wait.timer));
+	return r;
 }

@@ -46,6 +46,12 @@ void tg_epoll_forget(int fd);
 /* `fd` is `from` now (dup(2)). */
 void tg_epoll_duplicated(int from, int fd);
 
+/*
+ * `fd` may be an epoll descriptor that somebody waits for by other means than epoll_wait(2): whoever does is woken by what
+ * its list holds. For good.
+ */
+void tg_epoll_expose(int fd);
+
 /* The rest in the epoll's lock. */
 void tg_epoll_add(struct tg_epoll *epoll, struct tg_registration *registration);
 void tg_epoll_remove(struct tg_epoll *epoll, struct tg_registration *registration);

@@ -7,9 +7,9 @@
  * that had its place before, also from one that another process of the same epoll made after a fork: an event of what is
  * gone is dropped.
  *
- * Two locks, in this order: tg_registrations_lock (of the lists that begin in streams), then that of the epoll, which has all
- * else. A registration's memory and an epoll's stay for good and are used again, so that a thread with a stale token, or
- * number, may look before it locks. Neither lock is held while a stream is asked to go on, or across a wait.
+ * Two locks, in this order: tg_registrations_lock (of the lists that begin in streams), then that of the epoll, which has
+ * all else. A registration's memory and an epoll's stay for good and are used again, so that a thread with a stale token,
+ * or number, may look before it locks. Neither lock is held while a stream is asked to go on, or across a wait.
  */
 #ifndef TG_SHIM_DIRECT_REGISTRATIONS_H
 #define TG_SHIM_DIRECT_REGISTRATIONS_H
@@ -41,7 +41,7 @@ struct tg_registration {
 	bool closer;            /* to be looked at closely at the next wait */
 	bool wake;              /* the kernel is asked for EPOLLOUT to wake who waits already */
 	bool listed;            /* in the list of what may be reported without the kernel */
-	struct tg_registration *previous, *next;           /* of the epoll */
+	struct tg_registration *previous, *next; /* of the epoll */
 	struct tg_registration *listed_before, *listed_after;
 	int64_t deadline;
 	size_t place; /* in the heap of deadlines, from 1; 0: not there */

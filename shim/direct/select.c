@@ -1,0 +1,253 @@
+#include "shim/direct/asked.h"
+#include "shim/direct/descriptors.h"
+#include "shim/direct/poll.h"
+#include "shim/direct/timer.h"
+#include "shim/libc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ON_STACK 64
+#define WORD_BITS ((int)(8 * sizeof(unsigned long)))
+
+enum { READ, WRITE, EXCEPTION, SETS };
+
+/* A descriptor of a stream, and what the server waits for there. */
+struct watched {
+	int fd;
+	unsigned events;
+	struct tg_stream *stream;
+};
+
+/* One call, as far as it has come. */
+struct work {
+	const struct tg_select_call *call;
+	struct tg_timer timer;
+	unsigned long *asked[SETS]; /* as many words as the server's sets have */
+	int words;
+	struct watched *watched;
+	int watched_count;
+	void *memory;
+};
+
+/* FD_SET and the others end the program beyond FD_SETSIZE; a set may be larger. */
+static bool has(const unsigned long *set, int fd)
+{
+	return set != NULL && (set[fd / WORD_BITS] >> (fd % WORD_BITS) & 1) != 0;
+}
+
+static void put(unsigned long *set, int fd, bool value)
+{
+	unsigned long bit = 1UL << (fd % WORD_BITS);
+
+	set[fd / WORD_BITS] = value ? set[fd / WORD_BITS] | bit : set[fd / WORD_BITS] & ~bit;
+}
+
+static unsigned long *words_of(const struct tg_select_call *call, int set)
+{
+	return (unsigned long *)(void *)call->sets[set];
+}
+
+static int in_kernel(const struct work *work, int64_t left)
+{
+	const struct tg_select_call *call = work->call;
+	fd_set *read = (fd_set *)(void *)work->asked[READ], *write = (fd_set *)(void *)work->asked[WRITE],
+	       *exception = (fd_set *)(void *)work->asked[EXCEPTION];
+	struct timespec timeout;
+
+	if (call->is_pselect)
+		return tg_libc.pselect(call->count, read, write, exception, tg_timer_timespec(left, &timeout), call->mask);
+	struct timeval limit = {.tv_sec = left / 1000000000, .tv_usec = (left % 1000000000 + 999) / 1000};
+	if (limit.tv_usec == 1000000) {
+		limit.tv_sec++;
+		limit.tv_usec = 0;
+	}
+	return tg_libc.select(call->count, read, write, exception, left == INT64_MAX ? NULL : &limit);
+}
+
+static int pass(const struct tg_select_call *call)
+{
+	if (call->is_pselect)
+		return tg_libc.pselect(call->count, call->sets[READ], call->sets[WRITE], call->sets[EXCEPTION],
+				       call->timeout, call->mask);
+	return tg_libc.select(call->count, call->sets[READ], call->sets[WRITE], call->sets[EXCEPTION], call->limit);
+}
+
+/* Calls for each descriptor in a set of what is read or written; returns how many of them are streams. */
+static int find(const struct tg_select_call *call, struct watched *ret, int room)
+{
+	const unsigned long *read = words_of(call, READ), *write = words_of(call, WRITE);
+	int found = 0;
+
+	for (int base = 0; base < call->count; base += WORD_BITS) {
+		unsigned long bits =
+		    (read == NULL ? 0 : read[base / WORD_BITS]) | (write == NULL ? 0 : write[base / WORD_BITS]);
+		for (; bits != 0; bits &= bits - 1) {
+			int fd = base + __builtin_ctzl(bits);
+			if (fd >= call->count)
+				break;
+			tg_epoll_expose(fd);
+			if (!tg_descriptors_is_one(fd))
+				continue;
+			if (found < room)
+				ret[found] = (struct watched){
+				    .fd = fd, .events = (has(read, fd) ? POLLIN : 0U) | (has(write, fd) ? POLLOUT : 0U)};
+			found++;
+		}
+	}
+	return found;
+}
+
+static bool holds_input(const struct watched *watched)
+{
+	return (watched->events & POLLIN) != 0 && (tg_stream_state(watched->stream) & TG_STREAM_INPUT) != 0;
+}
+
+/* What to ask the kernel. Returns how long it may wait. */
+static int64_t prepare(struct work *work)
+{
+	int64_t deadline = TG_CLOCK_NEVER;
+	bool wait = true;
+
+	for (int set = 0; set < SETS; set++)
+		if (words_of(work->call, set) != NULL)
+			memcpy(work->asked[set], words_of(work->call, set), (size_t)work->words * sizeof(unsigned long));
+		else
+			memset(work->asked[set], 0, (size_t)work->words * sizeof(unsigned long));
+	for (int i = 0; i < work->watched_count; i++) {
+		const struct watched *watched = &work->watched[i];
+		if (watched->stream == NULL)
+			continue;
+		unsigned wants = tg_asked_wants(watched->stream, watched->events);
+		put(work->asked[READ], watched->fd, (wants & POLLIN) != 0);
+		put(work->asked[WRITE], watched->fd, (wants & POLLOUT) != 0);
+		int64_t own = tg_stream_deadline(watched->stream);
+		if (own < deadline)
+			deadline = own;
+		if (holds_input(watched))
+			wait = false;
+	}
+	return wait ? tg_timer_left(&work->timer, deadline) : 0;
+}
+
+/* What is ready goes into the sets that the kernel answered with. */
+static void look(struct work *work, const struct watched *watched)
+{
+	unsigned events =
+	    (has(work->asked[READ], watched->fd) ? POLLIN : 0U) | (has(work->asked[WRITE], watched->fd) ? POLLOUT : 0U);
+	unsigned ready = 0;
+	int saved = errno;
+
+	if (events != 0 || holds_input(watched) || tg_stream_deadline(watched->stream) <= tg_clock_now())
+		ready = tg_descriptors_own(watched->stream) ? tg_asked_look(watched->stream, events) : events;
+	errno = saved;
+	put(work->asked[READ], watched->fd, (watched->events & POLLIN) != 0 && (ready & (POLLIN | POLLHUP | POLLERR)) != 0);
+	put(work->asked[WRITE], watched->fd, (watched->events & POLLOUT) != 0 && (ready & (POLLOUT | POLLERR)) != 0);
+}
+
+static int count_bits(const struct work *work)
+{
+	int count = 0;
+
+	for (int set = 0; set < SETS; set++)
+		for (int i = 0; i < work->words; i++)
+			count += __builtin_popcountl(work->asked[set][i]);
+	return count;
+}
+
+static int look_at_all(struct work *work)
+{
+	for (int i = 0; i < work->watched_count; i++)
+		if (work->watched[i].stream != NULL)
+			look(work, &work->watched[i]);
+	return count_bits(work);
+}
+
+static void answer(const struct work *work)
+{
+	struct timeval *limit = work->call->limit;
+
+	for (int set = 0; set < SETS; set++)
+		if (words_of(work->call, set) != NULL)
+			memcpy(words_of(work->call, set), work->asked[set], (size_t)work->words * sizeof(unsigned long));
+	if (limit == NULL)
+		return;
+	int64_t left = work->timer.end == 0 ? work->timer.timeout : work->timer.end - tg_timer_now();
+	limit->tv_sec = left > 0 ? left / 1000000000 : 0;
+	limit->tv_usec = left > 0 ? left % 1000000000 / 1000 : 0;
+}
+
+static void release(void *arg)
+{
+	struct work *work = arg;
+
+	for (int i = 0; i < work->watched_count; i++)
+		if (work->watched[i].stream != NULL)
+			tg_descriptors_put(work->watched[i].stream);
+	free(work->memory);
+}
+
+static int go_on(struct work *work)
+{
+	int r;
+
+	for (int i = 0; i < work->watched_count; i++)
+		work->watched[i].stream = tg_descriptors_get(work->watched[i].fd);
+	pthread_cleanup_push(release, work);
+	do {
+		r = in_kernel(work, prepare(work));
+		if (r >= 0)
+			r = look_at_all(work);
+	} while (r == 0 && !tg_timer_is_over(&work->timer));
+	if (r >= 0)
+		answer(work);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+static bool is_valid(const struct timeval *limit)
+{
+	return limit == NULL || (limit->tv_sec >= 0 && limit->tv_usec >= 0 && limit->tv_usec < 1000000);
+}
+
+static struct tg_timer timer_of(const struct tg_select_call *call)
+{
+	struct timespec timeout;
+
+	if (call->is_pselect)
+		return tg_timer_of_timespec(call->timeout);
+	if (call->limit == NULL)
+		return tg_timer_of_timespec(NULL);
+	timeout = (struct timespec){.tv_sec = call->limit->tv_sec, .tv_nsec = call->limit->tv_usec * 1000};
+	return tg_timer_of_timespec(&timeout);
+}
+
+int tg_select(const struct tg_select_call *call)
+{
+	struct watched watched[ON_STACK];
+	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
+	struct work work = {.call = call, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
+
+	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || call->count <= 0 ||
+	    !is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
+	    (work.watched_count = find(call, watched, ON_STACK)) == 0)
+		return pass(call);
+	work.timer = timer_of(call);
+	work.words = (call->count + WORD_BITS - 1) / WORD_BITS;
+	if (call->count > FD_SETSIZE || work.watched_count > ON_STACK) {
+		const size_t words = (size_t)work.words, streams = (size_t)work.watched_count;
+		work.memory = calloc(1, streams * sizeof(struct watched) + SETS * words * sizeof(unsigned long));
+		if (work.memory == NULL) {
+			errno = ENOMEM;
+			return -1;
+		}
+		work.watched = work.memory;
+		for (size_t set = 0; set < SETS; set++)
+			work.asked[set] = (unsigned long *)(void *)(work.watched + streams) + set * words;
+		int found = find(call, work.watched, work.watched_count);
+		if (found < work.watched_count)
+			work.watched_count = found;
+	}
+	return go_on(&work);
+}
