@@ -169,7 +169,7 @@ static void bulk(int version)
 
 	for (size_t i = 0; i < BULK; i++)
 		pattern[i] = (unsigned char)(i * 31 + i / 251);
-	open_ready(&both, version, 32768);
+	open_ready(&both, version, 32768); /* with less, the kernel itself waits 200 ms and more */
 	while (up_seen < BULK || down_seen < BULK) {
 		size_t size = least(down % 39989 + 1, BULK - down);
 		const struct iovec vector[] = {{pattern + down, size / 3}, {pattern + down + size / 3, size - size / 3}};
