@@ -1,3 +1,4 @@
+#include "shim/direct/descriptors.h"
 #include "shim/environment.h"
 #include "shim/fork.h"
 #include "shim/join.h"
@@ -28,6 +29,7 @@ static void govern(void)
 	tg_process_report(0);
 	tg_signals_start(tg_shim.reload_signal, tg_shim.report);
 	set_state(TG_STATE_GOVERNED);
+	tg_descriptors_inherit();
 }
 
 static void close_down(int error)

@@ -193,6 +193,15 @@ TG_EXPORT int execle(const char *path, const char *first, ...)
 	return r;
 }
 
+/* The C library copies the number by inner calls, in a child that has our memory. */
+TG_EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *actions, int from, int fd)
+{
+	tg_libc_bind();
+	if (tg_descriptors_must_not_cross(from))
+		return posix_spawn_file_actions_addopen(actions, fd, "/dev/null", O_RDWR, 0);
+	return tg_libc.posix_spawn_file_actions_adddup2(actions, from, fd);
+}
+
 typedef __typeof__(posix_spawn) spawn_call;
 
 static int spawn(spawn_call *call, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,

@@ -12,11 +12,15 @@
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/select.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -31,6 +35,10 @@ extern ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
 extern ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags);
 extern ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, __SOCKADDR_ARG from,
 			      socklen_t *from_size);
+
+/* The same for dprintf and vdprintf. */
+extern int __dprintf_chk(int fd, int flag, const char *format, ...);
+extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
 
 /* The same for poll and ppoll. */
 extern int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);

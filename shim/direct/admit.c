@@ -3,10 +3,12 @@
  */
 #include "page/match.h"
 #include "page/read.h"
+#include "page/report.h"
 #include "shim/accepted.h"
 #include "shim/direct/claims.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/handover.h"
+#include "shim/direct/stdio.h"
 #include "shim/fork.h"
 #include "shim/generation.h"
 #include "shim/libc.h"
@@ -19,8 +21,11 @@
 #include <link.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+
+#define INHERITED 256 /* descriptors that are looked at when a program begins */
 
 enum fate { FATE_OTHER, FATE_STREAM, FATE_RELAY, FATE_CLOSED };
 
@@ -53,6 +58,13 @@ static bool maps_ring(void)
 	return found;
 }
 
+/* exit(3) writes what its FILEs hold only after this. */
+static void leave_in_order(void)
+{
+	tg_stdio_flush();
+	tg_descriptors_exit();
+}
+
 bool tg_descriptors_prepare(void)
 {
 	if (atomic_load_explicit(&prepared, memory_order_acquire))
@@ -62,6 +74,9 @@ bool tg_descriptors_prepare(void)
 	atomic_store_explicit(&has_ring, maps_ring(), memory_order_relaxed);
 	tg_fork_serve();
 	tg_generation_prepare();
+	/* After libcrypto's own, and so before it. */
+	atexit(leave_in_order);
+	at_quick_exit(tg_descriptors_exit);
 	atomic_store_explicit(&prepared, true, memory_order_release);
 	return true;
 }
@@ -101,11 +116,11 @@ static bool is_governed(const struct tg_address *local)
 	return governed;
 }
 
-static enum fate make_stream(int fd, const struct tg_route *route, int flags)
+static enum fate make_stream(int fd, int flags, const struct tg_route *route, struct tg_section_slot *counters)
 {
 	struct tg_stream *stream = tg_stream_new(fd, route);
 
-	if (stream != NULL && tg_descriptors_add(stream, fd, route->plaintext.engine, flags))
+	if (stream != NULL && tg_descriptors_add(stream, fd, flags, route->plaintext.engine, counters))
 		return FATE_STREAM;
 	if (stream != NULL)
 		tg_stream_free(stream);
@@ -118,7 +133,22 @@ static bool wants_relay(const struct tg_route *route)
 	       (route->plaintext.engine == TG_ENGINE_AUTO && atomic_load_explicit(&has_ring, memory_order_relaxed));
 }
 
-static enum fate decide(int fd, const struct tg_address *local, int flags, bool fresh)
+static enum fate take(int fd, int flags, const struct tg_route *route, struct tg_section_slot *counters, bool fresh)
+{
+	static const enum tg_plaintext_event events[] = {
+	    [FATE_STREAM] = TG_PLAINTEXT_DIRECT, [FATE_RELAY] = TG_PLAINTEXT_RELAYED, [FATE_CLOSED] = TG_PLAINTEXT_CLOSED};
+	enum fate fate = FATE_CLOSED;
+
+	if (fresh && wants_relay(route))
+		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
+	else if (fresh)
+		fate = make_stream(fd, flags, route, counters);
+	tg_report_plaintext(tg_shim.report, counters, events[fate]);
+	return fate;
+}
+
+/* `fresh`: nothing was read from it or written to it. */
+static enum fate decide(int fd, int flags, const struct tg_address *local, bool fresh)
 {
 	struct tg_generation *generation = tg_descriptors_prepare() ? tg_generation_acquire() : NULL;
 	enum fate fate = FATE_OTHER;
@@ -126,12 +156,8 @@ static enum fate decide(int fd, const struct tg_address *local, int flags, bool 
 	if (generation == NULL)
 		return is_governed(local) ? FATE_CLOSED : FATE_OTHER;
 	const struct tg_route *route = speaking_route(generation->document, local);
-	if (route != NULL && !fresh)
-		fate = FATE_CLOSED;
-	else if (route != NULL && wants_relay(route))
-		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
-	else if (route != NULL)
-		fate = make_stream(fd, route, flags);
+	if (route != NULL)
+		fate = take(fd, flags, route, generation->counters[route->policy], fresh);
 	tg_generation_unref(generation);
 	return fate;
 }
@@ -164,7 +190,7 @@ int tg_descriptors_accepted(int fd, int flags)
 	/* Whatever the number was before was closed behind our back. */
 	tg_descriptors_closed(fd);
 	if (local_address(fd, &local))
-		fate = decide(fd, &local, flags, true);
+		fate = decide(fd, flags, &local, true);
 	if (fate == FATE_CLOSED) {
 		if (!atomic_exchange(&said, true))
 			tg_say("a connection was closed: no TLS can be spoken for this server");
@@ -178,6 +204,29 @@ int tg_descriptors_accepted(int fd, int flags)
 		tg_accepted_begin(fd);
 	errno = saved;
 	return fd;
+}
+
+static bool listens(int fd)
+{
+	struct sockaddr_storage local;
+	socklen_t size = sizeof(local), flag_size = sizeof(int);
+	int listening = 0;
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_size) == 0 && listening != 0 &&
+	       getsockname(fd, (struct sockaddr *)&local, &size) == 0 &&
+	       (local.ss_family == AF_INET || local.ss_family == AF_INET6);
+}
+
+void tg_descriptors_inherit(void)
+{
+	int saved = errno;
+
+	for (int fd = 0; fd < INHERITED && tg_descriptors_are_wanted(); fd++)
+		if (listens(fd)) {
+			tg_descriptors_prepare();
+			break;
+		}
+	errno = saved;
 }
 
 static bool is_connection(int fd)
@@ -212,7 +261,7 @@ void tg_descriptors_received(int fd, int flags)
 		if (kept >= 0 && (kept & O_NONBLOCK) != 0)
 			flags |= SOCK_NONBLOCK;
 		tg_libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
-		enum fate fate = decide(fd, &local, flags, is_fresh(fd));
+		enum fate fate = decide(fd, flags, &local, is_fresh(fd));
 		if (fate == FATE_CLOSED)
 			shut_for_good(fd);
 		else if (fate != FATE_STREAM)

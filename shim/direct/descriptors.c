@@ -1,10 +1,13 @@
 #include "shim/direct/descriptors.h"
 
+#include "page/report.h"
 #include "shim/direct/handover.h"
 #include "shim/direct/holder.h"
 #include "shim/direct/readiness.h"
+#include "shim/direct/stdio.h"
 #include "shim/libc.h"
 #include "shim/process.h"
+#include "shim/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,6 +165,9 @@ bool tg_descriptors_own(struct tg_stream *stream)
 
 	if (tg_claim_take(&holder->claim))
 		return true;
+	/* Once for each connection: a server may try again and again. */
+	if (!atomic_exchange_explicit(&holder->lost, true, memory_order_relaxed))
+		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
 	errno = EIO;
 	return false;
 }
@@ -222,6 +228,8 @@ static void say_farewell(struct tg_stream *stream)
 static void leave(struct tg_holder *holder, int fd, bool closing)
 {
 	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
+	if (fd <= STDERR_FILENO)
+		tg_stdio_leave(fd);
 	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
 		if (tg_stream_fd(holder->stream) == fd)
 			tg_stream_set_fd(holder->stream, find_number(holder));
@@ -247,8 +255,20 @@ static struct tg_holder *take_out(int fd)
 	return before;
 }
 
-bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine, int flags)
+/* What the C library itself reads and writes there must not be plaintext. */
+static bool takes_stdio(int fd)
 {
+	if (fd > STDERR_FILENO || tg_stdio_enter(fd))
+		return true;
+	tg_descriptors_closing(fd);
+	return false;
+}
+
+bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
+			struct tg_section_slot *counters)
+{
+	if (fd <= STDERR_FILENO && !tg_stdio_enter(fd))
+		return false;
 	pthread_mutex_lock(&lock);
 	_Atomic uintptr_t *place = make_place(fd);
 	struct tg_holder *holder = place == NULL ? NULL : take_free();
@@ -257,8 +277,10 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine,
 		holder->stream = stream;
 		holder->claim = tg_claim_new();
 		holder->engine = engine;
+		holder->counters = counters;
 		atomic_store(&holder->home, tg_claims_process());
 		atomic_store(&holder->shared, false);
+		atomic_store(&holder->lost, false);
 		atomic_store(&holder->nonblocking, (flags & SOCK_NONBLOCK) != 0);
 		atomic_store(&holder->numbers, 0);
 		*tg_stream_holder(stream) = holder;
@@ -268,6 +290,8 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine,
 	pthread_mutex_unlock(&lock);
 	if (before != NULL)
 		leave(before, fd, false);
+	if (holder == NULL && fd <= STDERR_FILENO)
+		tg_stdio_leave(fd);
 	return holder != NULL;
 }
 
@@ -313,7 +337,7 @@ bool tg_descriptors_duplicated(int from, int fd, bool kept)
 	if (before != NULL)
 		leave(before, fd, false);
 	unref(holder);
-	return place != NULL;
+	return place != NULL && takes_stdio(fd);
 }
 
 bool tg_descriptors_is_kept(int fd)

@@ -11,6 +11,7 @@
 #ifndef TG_SHIM_DIRECT_DESCRIPTORS_H
 #define TG_SHIM_DIRECT_DESCRIPTORS_H
 
+#include "page/layout.h"
 #include "shim/direct/stream.h"
 
 #include <stdatomic.h>
@@ -52,6 +53,9 @@ static inline bool tg_descriptors_are_wanted(void)
  */
 bool tg_descriptors_prepare(void);
 
+/* At the start: prepares where a listening socket was inherited (inetd, systemd, Postfix, an executed self). */
+void tg_descriptors_inherit(void);
+
 /*
  * `fd` was just accepted, or received from another process (SCM_RIGHTS). Returns the number to give to the server: `fd`, or
  * -1 with errno ECONNABORTED where the connection had to be closed.
@@ -67,8 +71,12 @@ void tg_descriptors_received(int fd, int flags);
 /* One more than the highest number that ever was a stream. */
 int tg_descriptors_end(void);
 
-/* Enters `stream` at `fd`, which is close-on-exec; `flags` as above. False: no memory, or too high a number. */
-bool tg_descriptors_add(struct tg_stream *stream, int fd, enum tg_engine engine, int flags);
+/*
+ * Enters `stream` at `fd`, which is close-on-exec; `flags` as above; `counters` may be NULL. False: no memory, or too high
+ * a number.
+ */
+bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
+			struct tg_section_slot *counters);
 
 /* Before the real close. The stream may end here. */
 void tg_descriptors_closing(int fd);
@@ -94,6 +102,9 @@ void tg_descriptors_keep(int fd, bool kept);
  * is as before.
  */
 bool tg_descriptors_hand_over(int fd);
+
+/* `fd` is meant for a new program: false where it is no stream, or has become the relay's. */
+bool tg_descriptors_must_not_cross(int fd);
 
 /* engine = auto. */
 bool tg_descriptors_may_relay(int fd);

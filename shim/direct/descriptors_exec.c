@@ -1,10 +1,12 @@
 /* Streams that cross an exec, or another boundary that only the relay's end can cross (descriptors.h). */
+#include "page/report.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/handover.h"
 #include "shim/direct/holder.h"
 #include "shim/direct/readiness.h"
 #include "shim/libc.h"
 #include "shim/process.h"
+#include "shim/state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,8 +37,10 @@ bool tg_descriptors_hand_over(int fd)
 	bool done = false;
 
 	if (holder != NULL && tg_holder_ref(holder)) {
-		done = tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) && tg_handover(fd) == 0;
+		done = holder->engine == TG_ENGINE_AUTO && tg_stream_is_untouched(holder->stream) &&
+		       tg_claim_take(&holder->claim) && tg_handover(fd) == 0;
 		if (done) {
+			tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_RELAYED);
 			tg_claim_give_away(&holder->claim);
 			replace_all(holder, fd);
 		}
@@ -44,6 +48,16 @@ bool tg_descriptors_hand_over(int fd)
 	}
 	errno = saved;
 	return done;
+}
+
+bool tg_descriptors_must_not_cross(int fd)
+{
+	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+
+	if (holder == NULL || tg_descriptors_hand_over(fd))
+		return false;
+	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	return true;
 }
 
 bool tg_descriptors_may_relay(int fd)
@@ -67,6 +81,7 @@ static void bury(const struct tg_holder *holder)
 {
 	int end = tg_dead_end();
 
+	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
 	/* Without one the numbers are close-on-exec still. */
 	if (end < 0)
 		return;
@@ -81,13 +96,16 @@ int tg_descriptors_pass_on(int from, int fd, bool kept)
 
 	if (r < 0 || holder == NULL)
 		return r;
-	if (tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) && tg_handover(fd) == 0) {
+	if (holder->engine == TG_ENGINE_AUTO && tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) &&
+	    tg_handover(fd) == 0) {
 		tg_claim_give_away(&holder->claim);
+		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_RELAYED);
 		if (kept)
 			tg_libc.fcntl(fd, F_SETFD, 0);
 		return r;
 	}
 	int end = tg_dead_end();
+	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
 	/* Without one it is close-on-exec still. */
 	if (end >= 0) {
 		tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);

@@ -7,6 +7,7 @@
 #ifndef TG_SHIM_DIRECT_HOLDER_H
 #define TG_SHIM_DIRECT_HOLDER_H
 
+#include "page/layout.h"
 #include "page/policy.h"
 #include "shim/direct/claims.h"
 #include "shim/direct/stream.h"
@@ -23,7 +24,9 @@ struct tg_holder {
 	_Atomic uint32_t home; /* the process that made it, or a fork's child that the C library knew of */
 	atomic_bool shared;    /* another process may have it */
 	atomic_bool nonblocking;
+	atomic_bool lost; /* to another process, and counted */
 	enum tg_engine engine;
+	struct tg_section_slot *counters;
 	struct tg_holder *next; /* free ones */
 };
 
