@@ -8,6 +8,7 @@
 #include "shim/direct/claims.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/handover.h"
+#include "shim/direct/relayed.h"
 #include "shim/direct/stdio.h"
 #include "shim/fork.h"
 #include "shim/generation.h"
@@ -221,11 +222,11 @@ void tg_descriptors_inherit(void)
 {
 	int saved = errno;
 
-	for (int fd = 0; fd < INHERITED && tg_descriptors_are_wanted(); fd++)
-		if (listens(fd)) {
+	for (int fd = 0; fd < INHERITED && tg_descriptors_are_wanted(); fd++) {
+		tg_relayed_look(fd);
+		if (listens(fd))
 			tg_descriptors_prepare();
-			break;
-		}
+	}
 	errno = saved;
 }
 
@@ -256,6 +257,7 @@ void tg_descriptors_received(int fd, int flags)
 	int saved = errno;
 
 	tg_descriptors_closed(fd);
+	tg_relayed_look(fd);
 	if (is_connection(fd) && local_address(fd, &local)) {
 		int kept = tg_libc.fcntl(fd, F_GETFL);
 		if (kept >= 0 && (kept & O_NONBLOCK) != 0)

@@ -2,6 +2,7 @@
 
 #include "shim/direct/relayed.h"
 #include "shim/environment.h"
+#include "shim/libc.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -17,7 +18,7 @@ static void close_all(const int *fds, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (fds[i] >= 0)
-			syscall(SYS_close, fds[i]);
+			tg_libc.syscall(SYS_close, fds[i]);
 }
 
 static int address_of(long call, int fd, struct sockaddr_storage *ret)
@@ -38,11 +39,11 @@ static int name_end(int fd, int real, const char *tree, const struct tg_policy_h
 
 	if (result == 0)
 		result = address_of(SYS_getpeername, real, &end.peer);
-	if (result == 0 && syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &end.cookie, &size) < 0)
+	if (result == 0 && tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, &end.cookie, &size) < 0)
 		result = -errno;
 	if (result == 0)
 		result = tg_relay_name(tree, &end, policy->relay_key, &name, &size);
-	if (result == 0 && syscall(SYS_bind, fd, &name, size) < 0)
+	if (result == 0 && tg_libc.syscall(SYS_bind, fd, &name, size) < 0)
 		result = -errno;
 	return result;
 }
@@ -53,9 +54,9 @@ static void copy_timeout(int from, int to, int option)
 	struct timeval value;
 	socklen_t size = sizeof value;
 
-	if (syscall(SYS_getsockopt, from, SOL_SOCKET, option, &value, &size) == 0 &&
+	if (tg_libc.syscall(SYS_getsockopt, from, SOL_SOCKET, option, &value, &size) == 0 &&
 	    (value.tv_sec != 0 || value.tv_usec != 0))
-		syscall(SYS_setsockopt, to, SOL_SOCKET, option, &value, size);
+		tg_libc.syscall(SYS_setsockopt, to, SOL_SOCKET, option, &value, size);
 }
 
 /* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
@@ -65,11 +66,11 @@ static int give_away(int real, int flags, const char *tree, const struct tg_poli
 	int fds[3] = {-1, -1, -1}; /* the guest's end, the relay's, the connection on which it goes there */
 	int result;
 
-	if (syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
+	if (tg_libc.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
 		return -errno;
 	result = name_end(fds[0], real, tree, policy);
 	/* the byte that is never taken off (page/relay.h) */
-	if (result == 0 && syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
+	if (result == 0 && tg_libc.syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
 		result = -errno;
 	if (result == 0) {
 		copy_timeout(real, fds[0], SO_RCVTIMEO);
@@ -101,13 +102,13 @@ int tg_handover(int fd)
 
 	if (!tg_shim_is(TG_STATE_GOVERNED))
 		return -EACCES;
-	flags = syscall(SYS_fcntl, fd, F_GETFL);
-	descriptor_flags = syscall(SYS_fcntl, fd, F_GETFD);
+	flags = tg_libc.syscall(SYS_fcntl, fd, F_GETFL);
+	descriptor_flags = tg_libc.syscall(SYS_fcntl, fd, F_GETFD);
 	end = flags < 0 || descriptor_flags < 0 ? -errno : give_away(fd, (int)flags, tree, tg_shim.policy);
 	if (end >= 0) {
 		/* in one step: no other thread finds the number free */
-		syscall(SYS_dup3, end, fd, descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
-		syscall(SYS_close, end);
+		tg_libc.syscall(SYS_dup3, end, fd, descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0);
+		tg_libc.syscall(SYS_close, end);
 		atomic_store_explicit(&tg_relayed_seen, true, memory_order_relaxed);
 	}
 	errno = saved_errno;
@@ -117,7 +118,7 @@ int tg_handover(int fd)
 static int send_all(int connection, const unsigned char *data, size_t size)
 {
 	for (size_t done = 0; done < size;) {
-		const long sent = syscall(SYS_sendto, connection, data + done, size - done, MSG_NOSIGNAL, NULL, 0);
+		const long sent = tg_libc.syscall(SYS_sendto, connection, data + done, size - done, MSG_NOSIGNAL, NULL, 0);
 
 		if (sent > 0)
 			done += (size_t)sent;
@@ -147,7 +148,7 @@ int tg_handover_rest(int fd, const void *data, size_t size)
 		explicit_bzero(request.key, sizeof request.key);
 		if (result == 0)
 			result = send_all(connection, data, size);
-		syscall(SYS_close, connection);
+		tg_libc.syscall(SYS_close, connection);
 	}
 	errno = saved_errno;
 	return result;

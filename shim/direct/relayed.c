@@ -2,6 +2,7 @@
 
 #include "shim/direct/handover.h"
 #include "shim/environment.h"
+#include "shim/libc.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -23,14 +24,14 @@ static bool name_of(int fd, struct sockaddr_un *ret, socklen_t *ret_size)
 {
 	*ret_size = sizeof *ret;
 	memset(ret, 0, sizeof *ret);
-	return syscall(SYS_getsockname, fd, ret, ret_size) == 0;
+	return tg_libc.syscall(SYS_getsockname, fd, ret, ret_size) == 0;
 }
 
 static bool cookie_of(int fd, uint64_t *ret)
 {
 	socklen_t size = sizeof *ret;
 
-	return syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0 && size == sizeof *ret;
+	return tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0 && size == sizeof *ret;
 }
 
 bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENGTH + 1])
@@ -102,7 +103,7 @@ static int check_peer(int fd)
 	struct ucred peer = {.uid = (uid_t)-1};
 	socklen_t size = sizeof peer;
 
-	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
+	if (tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
 	return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
 }
@@ -117,20 +118,20 @@ int tg_relayed_connect(const char *tree)
 
 	if (result < 0)
 		return result;
-	fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
 	/* the send timeout bounds connect(2) too, where the queue is full */
-	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	do
-		result = syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
+		result = tg_libc.syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
 	while (result == -EINTR);
 	if (result == 0)
 		result = check_peer(fd);
 	if (result == 0)
 		return fd;
-	syscall(SYS_close, fd);
+	tg_libc.syscall(SYS_close, fd);
 	return result == -EAGAIN ? -ETIMEDOUT : result;
 }
 
@@ -155,7 +156,7 @@ int tg_relayed_send(int connection, const struct tg_relay_request *request, cons
 	control.header.cmsg_len = CMSG_LEN((size_t)fd_count * sizeof(int));
 	memcpy(CMSG_DATA(&control.header), fds, (size_t)fd_count * sizeof(int));
 	do
-		sent = syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL);
+		sent = tg_libc.syscall(SYS_sendmsg, connection, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -167,7 +168,7 @@ static int hear_answer(int connection, struct tg_relay_answer *ret)
 	long got;
 
 	do
-		got = syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_WAITALL, NULL, NULL);
+		got = tg_libc.syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_WAITALL, NULL, NULL);
 	while (got < 0 && errno == EINTR);
 	if (got < 0)
 		return errno == EAGAIN ? -ETIMEDOUT : -errno;
@@ -185,7 +186,7 @@ static int ask(int fd, const char *tree, const struct tg_relay_request *request,
 		result = tg_relayed_send(connection, request, &fd, 1);
 		if (result == 0)
 			result = hear_answer(connection, ret);
-		syscall(SYS_close, connection);
+		tg_libc.syscall(SYS_close, connection);
 	}
 	errno = saved_errno;
 	return result;
