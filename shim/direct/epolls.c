@@ -133,7 +133,7 @@ void tg_epoll_forget(int fd)
 
 void tg_epoll_duplicated(int from, int fd)
 {
-	if (from == fd || (tg_epoll_find(from) == NULL && tg_epoll_find(fd) == NULL))
+	if (from == fd)
 		return;
 	pthread_mutex_lock(&lock);
 	struct tg_epoll *epoll = tg_epoll_find(from);

@@ -46,10 +46,18 @@ TG_EXPORT void closefrom(int first)
 	tg_libc.closefrom(first);
 }
 
+/* An epoll's descriptor, maybe. */
+static int duplicated(int from, int fd)
+{
+	if (fd >= 0 && tg_descriptors_are_wanted())
+		tg_readiness_duplicated(from, fd);
+	return fd;
+}
+
 TG_EXPORT int dup(int fd)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? tg_duplicate_above(fd, 0, true) : tg_libc.dup(fd);
+	return tg_transfer_is_one(fd) ? tg_duplicate_above(fd, 0, true) : duplicated(fd, tg_libc.dup(fd));
 }
 
 TG_EXPORT int dup2(int from, int fd)
@@ -57,7 +65,7 @@ TG_EXPORT int dup2(int from, int fd)
 	tg_libc_bind();
 	if (from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
 		return tg_duplicate_onto(from, fd, true);
-	return tg_libc.dup2(from, fd);
+	return duplicated(from, tg_libc.dup2(from, fd));
 }
 
 TG_EXPORT int dup3(int from, int fd, int flags)
@@ -65,7 +73,7 @@ TG_EXPORT int dup3(int from, int fd, int flags)
 	tg_libc_bind();
 	if (from != fd && (flags & ~O_CLOEXEC) == 0 && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
 		return tg_duplicate_onto(from, fd, (flags & O_CLOEXEC) == 0);
-	return tg_libc.dup3(from, fd, flags);
+	return duplicated(from, tg_libc.dup3(from, fd, flags));
 }
 
 static void note_blocking(int fd, bool nonblocking)
@@ -104,6 +112,11 @@ static int control(int fd, int command, void *argument)
 	}
 }
 
+static int noted(int fd, int command, int r)
+{
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicated(fd, r) : r;
+}
+
 TG_EXPORT int fcntl(int fd, int command, ...)
 {
 	va_list arguments;
@@ -112,7 +125,8 @@ TG_EXPORT int fcntl(int fd, int command, ...)
 	void *argument = va_arg(arguments, void *);
 	va_end(arguments);
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? control(fd, command, argument) : tg_libc.fcntl(fd, command, argument);
+	return tg_transfer_is_one(fd) ? control(fd, command, argument)
+				      : noted(fd, command, tg_libc.fcntl(fd, command, argument));
 }
 
 TG_EXPORT int fcntl64(int fd, int command, ...)
@@ -123,7 +137,8 @@ TG_EXPORT int fcntl64(int fd, int command, ...)
 	void *argument = va_arg(arguments, void *);
 	va_end(arguments);
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? control(fd, command, argument) : tg_libc.fcntl64(fd, command, argument);
+	return tg_transfer_is_one(fd) ? control(fd, command, argument)
+				      : noted(fd, command, tg_libc.fcntl64(fd, command, argument));
 }
 
 static int count_readable(int fd, int *ret)
@@ -173,6 +188,7 @@ TG_EXPORT int shutdown(int fd, int how)
 	if (stream == NULL)
 		return tg_libc.shutdown(fd, how);
 	int r = tg_descriptors_own(stream) ? tg_stream_shutdown(stream, how) : -1;
+	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	return r;
 }

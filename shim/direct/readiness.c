@@ -3,6 +3,7 @@
 #include "shim/direct/clock.h"
 #include "shim/direct/epolls.h"
 #include "shim/libc.h"
+#include "shim/process.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -96,12 +97,15 @@ int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadlin
 
 void tg_readiness_closed(int fd)
 {
-	tg_epoll_forget(fd);
+	/* Between vfork(2) and exec the memory is the parent's, and the number is not. */
+	if (tg_epoll_find(fd) != NULL && !tg_process_is_vforked())
+		tg_epoll_forget(fd);
 }
 
 void tg_readiness_duplicated(int from, int fd)
 {
-	tg_epoll_duplicated(from, fd);
+	if ((tg_epoll_find(from) != NULL || tg_epoll_find(fd) != NULL) && !tg_process_is_vforked())
+		tg_epoll_duplicated(from, fd);
 }
 
 static pid_t forking;

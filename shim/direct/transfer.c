@@ -195,6 +195,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		r = receive_all(&transfer, vector, count);
 	if (r >= 0)
 		errno = saved;
+	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	return r;
 }
@@ -250,6 +251,7 @@ ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, s
 		r = send_all(&transfer, vector, count);
 	if (r >= 0)
 		errno = saved;
+	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	if (r < 0 && errno == EPIPE && (flags & MSG_NOSIGNAL) == 0) {
 		raise(SIGPIPE);
