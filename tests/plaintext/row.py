@@ -20,6 +20,9 @@ ALERT = 21
 
 
 class Row(ServerCase):
+    keys = {}  # of the listener, beside those that every row has
+    on_page = True
+
     def row(self, kind, **options):
         self.kind = kind
         self.cells = {"version": kind.version(), "notes": kind.notes}
@@ -42,14 +45,15 @@ class Row(ServerCase):
                     step()
             self.assertTrue(self.server.stop(), "the server did not end by itself")
         finally:
-            page.PART.leave(Context.results, self.id().rpartition(".")[2], kind.heading(), self.cells)
+            if self.on_page:
+                page.PART.leave(Context.results, self.id().rpartition(".")[2], kind.heading(), self.cells)
 
     def governed(self, kind, **options):
         server = self.make(kind, **options)
         ini = self.ini({
             "tlsgraft": {"reload_signal": kind.reload_signal},
             "listener plain": {
-                "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.serving),
+                "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.serving), **self.keys,
             },
         })
         options = ("--user", kind.run_user) if kind.run_user else ()
