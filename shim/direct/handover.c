@@ -12,6 +12,9 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#define SEND_BUFFER 425984       /* twice the kernel's usual limit, net.core.wmem_max */
+#define SEND_BUFFER_LEAST 327680 /* a quarter of it is more than 17 pages and what goes with them */
+
 /* As in relayed.c: neither hooks of ours nor cancellation points. */
 
 static void close_all(const int *fds, size_t count)
@@ -59,6 +62,23 @@ static void copy_timeout(int from, int to, int option)
 		tg_libc.syscall(SYS_setsockopt, to, SOL_SOCKET, option, &value, size);
 }
 
+/*
+ * Of the byte that is never taken off, the kernel keeps the whole buffer in which it came: with sendfile(2) 17 pages. It
+ * lets poll(2) report room only while three quarters of the send buffer are free (unix_writable of the kernel's
+ * af_unix.c), so a small one would never have room again.
+ */
+static int make_room(int fd)
+{
+	const int wanted = SEND_BUFFER / 2; /* the kernel doubles it (socket(7)) */
+	int room = 0;
+	socklen_t size = sizeof room;
+
+	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0)
+		return -errno;
+	return room >= SEND_BUFFER_LEAST ? 0 : -ENOBUFS;
+}
+
 /* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
 static int give_away(int real, int flags, const char *tree, const struct tg_policy_header *policy)
 {
@@ -68,7 +88,9 @@ static int give_away(int real, int flags, const char *tree, const struct tg_poli
 
 	if (tg_libc.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
 		return -errno;
-	result = name_end(fds[0], real, tree, policy);
+	result = make_room(fds[0]);
+	if (result == 0)
+		result = name_end(fds[0], real, tree, policy);
 	/* the byte that is never taken off (page/relay.h) */
 	if (result == 0 && tg_libc.syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
 		result = -errno;
