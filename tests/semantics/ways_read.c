@@ -117,9 +117,9 @@ static ssize_t by_recvmmsg(int fd, char *buffer, size_t size)
 
 	if (count <= 0)
 		return count;
-	/* a first one that is not full is followed by none, or by one that came meanwhile */
+	/* what came between the two of a first one that was not full */
 	if (count == 2 && messages[0].msg_len < parts[0].iov_len)
-		return -4;
+		memmove(buffer + messages[0].msg_len, parts[2].iov_base, messages[1].msg_len);
 	return (ssize_t)messages[0].msg_len + (count == 2 ? (ssize_t)messages[1].msg_len : 0);
 }
 
