@@ -3,6 +3,7 @@
 # TLS, one CA.
 #
 #     server_write NAME FILE FOLDER PORT CERTS CA   writes the configuration; CERTS a folder of gen.sh, CA a file or empty
+#     plain_write NAME FILE FOLDER PORT SOCKET      the same without TLS; a UNIX socket too, or (memcached) instead of PORT
 #     server_command NAME FILE                      prints the command, one word a line
 
 server_write() {
@@ -16,6 +17,10 @@ error_log $3/error.log;
 events { }
 http {
     access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    root $3/www;
     client_body_temp_path $3/b; proxy_temp_path $3/p; fastcgi_temp_path $3/f; uwsgi_temp_path $3/u; scgi_temp_path $3/s;
     server {
         listen 127.0.0.1:$4 ssl;
@@ -80,10 +85,62 @@ ${6:+tls-ca-cert-file $6}
 tls-auth-clients $([ -n "$6" ] && echo yes || echo no)
 CONFIG
         ;;
+    memcached)
+        memcached_options >"$2"
+        printf '%s\n' -Z -l 127.0.0.1 -p "$4" -o "ssl_chain_cert=$5/server.pem,ssl_key=$5/server.key" >>"$2"
+        if [ -n "$6" ]; then printf '%s\n' -o "ssl_ca_cert=$6,ssl_verify_mode=2" >>"$2"; fi
+        ;;
     *)
-        echo "$1: nginx, haproxy, apache or redis" >&2
+        echo "$1: nginx, haproxy, apache, redis or memcached" >&2
         return 64
         ;;
+    esac
+}
+
+memcached_options() { printf '%s\n' -u nobody -t 1 -c 4000 -b 1024 -U 0; }
+
+plain_write() {
+    case $1 in
+    nginx)
+        cat >"$2" <<CONFIG
+daemon off;
+master_process off;
+pid $2.pid;
+error_log $3/error.log;
+events { }
+http {
+    access_log off;
+    sendfile on;
+    tcp_nopush on;
+    keepalive_requests 1000000000;
+    root $3/www;
+    client_body_temp_path $3/b; proxy_temp_path $3/p; fastcgi_temp_path $3/f; uwsgi_temp_path $3/u; scgi_temp_path $3/s;
+    server {
+        listen 127.0.0.1:$4;
+        listen unix:$5;
+    }
+}
+CONFIG
+        ;;
+    redis)
+        cat >"$2" <<CONFIG
+port $4
+bind 127.0.0.1
+unixsocket $5
+unixsocketperm 777
+save ""
+dir $3
+CONFIG
+        ;;
+    memcached)
+        memcached_options >"$2"
+        if [ -n "$4" ]; then
+            printf '%s\n' -l 127.0.0.1 -p "$4" >>"$2"
+        else
+            printf '%s\n' -s "$5" -a 0777 >>"$2"
+        fi
+        ;;
+    *) return 64 ;;
     esac
 }
 
@@ -93,6 +150,7 @@ server_command() {
     haproxy) printf '%s\n' /usr/sbin/haproxy -db -f "$2" ;;
     apache) printf '%s\n' /usr/sbin/apache2 -X -f "$2" ;;
     redis) printf '%s\n' /usr/bin/redis-server "$2" ;;
+    memcached) echo /usr/bin/memcached && cat "$2" ;;
     *) return 64 ;;
     esac
 }
