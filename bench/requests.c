@@ -35,7 +35,7 @@ enum {
 	SOME = 256 * 1024,
 	AT_ONCE = 32,                /* handshakes, fewer than any server's backlog */
 	WARM_UP = 200,               /* milliseconds */
-	GIVE_UP = 5000,             /* milliseconds without anything */
+	GIVE_UP = 5000,              /* milliseconds without anything */
 	LARGEST_REQUEST = 32 * 1024, /* bytes */
 };
 
