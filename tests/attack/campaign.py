@@ -12,6 +12,7 @@ from attack.target import Target
 from attack.tries import NotHere, Try
 
 _ERROR_PAGE = re.compile(rb"HTTP/1\.[01] 400 |\s*<!DOCTYPE HTML")
+GREETED = ("spoken for", "no TLS", "certificate")
 EXPIRES = 6  # seconds: from the making of a session until its client's certificate ends
 
 
@@ -29,15 +30,21 @@ class Campaign:
         self.case = case
         self.server = server
         self.injected = injected
-        self.target = Target(server, case.pki)
+        self.target = Target(server, case.pki, self.tree)
         self.sessions = {}
         self.pattern = pattern
 
+    def tree(self):
+        return self.case.graft.status(self.server.pid)
+
     def attempts(self):
-        return [one for one in ATTEMPTS if one.fits(self.target) and self.pattern in one.title]
+        return [
+            one for one in ATTEMPTS
+            if one.fits(self.target) and self.pattern in one.title and (not self.server.greets or one.subject in GREETED)
+        ]
 
     def govern(self, sections):
-        self.case.ini(sections)
+        self.case.ini(self.server.sections(sections))
         self.case.assert_reloaded(self.server)
 
     # sessions
@@ -64,6 +71,8 @@ class Campaign:
         """The last policy is in force afterwards."""
         make_try = self._maker(self.target)
         for name, sections, who in sessions.phases(self.case, self.injected):
+            if self.server.spoken_for and sections["server"]["mode"] == "off":
+                continue  # it speaks no TLS then
             self.govern(sections)
             self._collect([(name, who, self.case.first_host)], make_try)
         self.govern(self.last_policy())
@@ -75,7 +84,7 @@ class Campaign:
             make_try = self._maker(self.target, self.server.open_port)
             self._collect([(sessions.LISTENER, None, self.case.first_host)], make_try)
         if twin:
-            self._collect([(sessions.TWIN, None, self.case.first_host)], self._maker(Target(twin, self.case.pki)))
+            self._collect([(sessions.TWIN, None, self.case.first_host)], self._maker(Target(twin, self.case.pki, self.tree)))
 
     def last_policy(self):
         sections = policy.sections(self.case, self.injected)
@@ -129,6 +138,8 @@ class Campaign:
             (OPEN, policy.without_certificates(self.case, self.injected)),
         )
         for kind, sections in policies:
+            if kind == OFF and self.server.spoken_for:
+                continue
             if sections:
                 self.govern(sections)
             for attempt in self.attempts():

@@ -18,8 +18,9 @@ _LIMIT = 5.0  # seconds for an answer that must come
 class Target:
     """`server` runs. Everything that is asked of it goes through here."""
 
-    def __init__(self, server, pki):
+    def __init__(self, server, pki, tree):
         self.server = server
+        self.tree = tree  # asks for its status
         self.pki = pki
         self.name = server.label
         self.processes = {}
@@ -94,6 +95,7 @@ class Target:
         pids = [self.server.pid, *procs.descendants(self.server.pid)]
         if self.server.forks_per_connection:
             pids = pids[:1]
+        pids += self.server.beside(self.tree())
         self.processes = {pid: procs.start_time(pid) for pid in pids}
         self.deaths = self._deaths_in_logs()
 

@@ -30,6 +30,8 @@ class Attacked:
     s_client_options = ()
     group = X25519  # that its key exchange is in
     open_port = None  # of a listener without client certificates
+    spoken_for = False  # it speaks plaintext, and TLS is spoken for it
+    greets = False  # it speaks first, so that its greeting is what may be stolen; the rest of the catalogue is others' to try
 
     mark = b""  # a request with a side effect, put before the ordinary one
     mark_request = b""
@@ -39,6 +41,14 @@ class Attacked:
 
     def is_marked(self, data):
         return False
+
+    def sections(self, sections):
+        """What governs it as `sections` say."""
+        return sections
+
+    def beside(self, tree):
+        """Processes that are no descendants of its own and must live. `tree`: its status."""
+        return []
 
 
 class TicketKeys:

@@ -7,11 +7,12 @@ from support.pki import HOSTS
 
 from attack.campaign import Campaign
 from attack.more_targets import MORE
+from attack.plain_targets import PLAIN
 from attack.targets import TARGETS
 
 # Each registers its attempts, in the order of the table; what must wait for a certificate's end comes last.
 from attack import certificates, names, messages, signatures, order  # noqa: F401, I001
-from attack import afterwards, hellos, secrets, plain, sessions  # noqa: F401, I001
+from attack import afterwards, hellos, secrets, plain, spoken, sessions  # noqa: F401, I001
 
 
 class Attack(ServerCase):
@@ -19,10 +20,13 @@ class Attack(ServerCase):
 
     def attack(self, kind):
         injected = self.pki.server("rsa")
-        server = self.grafted(kind, self.ini({"server": {"mode": "off"}}))
+        server = self.grafted(kind, lambda server: self.ini(server.sections({"server": {"mode": "off"}})))
         twin = self.make(kind).start() if kind.ticket_keys else None
         campaign = Campaign(self, server, injected, os.environ.get("TLSGRAFT_ATTACK", ""))
-        campaign.collect_sessions(twin)
+        if server.greets:
+            campaign.govern(campaign.last_policy())
+        else:
+            campaign.collect_sessions(twin)
         if twin:
             twin.stop()
         good = campaign.attack()
@@ -41,5 +45,5 @@ def _test(kind):
     return test
 
 
-for _kind in (*TARGETS, *MORE):
+for _kind in (*TARGETS, *MORE, *PLAIN):
     setattr(Attack, "test_" + _kind.label.replace("-", "_").lower(), _test(_kind))

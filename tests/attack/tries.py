@@ -31,7 +31,7 @@ class Try:
         self.port = target.server.port
         self.request = target.attack_request
         self.data = b""
-        self._clients = []
+        self.clients = []
 
     def pick(self, forged, good):
         return good if self.honest else forged
@@ -43,13 +43,13 @@ class Try:
         opened = connect(self.port, self.target.speak_first)
         made = (Tls13 if (version or self.version) == TLS13 else Tls12)(opened, self._patience())
         made.group = self.server.group
-        self._clients.append(made)
+        self.clients.append(made)
         return made
 
     def bare(self):
         """A client that speaks no TLS first, not even what its protocol says before."""
         made = Tls12(connect(self.port), self._patience())
-        self._clients.append(made)
+        self.clients.append(made)
         return made
 
     def _patience(self):
@@ -112,10 +112,10 @@ class Try:
             how = "unreadable"
         except Ended as end:
             how = str(end)
-            if how == "silent" and self._clients:
-                how = self.harvest(self._clients[-1])
+            if how == "silent" and self.clients:
+                how = self.harvest(self.clients[-1])
         finally:
-            for client in self._clients:
+            for client in self.clients:
                 self.data += client.data
                 client.close()
         return how or "closed", self.data

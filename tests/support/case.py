@@ -58,8 +58,9 @@ class ServerCase(unittest.TestCase):
         return server
 
     def grafted(self, kind, ini, own="rsa", run_options=(), **options):
-        """A server started by `tlsgraft run -c INI`."""
+        """A server started by `tlsgraft run -c INI`; `ini` may be a function of the server, which knows its port."""
         server = self.make(kind, own, **options)
+        ini = ini(server) if callable(ini) else ini
         if kind.run_user:
             server.give_to(kind.run_user)
             run_options = (*run_options, "--user", kind.run_user)
