@@ -197,7 +197,7 @@ await() {
     done
     case $2 in
     direct | relay)
-        keeper=$("$BUILD/bin/tlsgraft" status --json "$(cut -d" " -f2 "pids-$2")" | tr -d ' \n' | sed 's/.*"keeper":{"pid":\([0-9]*\).*/\1/')
+        keeper=$("$BUILD/bin/tlsgraft" status --json "$(cut -d" " -f2 "pids-$2")" | tr -d ' \t\n' | sed 's/.*"keeper":{"pid":\([0-9]*\).*/\1/')
         echo "$(cat "pids-$2") -p $keeper" >"pids-$2.new"
         mv "pids-$2.new" "pids-$2"
         ;;
