@@ -17,7 +17,11 @@
 #define COUNTERS ((sizeof(struct tg_section_slot) - offsetof(struct tg_section_slot, accepted)) / sizeof(uint64_t))
 
 static int report_fd = -1;
-static uint64_t (*added)[COUNTERS]; /* of each section, what the tree's page has already */
+/* Of each section, what the tree's page has already. */
+static struct added {
+	uint64_t section[COUNTERS];
+	uint64_t plaintext[TG_PLAINTEXT_EVENT_COUNT];
+} * added;
 static atomic_bool changed;
 static atomic_int_least64_t next_time;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -45,22 +49,35 @@ static _Atomic uint64_t *counters_of(struct tg_section_slot *slot)
 	return &slot->accepted;
 }
 
+static void add_counters(const _Atomic uint64_t *from, _Atomic uint64_t *to, uint64_t *before, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const uint64_t now = atomic_load_explicit(&from[i], memory_order_relaxed);
+
+		if (now == before[i])
+			continue;
+		atomic_fetch_add_explicit(&to[i], now - before[i], memory_order_relaxed);
+		before[i] = now;
+	}
+}
+
 static void add_section(struct tg_report_page *page, size_t index)
 {
 	struct tg_section_slot *ours = &tg_shim.report->sections[index];
-	struct tg_section_slot *theirs = NULL;
+	struct tg_section_slot *theirs = tg_report_section(page, ours->name);
+	const struct tg_plaintext_slot *from = &tg_shim.report->plaintext[index];
+	struct tg_plaintext_slot *to;
+	uint64_t last;
 
-	for (size_t i = 0; i < COUNTERS; i++) {
-		const uint64_t now = atomic_load_explicit(&counters_of(ours)[i], memory_order_relaxed);
-
-		if (now == added[index][i])
-			continue;
-		if (theirs == NULL)
-			theirs = tg_report_section(page, ours->name);
-		if (theirs != NULL)
-			atomic_fetch_add_explicit(&counters_of(theirs)[i], now - added[index][i], memory_order_relaxed);
-		added[index][i] = now;
-	}
+	if (theirs == NULL)
+		return;
+	to = &page->plaintext[theirs - page->sections];
+	add_counters(counters_of(ours), counters_of(theirs), added[index].section, COUNTERS);
+	add_counters(from->counts, to->counts, added[index].plaintext, TG_PLAINTEXT_EVENT_COUNT);
+	/* a guest may have let in a later one */
+	last = atomic_load_explicit(&from->last_client, memory_order_relaxed);
+	if (last > atomic_load_explicit(&to->last_client, memory_order_relaxed))
+		atomic_store_explicit(&to->last_client, last, memory_order_relaxed);
 }
 
 static void add_all(void)
