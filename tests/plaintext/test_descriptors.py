@@ -1,0 +1,240 @@
+"""What servers do with a connection's descriptors: through TLS a client sees what it would see without, or nothing."""
+
+import ssl
+from pathlib import Path
+
+from support import procs
+from support.case import ServerCase
+from support.live import Bare, Live
+from support.server import Server
+
+BIG = bytes(range(256)) * 4000
+PROGRAM = Path(__file__).resolve().parent.parent / "support" / "ways.py"
+
+
+class Ways(Server):
+    name = "ways"
+    executable = "/usr/bin/python3"
+
+    def __init__(self, home, own, native=None, way="echo"):
+        self.way = way
+        super().__init__(home, own, native)
+
+    def configure(self):
+        pass
+
+    def command(self):
+        return [self.executable, PROGRAM, self.port, self.way]
+
+    def is_ready(self):
+        return procs.listening(self.port)
+
+    def notes(self):
+        return [line for line in self.output.read_text().splitlines() if not line.startswith("tlsgraft")]
+
+
+class Descriptors(ServerCase):
+    def governed(self, way, engine="auto", **changes):
+        server = self.make(Ways, way=way)
+        section = {
+            "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", "engine": engine,
+            **self.mutual(self.pki.server("ec")), **changes,
+        }
+        ini = self.ini({"listener ways": section})
+        return server.start(wrap=self.graft.run(ini), environment=self.graft.environment())
+
+    def talk(self, server, *steps, version=ssl.TLSVersion.TLSv1_3):
+        """`steps`: (what is sent, what comes). The rest up to the end, and whether that was in order: (bytes, bool)."""
+        with Live(server.port, self.pki.clients["good"], version=version) as client:
+            for sent, comes in steps:
+                answer = client.ask(sent, lambda data, comes=comes: len(data) >= len(comes))
+                self.assertEqual(answer, comes)
+            rest = client.ask(b"")
+            self.assertTrue(client.over, "the connection was not ended")
+            return rest, not client.broken
+
+    def whole(self, way, *steps, engine="auto", ends=b""):
+        """The connection ends with a close_notify; the bad ones get nothing, before and after. The server's notes."""
+        server = self.governed(way, engine)
+        self.nobody_else(server)
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            self.assertEqual(self.talk(server, *steps, version=version), (ends, True))
+        self.nobody_else(server)
+        return server
+
+    def broken(self, way, *steps, engine="auto"):
+        """Nothing comes after the steps, in clear least of all."""
+        server = self.governed(way, engine)
+        rest, _ = self.talk(server, *steps)
+        self.assertEqual(rest, b"")
+        self.nobody_else(server)
+        return server
+
+    def nobody_else(self, server):
+        """One byte of an answer to a plaintext client may be an alert (21); to one without a certificate there is none."""
+        with Bare(server.port) as client:
+            answer = client.ask(b"hello\n")
+            self.assertTrue(client.over)
+            self.assertIn(answer[:1], (b"", b"\x15"), answer)
+            self.assertLessEqual(len(answer), 7)
+        try:
+            with Live(server.port) as client:
+                self.assertEqual(client.ask(b"hello\n"), b"")
+        except (ssl.SSLError, ConnectionResetError):
+            pass
+
+    def events(self, server):
+        """The section's counters of plaintext servers, as `status` has them."""
+        return self.graft.status(server.pid)["sections"][0]["plaintext"]
+
+    # one process
+
+    def test_echo(self):
+        server = self.governed("echo", "direct")
+        self.nobody_else(server)
+        with Live(server.port, self.pki.clients["good"]) as client:
+            for size in (1, 100, 70000, 1000000):
+                asked = BIG[:size]
+                self.assertEqual(client.ask(asked, lambda data, asked=asked: len(data) >= len(asked)), asked)
+            client.socket.unwrap()
+
+    def test_threads(self):
+        server = self.governed("threads", "direct")
+        clients = [Live(server.port, self.pki.clients["good"]) for _ in range(20)]
+        for number, client in enumerate(clients * 3):
+            asked = b"%d" % number
+            self.assertEqual(client.ask(asked, lambda data, asked=asked: data == asked), asked)
+        for client in clients:
+            client.close()
+
+    def test_server_first(self):
+        self.whole("speaks_first", (b"", b"welcome\n"), engine="direct")
+
+    def test_stdio(self):
+        server = self.whole("streams", (b"hello\n", b"by fputs by dprintf hello\n"), engine="direct")
+        self.assertEqual(server.notes()[-1], "fileno True")
+
+    def test_stdio_of_standard_descriptors(self):
+        for engine in ("auto", "direct"):
+            with self.subTest(engine):
+                self.whole("prints", (b"hello\n", b"by perror: Success\nby puts\n"), engine=engine)
+
+    def test_sendfile(self):
+        self.whole("sends_file", (b"hello\n", BIG), engine="direct")
+
+    def test_splice(self):
+        server = self.governed("splices", "direct")
+        with Live(server.port, self.pki.clients["good"]) as client:
+            self.assertEqual(client.ask(BIG[:300000], lambda data: len(data) >= 300000), BIG[:300000])
+
+    def test_numbers(self):
+        self.whole("moves", (b"hello", b"one two hello"), engine="direct")
+
+    def test_ends(self):
+        for way in ("buries", "closes_range", "closes_by_number", "exits"):
+            with self.subTest(way):
+                self.whole(way, (b"hello", b"hello"), engine="direct")
+
+    def test_calls_by_number(self):
+        server = self.whole("calls_by_number", (b"hello", b"by number hello"), engine="direct")
+        self.assertEqual(server.notes()[-1], "ring -1 38")
+
+    def test_waiting(self):
+        server = self.governed("times_out", "direct")
+        self.talk(server, (b"", b"go"), (b"abc", b"on"), (b"12345678", b""))
+        self.assertEqual(server.notes()[-4:], ["again", "again", "peek b'abc' b'abc'", "all b'12345678'"])
+
+    def test_standard_descriptors_closed(self):
+        self.whole("closes_at_start", (b"", b"number 0"), engine="direct")
+
+    # several processes
+
+    def test_forks(self):
+        server = self.governed("forks", "direct")
+        self.nobody_else(server)
+        with Live(server.port, self.pki.clients["good"]) as client:
+            self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
+            client.socket.unwrap()
+
+    def test_fork_after_the_handshake(self):
+        server = self.governed("forks_late", "direct")
+        with Live(server.port, self.pki.clients["good"]) as client:
+            for asked, comes in ((b"hello", b"parent hello"), (b"again", b"again")):
+                self.assertEqual(client.ask(asked, lambda data, comes=comes: data == comes), comes)
+            client.socket.unwrap()
+
+    def test_two_processes(self):
+        server = self.governed("both_after_fork", "direct")
+        with Live(server.port, self.pki.clients["good"]) as client:
+            for asked, comes in ((b"hello", b"parent hellochild "), (b"again", b"again")):
+                self.assertEqual(client.ask(asked, lambda data, comes=comes: data == comes), comes)
+            client.socket.unwrap()
+        procs.wait_until(lambda: len(server.notes()) >= 3, 5, "notes")
+        self.assertEqual(server.notes(), ["parent 5"] * 3)
+        self.assertEqual(self.events(server)["closed"], 1)
+
+    def test_raw_clone(self):
+        for engine in ("auto", "direct"):
+            with self.subTest(engine):
+                server = self.governed("clones", engine)
+                self.nobody_else(server)
+                with Live(server.port, self.pki.clients["good"]) as client:
+                    self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
+
+    def test_two_processes_by_raw_clone(self):
+        server = self.governed("clones_two")
+        with Live(server.port, self.pki.clients["good"]) as client:
+            for asked, comes in ((b"hello", b"one hello"), (b"again", b"two again")):
+                self.assertEqual(client.ask(asked, lambda data, comes=comes: data == comes), comes)
+        self.assertGreater(self.events(server)["relayed"], 0)
+
+    def test_passed(self):
+        for engine in ("auto", "direct"):
+            with self.subTest(engine):
+                server = self.governed("passes", engine)
+                self.nobody_else(server)
+                with Live(server.port, self.pki.clients["good"]) as client:
+                    self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
+                    client.socket.unwrap()
+
+    def test_passed_when_touched(self):
+        self.broken("passes_touched", (b"hello", b"hello"), engine="direct")
+
+    # other programs
+
+    def test_executes(self):
+        server = self.whole("executes", (b"hello\n", b"executed hello\n"))
+        self.assertGreater(self.events(server)["relayed"], 0)
+
+    def test_spawns(self):
+        self.whole("spawns", (b"hello\n", b"spawned hello\n"))
+
+    def test_plaintext_never_leaves(self):
+        """Where it cannot be moved, the other program has no connection."""
+        for way, steps, engine in (
+            ("executes", (), "direct"),
+            ("executes_touched", (), "auto"),
+            ("spawns_touched", ((b"hello", b"hello"),), "auto"),
+            ("spawns", (), "direct"),
+        ):
+            with self.subTest(way, engine=engine):
+                server = self.governed(way, engine)
+                try:
+                    with Live(server.port, self.pki.clients["good"]) as client:
+                        for sent, comes in steps:
+                            self.assertEqual(client.ask(sent, lambda data, comes=comes: data == comes), comes)
+                        self.assertEqual(client.ask(b"hello\n"), b"")
+                        self.assertTrue(client.over)
+                except ssl.SSLZeroReturnError:
+                    pass  # before the handshake; what came in clear would be another error
+                except ConnectionResetError:
+                    pass
+                self.nobody_else(server)
+                self.assertGreater(self.events(server)["closed"], 0)
+
+    def test_inherited_by_the_way(self):
+        self.whole("executes_beside", (b"hello", b"hello"), engine="auto")
+
+    def test_shells(self):
+        self.whole("shells", (b"hello", b"not by the shell\n"), engine="direct")
+        self.whole("popens", (b"hello", b"helloafter"), engine="auto")
