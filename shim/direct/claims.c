@@ -146,14 +146,10 @@ void tg_claim_release(const struct tg_claim *claim)
 	atomic_compare_exchange_strong(word_of(claim), &mine, claimed_by(claim, 0));
 }
 
-void tg_claim_end(const struct tg_claim *claim, bool is_shared)
+void tg_claim_end(const struct tg_claim *claim)
 {
-	uint64_t word = claimed_by(claim, tg_claims_process());
-	bool ended = atomic_compare_exchange_strong(word_of(claim), &word, 0);
+	uint64_t mine = claimed_by(claim, tg_claims_process());
 
-	word = claimed_by(claim, 0);
-	if (!ended && !is_shared)
-		ended = atomic_compare_exchange_strong(word_of(claim), &word, 0);
-	if (ended)
+	if (atomic_compare_exchange_strong(word_of(claim), &mine, 0))
 		atomic_store_explicit(&hint, claim->word, memory_order_relaxed);
 }

@@ -39,7 +39,10 @@ bool tg_claim_give_away(const struct tg_claim *claim);
 /* Before a fork: whoever comes first afterwards takes it. */
 void tg_claim_release(const struct tg_claim *claim);
 
-/* This process forgets the stream. `shared`: others may have it. */
-void tg_claim_end(const struct tg_claim *claim, bool shared);
+/*
+ * This process forgets the stream. Its word is free again where it was this process's; where nobody has claimed it, the
+ * child of a raw clone(2) may be about to, and nobody here knows.
+ */
+void tg_claim_end(const struct tg_claim *claim);
 
 #endif

@@ -103,7 +103,7 @@ static void unref(struct tg_holder *holder)
 	if (atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
 		return;
 	tg_stream_free(holder->stream);
-	tg_claim_end(&holder->claim, atomic_load(&holder->shared));
+	tg_claim_end(&holder->claim);
 	pthread_mutex_lock(&lock);
 	holder->stream = NULL;
 	holder->next = free_holders;
