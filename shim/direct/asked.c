@@ -93,8 +93,8 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 		return;
 	if (has_news(registration, state))
 		tg_epoll_list(epoll, registration);
-	registration->wake = registration->listed && has_news(registration, state) &&
-			     (woken || epoll->nested || (wakes && epoll->waiters > 0));
+	registration->wake = woken || (registration->listed && has_news(registration, state) &&
+				       (epoll->nested || (wakes && epoll->waiters > 0)));
 	uint32_t events = tg_asked_events(registration, stream);
 	if (events != registration->asked || registration->spent || (edge && registration->wake && !woken))
 		ask_again(epoll, registration, stream, events);

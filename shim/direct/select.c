@@ -206,9 +206,10 @@ static int go_on(struct work *work)
 	return r;
 }
 
+/* More than a second of microseconds is as much (the C library's select). */
 static bool is_valid(const struct timeval *limit)
 {
-	return limit == NULL || (limit->tv_sec >= 0 && limit->tv_usec >= 0 && limit->tv_usec < 1000000);
+	return limit == NULL || (limit->tv_sec >= 0 && limit->tv_usec >= 0);
 }
 
 static struct tg_timer timer_of(const struct tg_select_call *call)
@@ -219,7 +220,8 @@ static struct tg_timer timer_of(const struct tg_select_call *call)
 		return tg_timer_of_timespec(call->timeout);
 	if (call->limit == NULL)
 		return tg_timer_of_timespec(NULL);
-	timeout = (struct timespec){.tv_sec = call->limit->tv_sec, .tv_nsec = call->limit->tv_usec * 1000};
+	timeout = (struct timespec){.tv_sec = call->limit->tv_sec + call->limit->tv_usec / 1000000,
+				    .tv_nsec = call->limit->tv_usec % 1000000 * 1000};
 	return tg_timer_of_timespec(&timeout);
 }
 
