@@ -1,0 +1,97 @@
+/*
+ * Hooks on a socket's addresses and options: a guest's end (direct/handover.h) answers as its real socket would. Everything
+ * else passes, and a process that has never seen one pays a load or a comparison.
+ */
+#include "shim/direct/relayed.h"
+#include "shim/libc.h"
+#include "shim/state.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* As the kernel hands out an address: cut to the room that there is, its true length told. */
+static void hand_out(const struct sockaddr_storage *from, struct sockaddr *address, socklen_t room, socklen_t *size)
+{
+	const socklen_t length = tg_relay_address_size(from);
+
+	memcpy(address, from, room < length ? room : length);
+	*size = length;
+}
+
+TG_EXPORT int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+	socklen_t room;
+
+	tg_libc_bind();
+	room = size ? *size : 0;
+	if (tg_libc.getsockname(fd, address, size) < 0)
+		return -1;
+	/* the length of such a name, and nobody else's */
+	if (*size == offsetof(struct sockaddr_un, sun_path) + 1 + TG_RELAY_NAME_SIZE && tg_relayed_end(fd, &end, tree))
+		hand_out(&end.local, address.__sockaddr__, room, size);
+	return 0;
+}
+
+TG_EXPORT int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+	socklen_t room;
+
+	tg_libc_bind();
+	room = size ? *size : 0;
+	if (tg_libc.getpeername(fd, address, size) < 0)
+		return -1;
+	/* the relay's end has no name */
+	if (*size == sizeof(sa_family_t) && tg_relayed_end(fd, &end, tree))
+		hand_out(&end.peer, address.__sockaddr__, room, size);
+	return 0;
+}
+
+/*
+ * What a UNIX socket knows nothing of fails there, so only a failure needs to be looked at. Options of all sockets succeed
+ * there, too: they have to be looked at before.
+ */
+static bool may_be_relayed(int level, int option)
+{
+	return tg_relayed_any() && level == SOL_SOCKET && tg_relayed_is_remote(level, option);
+}
+
+static int failed(int result)
+{
+	if (result < 0) {
+		errno = -result;
+		return -1;
+	}
+	return 0;
+}
+
+TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict size)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+
+	tg_libc_bind();
+	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
+		return failed(tg_relayed_get(fd, tree, level, option, value, size));
+	const int result = tg_libc.getsockopt(fd, level, option, value, size);
+	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
+		return failed(tg_relayed_get(fd, tree, level, option, value, size));
+	return result;
+}
+
+TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+
+	tg_libc_bind();
+	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
+		return failed(tg_relayed_set(fd, tree, level, option, value, size));
+	const int result = tg_libc.setsockopt(fd, level, option, value, size);
+	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
+		return failed(tg_relayed_set(fd, tree, level, option, value, size));
+	return result;
+}
