@@ -16,12 +16,14 @@
 #define READY 2u    /* of a section's state (layout.h) */
 #define COUNTERS ((sizeof(struct tg_section_slot) - offsetof(struct tg_section_slot, accepted)) / sizeof(uint64_t))
 
+/* What the tree's page has already of one section. */
+struct added {
+	uint64_t counters[COUNTERS];
+	uint64_t events[TG_PLAINTEXT_EVENT_COUNT];
+};
+
 static int report_fd = -1;
-/* Of each section, what the tree's page has already. */
-static struct added {
-	uint64_t section[COUNTERS];
-	uint64_t plaintext[TG_PLAINTEXT_EVENT_COUNT];
-} * added;
+static struct added *added; /* of each section */
 static atomic_bool changed;
 static atomic_int_least64_t next_time;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -49,35 +51,40 @@ static _Atomic uint64_t *counters_of(struct tg_section_slot *slot)
 	return &slot->accepted;
 }
 
-static void add_counters(const _Atomic uint64_t *from, _Atomic uint64_t *to, uint64_t *before, size_t count)
+/* How much `counter` has grown since the last time. */
+static uint64_t growth(const _Atomic uint64_t *counter, uint64_t *before)
 {
-	for (size_t i = 0; i < count; i++) {
-		const uint64_t now = atomic_load_explicit(&from[i], memory_order_relaxed);
+	const uint64_t now = atomic_load_explicit(counter, memory_order_relaxed);
+	const uint64_t grown = now - *before;
 
-		if (now == before[i])
-			continue;
-		atomic_fetch_add_explicit(&to[i], now - before[i], memory_order_relaxed);
-		before[i] = now;
-	}
+	*before = now;
+	return grown;
+}
+
+static void add(_Atomic uint64_t *counter, uint64_t grown)
+{
+	if (grown > 0)
+		atomic_fetch_add_explicit(counter, grown, memory_order_relaxed);
 }
 
 static void add_section(struct tg_report_page *page, size_t index)
 {
 	struct tg_section_slot *ours = &tg_shim.report->sections[index];
 	struct tg_section_slot *theirs = tg_report_section(page, ours->name);
-	const struct tg_plaintext_slot *from = &tg_shim.report->plaintext[index];
-	struct tg_plaintext_slot *to;
+	const struct tg_plaintext_slot *our_events = &tg_shim.report->plaintext[index];
+	struct tg_plaintext_slot *their_events;
 	uint64_t last;
 
 	if (theirs == NULL)
 		return;
-	to = &page->plaintext[theirs - page->sections];
-	add_counters(counters_of(ours), counters_of(theirs), added[index].section, COUNTERS);
-	add_counters(from->counts, to->counts, added[index].plaintext, TG_PLAINTEXT_EVENT_COUNT);
-	/* a guest may have let in a later one */
-	last = atomic_load_explicit(&from->last_client, memory_order_relaxed);
-	if (last > atomic_load_explicit(&to->last_client, memory_order_relaxed))
-		atomic_store_explicit(&to->last_client, last, memory_order_relaxed);
+	for (size_t i = 0; i < COUNTERS; i++)
+		add(&counters_of(theirs)[i], growth(&counters_of(ours)[i], &added[index].counters[i]));
+	their_events = &page->plaintext[theirs - page->sections];
+	for (size_t i = 0; i < TG_PLAINTEXT_EVENT_COUNT; i++)
+		add(&their_events->counts[i], growth(&our_events->counts[i], &added[index].events[i]));
+	last = atomic_load_explicit(&our_events->last_client, memory_order_relaxed);
+	if (last > atomic_load_explicit(&their_events->last_client, memory_order_relaxed))
+		atomic_store_explicit(&their_events->last_client, last, memory_order_relaxed);
 }
 
 static void add_all(void)

@@ -1,4 +1,5 @@
 #include "shim/direct/descriptors.h"
+#include "shim/direct/relayed.h"
 #include "shim/environment.h"
 #include "shim/fork.h"
 #include "shim/join.h"
@@ -96,6 +97,9 @@ static void decide(void)
 	}
 	if (!tg_shim_is(TG_STATE_INERT))
 		tg_fork_start();
+	/* started for one connection, as inetd does it; a descriptor of any other number is known by its first failure */
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		tg_relayed_look(fd);
 }
 
 void tg_shim_start(void)

@@ -7,6 +7,7 @@
 
 #include "shim/accepted.h"
 #include "shim/direct/descriptors.h"
+#include "shim/direct/relayed.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/signal_descriptor.h"
@@ -132,6 +133,8 @@ TG_EXPORT ssize_t recv(int fd, void *data, size_t size, int flags)
 	struct tg_stream *stream = tg_transfer_begin(fd);
 	if (stream != NULL)
 		return tg_transfer_read(stream, data, size, flags);
+	if (tg_relayed_discards(fd, flags))
+		return tg_relayed_discard(fd, size, flags);
 	return seen(fd, data, tg_libc.recv(fd, data, size, flags), flags);
 }
 

@@ -87,7 +87,7 @@ static bool local_address(int fd, struct tg_address *ret)
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
 
-	return getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+	return tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
 }
 
 /* NULL: what comes in there is not ours to touch. */
@@ -235,7 +235,7 @@ static bool is_connection(int fd)
 	struct sockaddr_storage peer;
 	socklen_t size = sizeof(peer);
 
-	return getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
+	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
 	       (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
 }
 
@@ -247,8 +247,9 @@ static bool is_fresh(int fd)
 	int waiting = 0;
 
 	memset(&info, 0, sizeof(info));
-	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 && tg_libc.ioctl(fd, FIONREAD, &waiting) == 0 &&
-	       info.tcpi_bytes_sent == 0 && info.tcpi_bytes_received <= (uint64_t)waiting + 1;
+	return tg_libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       tg_libc.ioctl(fd, FIONREAD, &waiting) == 0 && info.tcpi_bytes_sent == 0 &&
+	       info.tcpi_bytes_received <= (uint64_t)waiting + 1;
 }
 
 void tg_descriptors_received(int fd, int flags)

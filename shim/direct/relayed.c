@@ -81,6 +81,30 @@ void tg_relayed_look(int fd)
 		tg_relayed_end(fd, &end, tree);
 }
 
+bool tg_relayed_discards_now(int fd)
+{
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+
+	return tg_relayed_end(fd, &end, tree);
+}
+
+ssize_t tg_relayed_discard(int fd, size_t size, int flags)
+{
+	unsigned char piece[4096];
+	size_t done = 0;
+	ssize_t got;
+
+	do {
+		const size_t wanted = size - done < sizeof piece ? size - done : sizeof piece;
+
+		got = tg_libc.recv(fd, piece, wanted, (flags & ~MSG_TRUNC) | (done > 0 ? MSG_DONTWAIT : 0));
+		if (got > 0)
+			done += (size_t)got;
+	} while (got == sizeof piece && done < size);
+	return done > 0 ? (ssize_t)done : got;
+}
+
 bool tg_relayed_is_remote(int level, int option)
 {
 	if (level != SOL_SOCKET)

@@ -20,7 +20,7 @@ class Graft:
 
     def copy_to(self, root):
         """What is installed, beside each other as the parts expect, below `root`."""
-        for source in (self.cli, self.shim, self.keeper):
+        for source in (self.cli, self.shim, self.keeper, self.keeper.with_name("tlsgraft-relay")):
             target = root / source.relative_to(self.build)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source.resolve(), target)
