@@ -208,10 +208,12 @@ static size_t give_client(struct tg_carried *carried, unsigned char *data, size_
 
 	if (done >= 0)
 		return (size_t)done;
+	if (errno == EAGAIN || errno == EINTR)
+		return 0;
 	/* what the server still sends goes nowhere; what the client sent before is still to be read */
-	if (errno != EAGAIN && errno != EINTR)
-		carried->real_ended = true;
-	return errno == EAGAIN || errno == EINTR ? 0 : size;
+	carried->real_ended = true;
+	carried->has_failed = carried->client_done;
+	return size;
 }
 
 static bool flush_to_client(struct tg_carried *carried)
@@ -339,6 +341,9 @@ static void real_ready(struct tg_source *source, uint32_t events)
 		begin(carried);
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		carried->real_ended = true;
+	/* a reset that answers what the server sends after the client's end */
+	if ((events & (EPOLLHUP | EPOLLERR)) != 0 && carried->client_done && !carried->server_done)
+		carried->has_failed = true;
 	go_on(carried);
 }
 
