@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -449,6 +450,30 @@ static void registered_late(struct test *t)
 	close(edge);
 }
 
+/* Asking how much there is takes it out of the socket. */
+static void asked_before(struct test *t)
+{
+	int size = -1;
+
+	connect_warm(t, SOCK_NONBLOCK);
+	const int level = new_epoll(t, EPOLLIN), edge = new_epoll(t, EPOLLIN | EPOLLET);
+	client_sends(t, 100);
+	CALL(t, ioctl(t->fd, FIONREAD, &size));
+	note(t, "%d", size);
+	note_epoll(t, level, 1000);
+	note_epoll(t, edge, 1000);
+	client_sends(t, 100);
+	CALL(t, recv(t->fd, buffer, 10, MSG_PEEK));
+	note_epoll(t, level, 1000);
+	note_epoll(t, edge, 1000);
+	client_sends(t, 100);
+	note_poll(t, POLLIN, 1000);
+	note_epoll(t, level, 1000);
+	note_epoll(t, edge, 1000);
+	close(level);
+	close(edge);
+}
+
 const struct single singles_epoll[] = {
     {"epoll_registering", registering},
     {"epoll_wrong_arguments", wrong_arguments},
@@ -471,6 +496,7 @@ const struct single singles_epoll[] = {
     {"epoll_ends", ends},
     {"epoll_resets", resets},
     {"epoll_armed_by_another", armed_by_another},
+    {"epoll_asked_before", asked_before},
     {"epoll_registered_late", registered_late},
     {0},
 };

@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CASE_MS = 10000, MAX_CASES = 2048 };
+enum { CASE_MS = 5000, MAX_CASES = 2048 };
 
 struct one_case {
 	char name[64];
@@ -154,6 +154,7 @@ int main(int argc, char **argv)
 	struct test t = {.fd = -1};
 	const int on = 1;
 
+	find_raw();
 	make_cases();
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
 		for (size_t i = 0; i < case_count; i++)

@@ -14,5 +14,6 @@ struct log {
 };
 
 void catch_pipe(void);
+void find_raw(void);
 
 #endif

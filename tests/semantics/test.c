@@ -2,6 +2,7 @@
 
 #include "record.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -22,6 +23,19 @@
 enum { PATIENCE_MS = 3000 };
 
 static volatile sig_atomic_t pipes, alarms;
+
+/* libc's own, which nothing stands in front of: what the socket itself has, not what the plaintext has. */
+static long (*raw)(long number, ...);
+
+void find_raw(void)
+{
+	void *libc = dlopen("libc.so.6", RTLD_LAZY | RTLD_NOLOAD);
+	void *found = libc ? dlsym(libc, "syscall") : NULL;
+
+	if (!found)
+		abort();
+	memcpy(&raw, &found, sizeof(raw));
+}
 
 void note(struct test *t, const char *format, ...)
 {
@@ -103,7 +117,7 @@ bool is_finished(const struct test *t)
 {
 	struct pollfd waiting = {.fd = t->control, .events = POLLIN};
 
-	return syscall(SYS_poll, &waiting, 1, 0) > 0;
+	return raw(SYS_poll, &waiting, 1, 0) > 0;
 }
 
 /* Bytes in the socket's own queue. */
@@ -111,7 +125,7 @@ static int queued(int fd)
 {
 	int size = 0;
 
-	return syscall(SYS_ioctl, fd, FIONREAD, &size) == 0 ? size : 0;
+	return raw(SYS_ioctl, fd, FIONREAD, &size) == 0 ? size : 0;
 }
 
 static void wait_for_bytes(struct test *t, int size)
@@ -175,7 +189,7 @@ void client_ends(struct test *t, enum step_kind kind)
 	struct pollfd waiting = {.fd = t->fd, .events = POLLRDHUP};
 
 	step(t, kind, 0);
-	if (syscall(SYS_poll, &waiting, 1, PATIENCE_MS) <= 0)
+	if (raw(SYS_poll, &waiting, 1, PATIENCE_MS) <= 0)
 		note(t, "the end did not arrive");
 }
 

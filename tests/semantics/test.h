@@ -2,8 +2,8 @@
  * What a case is made of: a connection that was accepted, a client that does what it is told (protocol.h), and a record of
  * what every call returned. The record of the same case over plaintext without the shim is what is right.
  *
- * Nothing here depends on time: the client answers when a step is done, and then the bytes are waited for by raw system
- * calls, which the shim does not see.
+ * Nothing here depends on time: the client answers when a step is done, and then the bytes are waited for in the socket
+ * itself, past the shim.
  */
 #ifndef TG_TESTS_SEMANTICS_TEST_H
 #define TG_TESTS_SEMANTICS_TEST_H
