@@ -26,6 +26,7 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 	if (stream->is_drained || stream->is_at_end)
 		return 0;
 	ssize_t got = tg_socket_receive(stream->fd, data, size, 0);
+	stream->was_drained = got > 0 && (size_t)got < size;
 	if (got > 0) {
 		stream->is_touched = true;
 		stream->is_drained = (size_t)got < size;

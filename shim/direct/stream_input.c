@@ -88,6 +88,9 @@ static size_t read_open(struct tg_stream *stream, const struct iovec *vector, in
 				return done;
 			done += got;
 			at += got;
+			/* What has come since is news that the next wait brings; to ask for it here would cost each request
+			 * a call. */
+			stream->is_drained = stream->is_drained || stream->was_drained;
 		}
 	}
 	return done;

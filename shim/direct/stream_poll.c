@@ -50,6 +50,7 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 	struct tg_stream_call call;
 
 	tg_stream_enter(&call, stream);
+	stream->was_drained = false;
 	tg_stream_advance(stream);
 	unsigned ready = ready_now(stream);
 	tg_stream_leave(&call, 0);
