@@ -298,6 +298,6 @@ class Deaths(FaultCase):
 
     def waits_for_the_keeper(self, pid):
         """True once its connection is in the keeper's queue: the second socket of that name in the kernel's table."""
-        table = subprocess.run(["cat", f"/proc/{pid}/net/unix"], capture_output=True, text=True, check=True).stdout
+        table = subprocess.run(["cat", f"/proc/{pid}/net/unix"], capture_output=True, check=True).stdout
         name = f"@tlsgraft/{self.tree_name(self.servers[-1].pid)}"
-        return table.count(name) > 1
+        return table.count(name.encode()) > 1
