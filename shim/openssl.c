@@ -33,6 +33,7 @@ static const char several[] = "more than one libssl in this process";
 
 /* A process without a libssl may get one later: what it has until then is another table, so that none changes in use. */
 static struct tg_openssl bound, without;
+_Atomic(const struct tg_openssl *) tg_openssl_bound;
 static _Atomic(const struct tg_openssl *) current; /* NULL: nobody has asked yet */
 static _Atomic unsigned long long seen_changes;    /* of the loaded objects, when the libraries were last counted */
 static atomic_bool is_alone;
@@ -41,16 +42,23 @@ static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
 struct libraries {
 	unsigned long long changes; /* objects that were loaded and unloaded so far */
 	unsigned count;
+	bool has_libcrypto;
 	char first[256];
 };
 
-static bool is_libssl(const char *path)
+/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so (NSS), libssl_iostream_openssl.so (Dovecot) */
+static bool is_library(const char *path, const char *name)
 {
 	const char *slash = strrchr(path, '/');
 	const char *base = slash == NULL ? path : slash + 1;
+	size_t length = strlen(name);
 
-	/* libssl.so.3, or libssl-1a2b3c.so.3 of a bundle; not libssl3.so (NSS), libssl_iostream_openssl.so (Dovecot) */
-	return strncmp(base, "libssl", 6) == 0 && strchr(".-", base[6]) != NULL && strstr(base, ".so") != NULL;
+	return strncmp(base, name, length) == 0 && strchr(".-", base[length]) != NULL && strstr(base, ".so") != NULL;
+}
+
+static bool is_libssl(const char *path)
+{
+	return is_library(path, "libssl");
 }
 
 bool tg_openssl_is_in_libssl(const void *function)
@@ -66,6 +74,7 @@ static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 	(void)size;
 
 	found->changes = info->dlpi_adds + info->dlpi_subs;
+	found->has_libcrypto = found->has_libcrypto || is_library(info->dlpi_name, "libcrypto");
 	if (!is_libssl(info->dlpi_name))
 		return 0;
 	if (found->count++ == 0 && strlen(info->dlpi_name) < sizeof(found->first))
@@ -114,15 +123,14 @@ static void bind_unsupported(struct tg_openssl *table, void *ours, const struct 
 static void bind_table(bool may_open)
 {
 	struct libraries found = {0};
-	bool is_opened = false;
 
 	tg_libc_bind();
 	dl_iterate_phdr(note_library, &found);
 	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
 	if (found.count == 0 && may_open) {
+		bound.is_private = !found.has_libcrypto;
 		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
 		dl_iterate_phdr(note_library, &found);
-		is_opened = true;
 	}
 	atomic_store(&is_alone, found.count == 1);
 	atomic_store(&seen_changes, found.changes);
@@ -132,10 +140,12 @@ static void bind_table(bool may_open)
 		bind_unsupported(&bound, ours, &found);
 	else if (atomic_load_explicit(&current, memory_order_relaxed) == NULL)
 		bind_unsupported(&without, ours, &found);
-	/* A program that did not ask for it has threads that go on while it exits. No effect where libcrypto is in use. */
-	if (is_opened && bound.supported)
+	/* A program that did not ask for it has threads that go on while it exits. */
+	if (bound.is_private && bound.supported)
 		bound.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
 	atomic_store_explicit(&current, found.count > 0 ? &bound : &without, memory_order_release);
+	if (found.count > 0)
+		atomic_store_explicit(&tg_openssl_bound, &bound, memory_order_release);
 }
 
 static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
@@ -156,11 +166,11 @@ static bool has_changed(void)
 	return changes != atomic_load(&seen_changes);
 }
 
-const struct tg_openssl *tg_openssl(void)
+const struct tg_openssl *tg_openssl_bind(void)
 {
 	const struct tg_openssl *table = atomic_load_explicit(&current, memory_order_acquire);
 
-	if (table == &bound || (table != NULL && !has_changed()))
+	if (table != NULL && !has_changed())
 		return table;
 	pthread_mutex_lock(&bind_lock);
 	if (atomic_load_explicit(&current, memory_order_relaxed) != &bound)

@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 typedef int (*tg_security_fn)(const SSL *ssl, const SSL_CTX *ssl_ctx, int op, int bits, int nid, void *other, void *ex);
@@ -27,16 +28,25 @@ struct tg_openssl {
 #define TG_CALL(name) __typeof__(name) *name;
 #include "shim/openssl.def"
 #undef TG_CALL
-	bool supported; /* a libssl of a version that the shim knows, and the only one in the process */
+	bool is_private; /* opened by the shim, and libcrypto with it: the program had neither */
+	bool supported;  /* a libssl of a version that the shim knows, and the only one in the process */
 	const char *unsupported_why;
 };
+
+extern _Atomic(const struct tg_openssl *) tg_openssl_bound; /* NULL: not yet, or not for good */
+const struct tg_openssl *tg_openssl_bind(void);
 
 /*
  * Binds on the first call that finds one mapped; later calls are one atomic load. Where no libssl is mapped, or two are, or
  * an unknown version, `supported` is false and slots of functions that were not found are NULL. Never NULL itself.
  * Thread-safe.
  */
-const struct tg_openssl *tg_openssl(void);
+static inline const struct tg_openssl *tg_openssl(void)
+{
+	const struct tg_openssl *table = atomic_load_explicit(&tg_openssl_bound, memory_order_acquire);
+
+	return table != NULL ? table : tg_openssl_bind();
+}
 
 /*
  * The same, and where the process has no libssl it is opened first: in a way that symbols which the program or other

@@ -35,6 +35,7 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	if (stream == NULL)
 		return NULL;
 	pthread_mutex_init(&stream->lock, NULL);
+	stream->output.is_public = true;
 	stream->fd = fd;
 	stream->accepts_plain = route->plaintext.accept;
 	stream->wants_header = route->plaintext.proxy_header;

@@ -5,10 +5,10 @@
 
 void tg_bytes_free(struct tg_bytes *bytes)
 {
-	if (bytes->data != NULL)
+	if (bytes->data != NULL && !bytes->is_public)
 		explicit_bzero(bytes->data, bytes->size);
 	free(bytes->data);
-	*bytes = (struct tg_bytes){0};
+	*bytes = (struct tg_bytes){.is_public = bytes->is_public};
 }
 
 /* By hand, since realloc(3) would leave plaintext behind. */
@@ -22,19 +22,25 @@ static bool grow(struct tg_bytes *bytes, size_t room)
 	if (left > 0)
 		memcpy(data, bytes->data + bytes->from, left);
 	tg_bytes_free(bytes);
-	*bytes = (struct tg_bytes){.data = data, .size = left, .room = room};
+	*bytes = (struct tg_bytes){.data = data, .size = left, .room = room, .is_public = bytes->is_public};
 	return true;
+}
+
+bool tg_bytes_reserve(struct tg_bytes *bytes, size_t size)
+{
+	size_t need = tg_bytes_left(bytes) + size;
+
+	if (bytes->room - bytes->size >= size)
+		return true;
+	return grow(bytes, need > 2 * bytes->room ? need : 2 * bytes->room);
 }
 
 bool tg_bytes_add(struct tg_bytes *bytes, const void *data, size_t size)
 {
 	if (size == 0)
 		return true;
-	if (bytes->room - bytes->size < size) {
-		size_t need = tg_bytes_left(bytes) + size;
-		if (!grow(bytes, bytes->room == 0 || need > 2 * bytes->room ? need : 2 * bytes->room))
-			return false;
-	}
+	if (!tg_bytes_reserve(bytes, size))
+		return false;
 	memcpy(bytes->data + bytes->size, data, size);
 	bytes->size += size;
 	return true;

@@ -64,7 +64,9 @@ void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
 	pthread_mutex_lock(&stream->lock);
 	stream->is_drained = false;
-	call->errors = o->supported && o->ERR_peek_error() != 0 ? take_errors(o) : NULL;
+	stream->may_have_failed = false;
+	/* Nobody else looks at the queue of a libssl that is ours alone. */
+	call->errors = o->supported && !o->is_private && o->ERR_peek_error() != 0 ? take_errors(o) : NULL;
 }
 
 static unsigned hints(const struct tg_stream *stream)
@@ -92,10 +94,10 @@ void tg_stream_leave(const struct tg_stream_call *call, int error)
 	const struct tg_openssl *o = tg_openssl();
 	struct tg_stream *stream = call->stream;
 
+	if (stream->may_have_failed && o->ERR_peek_error() != 0)
+		o->ERR_clear_error();
 	atomic_store_explicit(&stream->state, hints(stream), memory_order_release);
 	pthread_mutex_unlock(&stream->lock);
-	if (o->supported && o->ERR_peek_error() != 0)
-		o->ERR_clear_error();
 	if (call->errors != NULL)
 		put_errors_back(o, call->errors);
 	pthread_setcancelstate(call->cancellation, NULL);

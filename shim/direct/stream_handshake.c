@@ -28,6 +28,7 @@ void tg_stream_end(struct tg_stream *stream, int error)
 		tg_socket_shutdown(stream->fd, SHUT_WR);
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
+	stream->may_have_failed = true;
 	stream->error = error;
 }
 
@@ -41,6 +42,8 @@ bool tg_stream_start(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 	SSL_CTX *ssl_ctx = tg_stream_context();
+
+	stream->may_have_failed = true;
 	SSL *ssl = ssl_ctx == NULL ? NULL : o->SSL_new(ssl_ctx);
 	BIO *bio = ssl == NULL ? NULL : o->BIO_new(tg_stream_bio());
 
@@ -61,8 +64,13 @@ bool tg_stream_start(struct tg_stream *stream)
 
 bool tg_stream_may_retry(struct tg_stream *stream, int result)
 {
-	int error = tg_openssl()->SSL_get_error(stream->ssl, result);
+	const struct tg_openssl *o = tg_openssl();
 
+	/* The common case without a look at the error queue. */
+	if (stream->is_drained && o->SSL_want(stream->ssl) == SSL_READING)
+		return true;
+	stream->may_have_failed = true;
+	int error = o->SSL_get_error(stream->ssl, result);
 	if (stream->input_error != 0)
 		tg_stream_end(stream, stream->input_error);
 	else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
@@ -77,6 +85,7 @@ bool tg_stream_is_ready(struct tg_stream *stream)
 
 	if (go == 1)
 		return true;
+	stream->may_have_failed = true;
 	/* Not ready although no handshake is under way: refused by a newer generation. */
 	if (o->SSL_is_init_finished(stream->ssl))
 		tg_stream_refuse(stream);
@@ -109,6 +118,8 @@ static void opened(struct tg_stream *stream)
 static void shake_hands(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
+
+	stream->may_have_failed = true;
 	int result = tg_ready_handshake(stream->ssl, o->SSL_do_handshake);
 
 	if (result == 1)

@@ -33,7 +33,8 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 		tg_stream_refuse(stream);
 		return 0;
 	}
-	if (o->SSL_get_error(stream->ssl, result) == SSL_ERROR_ZERO_RETURN)
+	if ((o->SSL_get_shutdown(stream->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
+	    o->SSL_get_error(stream->ssl, result) == SSL_ERROR_ZERO_RETURN)
 		stream->peer_closed = true;
 	else if (tg_stream_may_retry(stream, result))
 		stream->is_stalled = true;

@@ -23,6 +23,7 @@ enum tg_stage {
 struct tg_bytes {
 	unsigned char *data; /* malloc'ed; NULL: none */
 	size_t from, size, room;
+	bool is_public; /* ciphertext: no need to erase it */
 };
 
 struct tg_stream {
@@ -42,6 +43,7 @@ struct tg_stream {
 	bool write_shut;            /* SHUT_WR: the server writes no more */
 	bool close_sent;            /* close_notify is in `output`, or sent */
 	bool fin_sent;              /* SHUT_WR on the socket */
+	bool may_have_failed;       /* in this call: libssl may have left errors in its queue */
 	bool sends_now;             /* the record that libssl makes is the last of the call: it need not be collected */
 	bool is_touched;            /* something was read from the socket or written to it */
 	bool is_opening;            /* in the list of unfinished handshakes */
@@ -66,7 +68,8 @@ struct tg_stream {
 
 /* stream_bytes.c. False: no memory, nothing was added. */
 bool tg_bytes_add(struct tg_bytes *bytes, const void *data, size_t size);
-void tg_bytes_free(struct tg_bytes *bytes); /* cleanses; empty afterwards */
+bool tg_bytes_reserve(struct tg_bytes *bytes, size_t size); /* room for as much more, at once */
+void tg_bytes_free(struct tg_bytes *bytes);                 /* erases what is not public; empty afterwards */
 static inline size_t tg_bytes_left(const struct tg_bytes *bytes)
 {
 	return bytes->size - bytes->from;

@@ -10,6 +10,7 @@
 
 #define RECORD SSL3_RT_MAX_PLAIN_LENGTH
 #define BATCH (4 * RECORD)  /* plaintext that is encrypted before the socket is asked whether it takes it */
+#define RECORD_EXTRA 256    /* what a record has beside its plaintext, at most (RFC 8446 section 5.2) */
 #define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
 
 /* Collects the ciphertext of one record. False: nothing more can be sent. */
@@ -21,6 +22,7 @@ static bool encrypt(struct tg_stream *stream, const void *data, size_t size, boo
 	stream->sends_now = is_last;
 	int result = o->SSL_write_ex(stream->ssl, data, size, &done);
 	stream->sends_now = false;
+	stream->may_have_failed = stream->may_have_failed || result != 1;
 	if (stream->output_error == 0 && (result != 1 || done != size))
 		tg_stream_end(stream, ECONNRESET);
 	return stream->output_error == 0 && stream->stage == TG_STAGE_OPEN;
@@ -73,6 +75,8 @@ static size_t write_open(struct tg_stream *stream, const struct iovec *vector, i
 	step(&place, 0);
 	while (done < wanted && tg_stream_flush(stream)) {
 		size_t batch = MIN(wanted - done, BATCH);
+		if (batch > RECORD && !tg_bytes_reserve(&stream->output, batch + BATCH / RECORD * RECORD_EXTRA))
+			break;
 		for (size_t in = 0; in < batch;) {
 			size_t size = MIN(batch - in, RECORD);
 			if (piece == NULL && place.vector[place.at].iov_len - place.offset < size) {
@@ -129,8 +133,8 @@ static int close_write(struct tg_stream *stream)
 	const struct tg_openssl *o = tg_openssl();
 
 	if (stream->stage == TG_STAGE_OPEN && !stream->close_sent && stream->output_error == 0) {
-		if (tg_stream_is_ready(stream))
-			o->SSL_shutdown(stream->ssl);
+		if (tg_stream_is_ready(stream) && o->SSL_shutdown(stream->ssl) < 0)
+			stream->may_have_failed = true;
 		stream->close_sent = stream->stage == TG_STAGE_OPEN;
 	}
 	if (stream->stage == TG_STAGE_PLAIN)
