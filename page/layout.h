@@ -113,6 +113,7 @@ enum tg_plaintext_event {
 /* Goes with the section slot of the same index. */
 struct tg_plaintext_slot {
 	_Atomic uint64_t counts[TG_PLAINTEXT_EVENT_COUNT];
+	_Atomic uint64_t moves; /* not 0: a connection in use had to go to another process; the relay takes new ones */
 	_Atomic uint64_t last_client; /* when the last TG_PLAINTEXT_CLIENT was, seconds since the epoch; 0: none yet */
 };
 

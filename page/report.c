@@ -235,6 +235,17 @@ void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_sl
 		atomic_store_explicit(&counted->last_client, (uint64_t)now.tv_sec, memory_order_relaxed);
 }
 
+void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *slot)
+{
+	if (slot)
+		atomic_store_explicit(&page->plaintext[slot - page->sections].moves, 1, memory_order_relaxed);
+}
+
+bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_section_slot *slot)
+{
+	return slot && atomic_load_explicit(&page->plaintext[slot - page->sections].moves, memory_order_relaxed) != 0;
+}
+
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port)
 {
 	unsigned char wanted[16] = {0};

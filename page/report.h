@@ -35,6 +35,9 @@ void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason);
 void tg_report_aborted(struct tg_section_slot *slot);
 /* Of a listener whose server speaks plaintext; `slot` is that section's in `page`, or NULL. */
 void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_plaintext_event event);
+/* Its server passes on connections in use, which the relay alone can follow: engine = auto learns it by the first one. */
+void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *slot);
+bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_section_slot *slot);
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
 
 /* Names as in `status --json`: "no_certificate" and so on. */

@@ -32,7 +32,7 @@ enum fate { FATE_OTHER, FATE_STREAM, FATE_RELAY, FATE_CLOSED };
 
 _Atomic bool tg_descriptors_wanted;
 
-static _Atomic bool prepared, has_ring;
+static _Atomic bool prepared, relay_only;
 static _Atomic bool said;
 
 void tg_descriptors_want(void)
@@ -40,22 +40,28 @@ void tg_descriptors_want(void)
 	atomic_store_explicit(&tg_descriptors_wanted, true, memory_order_relaxed);
 }
 
-static int note_ring(struct dl_phdr_info *info, size_t size, void *data)
+/*
+ * Libraries by which a program is known to be one that the direct engine cannot follow: liburing calls the kernel by
+ * itself, so what it wrote to a connection would leave as it is; Dovecot's processes pass a connection on after its login.
+ */
+static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 {
+	static const char *const names[] = {"liburing.so", "libdovecot-login.so"};
 	const char *slash = strrchr(info->dlpi_name, '/');
+	const char *base = slash == NULL ? info->dlpi_name : slash + 1;
 	bool *found = data;
 	(void)size;
 
-	*found = strncmp(slash == NULL ? info->dlpi_name : slash + 1, "liburing.so", 11) == 0;
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		*found = *found || strncmp(base, names[i], strlen(names[i])) == 0;
 	return *found;
 }
 
-/* liburing calls the kernel by itself: what it wrote to a connection would leave as it is. */
-static bool maps_ring(void)
+static bool needs_relay(void)
 {
 	bool found = false;
 
-	dl_iterate_phdr(note_ring, &found);
+	dl_iterate_phdr(note_library, &found);
 	return found;
 }
 
@@ -72,7 +78,7 @@ bool tg_descriptors_prepare(void)
 		return true;
 	if (!tg_shim_is(TG_STATE_GOVERNED) || !tg_claims_start() || !tg_stream_prepare())
 		return false;
-	atomic_store_explicit(&has_ring, maps_ring(), memory_order_relaxed);
+	atomic_store_explicit(&relay_only, needs_relay(), memory_order_relaxed);
 	tg_fork_serve();
 	tg_generation_prepare();
 	/* After libcrypto's own, and so before it. */
@@ -128,10 +134,17 @@ static enum fate make_stream(int fd, int flags, const struct tg_route *route, st
 	return FATE_CLOSED;
 }
 
-static bool wants_relay(const struct tg_route *route)
+static bool wants_relay(const struct tg_route *route, const struct tg_section_slot *counters)
 {
-	return route->plaintext.engine == TG_ENGINE_RELAY ||
-	       (route->plaintext.engine == TG_ENGINE_AUTO && atomic_load_explicit(&has_ring, memory_order_relaxed));
+	switch (route->plaintext.engine) {
+	case TG_ENGINE_DIRECT:
+		return false;
+	case TG_ENGINE_RELAY:
+		return true;
+	default:
+		return atomic_load_explicit(&relay_only, memory_order_relaxed) ||
+		       tg_report_has_moved(tg_shim.report, counters);
+	}
 }
 
 static enum fate take(int fd, int flags, const struct tg_route *route, struct tg_section_slot *counters, bool fresh)
@@ -140,7 +153,7 @@ static enum fate take(int fd, int flags, const struct tg_route *route, struct tg
 	    [FATE_STREAM] = TG_PLAINTEXT_DIRECT, [FATE_RELAY] = TG_PLAINTEXT_RELAYED, [FATE_CLOSED] = TG_PLAINTEXT_CLOSED};
 	enum fate fate = FATE_CLOSED;
 
-	if (fresh && wants_relay(route))
+	if (fresh && wants_relay(route, counters))
 		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
 	else if (fresh)
 		fate = make_stream(fd, flags, route, counters);
@@ -213,8 +226,8 @@ static bool listens(int fd)
 	socklen_t size = sizeof(local), flag_size = sizeof(int);
 	int listening = 0;
 
-	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_size) == 0 && listening != 0 &&
-	       getsockname(fd, (struct sockaddr *)&local, &size) == 0 &&
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_size) == 0 && listening != 0 &&
+	       tg_libc.getsockname(fd, (struct sockaddr *)&local, &size) == 0 &&
 	       (local.ss_family == AF_INET || local.ss_family == AF_INET6);
 }
 

@@ -56,7 +56,7 @@ bool tg_descriptors_must_not_cross(int fd)
 
 	if (holder == NULL || tg_descriptors_hand_over(fd))
 		return false;
-	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	tg_holder_is_stuck(holder);
 	return true;
 }
 
@@ -77,11 +77,18 @@ int tg_dead_end(void)
 	return ends[0];
 }
 
-static void bury(const struct tg_holder *holder)
+void tg_holder_is_stuck(struct tg_holder *holder)
+{
+	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	if (holder->engine == TG_ENGINE_AUTO)
+		tg_report_moves(tg_shim.report, holder->counters);
+}
+
+static void bury(struct tg_holder *holder)
 {
 	int end = tg_dead_end();
 
-	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	tg_holder_is_stuck(holder);
 	/* Without one the numbers are close-on-exec still. */
 	if (end < 0)
 		return;
@@ -105,7 +112,7 @@ int tg_descriptors_pass_on(int from, int fd, bool kept)
 		return r;
 	}
 	int end = tg_dead_end();
-	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	tg_holder_is_stuck(holder);
 	/* Without one it is close-on-exec still. */
 	if (end >= 0) {
 		tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);

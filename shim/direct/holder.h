@@ -44,6 +44,9 @@ uintptr_t tg_entry_at(int fd);
 /* A reference to a holder that the caller found, as it is at that moment. False: it has ended. */
 bool tg_holder_ref(struct tg_holder *holder);
 
+/* It had to go to another process or program, and could not: closed there. Counted; the relay gets the next ones. */
+void tg_holder_is_stuck(struct tg_holder *holder);
+
 /* It is not this process's alone, and only the relay can serve all that may go on with it. */
 bool tg_holder_must_be_relayed(struct tg_holder *holder);
 

@@ -15,15 +15,10 @@
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
-static bool any(void)
-{
-	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
-}
-
 TG_EXPORT int close(int fd)
 {
 	tg_libc_bind();
-	if (any())
+	if (tg_transfer_any())
 		tg_descriptors_closing(fd);
 	if (tg_descriptors_are_wanted())
 		tg_readiness_closed(fd);
@@ -33,7 +28,7 @@ TG_EXPORT int close(int fd)
 TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	tg_libc_bind();
-	if (any())
+	if (tg_transfer_any())
 		tg_close_range(first, last, flags);
 	return tg_libc.close_range(first, last, flags);
 }
@@ -41,7 +36,7 @@ TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 TG_EXPORT void closefrom(int first)
 {
 	tg_libc_bind();
-	if (any())
+	if (tg_transfer_any())
 		tg_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 	tg_libc.closefrom(first);
 }

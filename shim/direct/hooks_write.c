@@ -4,6 +4,7 @@
  */
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 
+#include "shim/direct/passing.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/state.h"
@@ -43,17 +44,20 @@ TG_EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, __CON
 TG_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 {
 	tg_libc_bind();
+	if (message->msg_controllen > 0 && tg_transfer_any() && tg_passing_is_one(message))
+		return tg_passing_send(fd, message, flags);
 	struct tg_stream *stream = tg_transfer_begin(fd);
 	return stream != NULL ? tg_transfer_send(stream, message->msg_iov, message->msg_iovlen, flags)
 			      : tg_libc.sendmsg(fd, message, flags);
 }
 
+/* One after the other where one may be of ours, or pass on one. */
 TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
 	unsigned done = 0;
 
 	tg_libc_bind();
-	if (!tg_transfer_is_one(fd))
+	if (!tg_transfer_any())
 		return tg_libc.sendmmsg(fd, messages, count, flags);
 	while (done < count) {
 		ssize_t size = sendmsg(fd, &messages[done].msg_hdr, flags);

@@ -49,7 +49,7 @@ static int64_t deadline_of(const struct transfer *transfer)
 	struct timeval limit = {0};
 	socklen_t size = sizeof(limit);
 
-	if (getsockopt(tg_stream_fd(transfer->stream), SOL_SOCKET, transfer->timeout, &limit, &size) != 0 ||
+	if (tg_libc.getsockopt(tg_stream_fd(transfer->stream), SOL_SOCKET, transfer->timeout, &limit, &size) != 0 ||
 	    (limit.tv_sec == 0 && limit.tv_usec == 0))
 		return TG_CLOCK_NEVER;
 	return tg_clock_now() + (int64_t)limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000;

@@ -28,9 +28,15 @@ static inline struct tg_stream *tg_transfer_vector(int fd, int count)
 	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);
 }
 
+/* Some descriptor of this process is a stream; this one is. */
+static inline bool tg_transfer_any(void)
+{
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
+}
+
 static inline bool tg_transfer_is_one(int fd)
 {
-	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0 && tg_descriptors_is_one(fd);
+	return tg_transfer_any() && tg_descriptors_is_one(fd);
 }
 
 /* `flags`: of recv(2), send(2). errno and a result as theirs; SIGPIPE as theirs. */

@@ -133,7 +133,7 @@ def executes(connection):
     in_child(connection, act)
 
 
-def executes_touched(connection):
+def executes_used(connection):
     connection.recv(100)
     executes(connection)
 
@@ -168,7 +168,7 @@ def spawns(connection):
     os.wait()
 
 
-def spawns_touched(connection):
+def spawns_used(connection):
     connection.sendall(connection.recv(100))
     spawns(connection)
 
@@ -295,7 +295,7 @@ def passes(connection):
     os.wait()
 
 
-def passes_touched(connection):
+def passes_used(connection):
     connection.sendall(connection.recv(100))
     passes(connection)
 
