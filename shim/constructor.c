@@ -41,6 +41,9 @@ static void close_down(int error)
 	else
 		tg_say("no policy (%s): TLS server handshakes of %s fail", error < 0 ? strerror(-error) : "the file is bad",
 		       program_invocation_short_name);
+	/* Its connections on governed ports are closed when they are accepted. */
+	if (tg_environment.plaintext)
+		tg_descriptors_want();
 	set_state(TG_STATE_CLOSED);
 }
 

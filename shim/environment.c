@@ -17,6 +17,7 @@
 #define CONFIG "TLSGRAFT_CONFIG="
 #define KEEPER "TLSGRAFT_KEEPER="
 #define RUN "TLSGRAFT_RUN="
+#define PLAINTEXT "TLSGRAFT_PLAINTEXT="
 
 #define PRELOAD_LENGTH (sizeof(PRELOAD) - 1)
 
@@ -73,7 +74,7 @@ static int copy_variable(const char *prefix, const char *name, char **ret)
 
 int tg_environment_read(void)
 {
-	char *config = NULL, *keeper = NULL, *run = NULL, *preload = NULL;
+	char *config = NULL, *keeper = NULL, *run = NULL, *plaintext = NULL, *preload = NULL;
 	Dl_info object;
 	int r = copy_variable(CONFIG, "TLSGRAFT_CONFIG", &config);
 
@@ -83,18 +84,22 @@ int tg_environment_read(void)
 		r = copy_variable(KEEPER, "TLSGRAFT_KEEPER", &keeper);
 	if (r == 0)
 		r = copy_variable(RUN, "TLSGRAFT_RUN", &run);
+	if (r == 0)
+		r = copy_variable(PLAINTEXT, "TLSGRAFT_PLAINTEXT", &plaintext);
 	if (r == 0 && dladdr(&tg_environment, &object) != 0 && object.dli_fname)
 		preload = join_absolute(PRELOAD, object.dli_fname);
 	if (preload) {
 		tg_environment.preload = preload;
 		tg_environment.keeper = keeper;
 		tg_environment.run = run;
+		tg_environment.plaintext = plaintext;
 		tg_environment.config = config;
 		return 0;
 	}
 	free(config);
 	free(keeper);
 	free(run);
+	free(plaintext);
 	return -ENOMEM;
 }
 
@@ -148,6 +153,38 @@ int tg_environment_set_keeper(const char *tree, bool before_main)
 	return 0;
 }
 
+int tg_environment_set_plaintext(const char *ports, bool before_main)
+{
+	const char *known = tg_environment_value(tg_environment.plaintext);
+	char *entry;
+
+	if (known && strcmp(known, ports) == 0)
+		return 0;
+	entry = join(PLAINTEXT, ports, "");
+	if (!entry)
+		return -ENOMEM;
+	if (before_main && setenv("TLSGRAFT_PLAINTEXT", ports, 1) != 0) {
+		free(entry);
+		return -ENOMEM;
+	}
+	tg_environment.plaintext = entry;
+	return 0;
+}
+
+bool tg_environment_is_plaintext(uint16_t port)
+{
+	const char *ports = tg_environment_value(tg_environment.plaintext);
+	char *end;
+
+	for (; ports && *ports; ports = *end == ',' ? end + 1 : end) {
+		if (strtoul(ports, &end, 10) == port)
+			return true;
+		if (*end != ',')
+			break;
+	}
+	return false;
+}
+
 /* The loader splits LD_PRELOAD at colons and spaces (ld.so(8)). Returns the next piece's length, 0 at the end. */
 static size_t next_piece(const char **list)
 {
@@ -172,7 +209,7 @@ struct inventory {
 	size_t preload_count;
 	bool shim_absolute; /* `preload` loads a shim wherever the new program is executed */
 	bool shim_any;
-	bool config, other_config, keeper, run;
+	bool config, other_config, keeper, run, plaintext;
 };
 
 static void look_at_entry(const struct tg_environment *environment, char *entry, struct inventory *inventory)
@@ -185,6 +222,8 @@ static void look_at_entry(const struct tg_environment *environment, char *entry,
 		inventory->other_config = strcmp(entry, environment->config) != 0;
 	} else if (begins_with(entry, KEEPER)) {
 		inventory->keeper = true;
+	} else if (begins_with(entry, PLAINTEXT)) {
+		inventory->plaintext = true;
 	} else if (begins_with(entry, RUN)) {
 		inventory->run |= environment->run && strcmp(entry, environment->run) == 0;
 	}
@@ -211,9 +250,11 @@ static struct inventory take_inventory(const struct tg_environment *environment,
 static bool lacks_nothing(const struct tg_environment *environment, const struct inventory *inventory)
 {
 	if (environment->drop)
-		return !inventory->shim_any && !inventory->config && !inventory->keeper && !inventory->run;
+		return !inventory->shim_any && !inventory->config && !inventory->keeper && !inventory->run &&
+		       !inventory->plaintext;
 	return inventory->shim_absolute && inventory->preload_count == 1 && inventory->config && !inventory->run &&
-	       (inventory->keeper || inventory->other_config || !environment->keeper);
+	       (inventory->keeper || inventory->other_config || !environment->keeper) &&
+	       (inventory->plaintext || inventory->other_config || !environment->plaintext);
 }
 
 size_t tg_environment_room(const struct tg_environment *environment, char *const envp[])
@@ -227,8 +268,11 @@ size_t tg_environment_room(const struct tg_environment *environment, char *const
 		return 0;
 	if (inventory.count >= ENTRIES_LIMIT)
 		return SIZE_MAX;
-	/* LD_PRELOAD, TLSGRAFT_CONFIG, TLSGRAFT_KEEPER and the end; the shim, a colon, the rest of LD_PRELOAD, NUL. */
-	return (inventory.count + 4) * sizeof(char *) + strlen(environment->preload) + 1 +
+	/*
+	 * LD_PRELOAD, TLSGRAFT_CONFIG, TLSGRAFT_KEEPER, TLSGRAFT_PLAINTEXT and the end; the shim, a colon, the rest of
+	 * LD_PRELOAD, NUL.
+	 */
+	return (inventory.count + 5) * sizeof(char *) + strlen(environment->preload) + 1 +
 	       strlen(inventory.preload ? inventory.preload : "") + 1;
 }
 
@@ -257,7 +301,8 @@ static bool is_kept(const struct tg_environment *environment, const char *entry)
 		return false;
 	if (begins_with(entry, RUN))
 		return !environment->run || strcmp(entry, environment->run) != 0;
-	return !environment->drop || (!begins_with(entry, CONFIG) && !begins_with(entry, KEEPER));
+	return !environment->drop ||
+	       (!begins_with(entry, CONFIG) && !begins_with(entry, KEEPER) && !begins_with(entry, PLAINTEXT));
 }
 
 char **tg_environment_fill(const struct tg_environment *environment, char *const envp[], void *room)
@@ -270,7 +315,7 @@ char **tg_environment_fill(const struct tg_environment *environment, char *const
 	if (inventory.shim_absolute && inventory.preload_count == 1 && !environment->drop)
 		preload = inventory.preload - PRELOAD_LENGTH;
 	else
-		preload = fill_preload(environment, &inventory, (char *)(filled + inventory.count + 4));
+		preload = fill_preload(environment, &inventory, (char *)(filled + inventory.count + 5));
 	if (preload)
 		*next++ = preload;
 	for (; *theirs; theirs++)
@@ -280,6 +325,8 @@ char **tg_environment_fill(const struct tg_environment *environment, char *const
 		*next++ = environment->config;
 	if (!environment->drop && environment->keeper && !inventory.keeper && !inventory.other_config)
 		*next++ = environment->keeper;
+	if (!environment->drop && environment->plaintext && !inventory.plaintext && !inventory.other_config)
+		*next++ = environment->plaintext;
 	*next = NULL;
 	return filled;
 }

@@ -5,6 +5,7 @@
  *   LD_PRELOAD       the shim, before whatever else is there
  *   TLSGRAFT_CONFIG  the INI file
  *   TLSGRAFT_KEEPER  the tree's name, once there is one
+ *   TLSGRAFT_PLAINTEXT  ports on which TLS is spoken for the server: a process that gets no policy serves nobody there
  *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
  *
  * The decision of the shim's state writes (late for keeper and drop), everything else reads. tg_environment_room and _fill
@@ -15,6 +16,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Entries as they stand in an environment, "NAME=value"; NULL: not known. */
 struct tg_environment {
@@ -22,6 +24,7 @@ struct tg_environment {
 	char *config;  /* NULL: nothing is to be carried on */
 	_Atomic(char *) keeper;
 	char *run;
+	_Atomic(char *) plaintext;
 	_Atomic bool drop; /* children = drop: take ours out instead */
 };
 
@@ -45,6 +48,10 @@ const char *tg_environment_home(size_t *ret_length);
  */
 int tg_environment_settle_config(void);
 int tg_environment_set_keeper(const char *tree, bool before_main);
+
+/* The same for the ports of plaintext sections, decimal numbers with commas between; whether a port is one. */
+int tg_environment_set_plaintext(const char *ports, bool before_main);
+bool tg_environment_is_plaintext(uint16_t port);
 
 /*
  * Bytes that tg_environment_fill needs to give `envp` (NULL: empty) what it lacks; 0: it lacks nothing and is to be used

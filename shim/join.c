@@ -17,12 +17,14 @@
 
 #include <errno.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define HELLO_TIMEOUT_MS 5000
-#define EXIT_CONFIG 78 /* EX_CONFIG of sysexits.h: what every bad start ends with */
+#define NUMBER_LENGTH 7 /* a comma, a port, NUL */
+#define EXIT_CONFIG 78  /* EX_CONFIG of sysexits.h: what every bad start ends with */
 
 struct descriptors {
 	int policy, report;
@@ -56,8 +58,25 @@ static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 	return r;
 }
 
+/* For programs that are executed and may get no policy. */
+static int remember_ports(const struct tg_document *document, bool at_start)
+{
+	char ports[4096] = "";
+	size_t length = 0;
+
+	for (size_t i = 0; i < document->route_count; i++) {
+		const struct tg_route *route = &document->routes[i];
+		if (!route->plaintext.spoken || document->policies[route->policy].mode == TG_MODE_OFF)
+			continue;
+		for (size_t k = 0; k < route->address_count && length + NUMBER_LENGTH < sizeof(ports); k++)
+			length += (size_t)snprintf(ports + length, sizeof(ports) - length, "%s%u", length > 0 ? "," : "",
+						   route->addresses[k].port);
+	}
+	return tg_environment_set_plaintext(ports, at_start);
+}
+
 /* What the shim itself needs of the first generation. */
-static int learn(const struct tg_policy_header *policy, size_t policy_size, bool *ret_concerned)
+static int learn(const struct tg_policy_header *policy, size_t policy_size, bool at_start, bool *ret_concerned)
 {
 	struct tg_document *document = NULL;
 	unsigned char *bytes = NULL;
@@ -75,8 +94,10 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 		/* From the first connection on: some servers make their context only then. */
 		if (tg_route_needs_address(document))
 			tg_accepted_want();
-		if (tg_route_speaks(document))
+		if (tg_route_speaks(document)) {
 			tg_descriptors_want();
+			r = remember_ports(document, at_start);
+		}
 		*ret_concerned = document->exe_count == 0 || tg_program_is_one_of(document->exes, document->exe_count);
 	}
 	tg_document_free(document);
@@ -84,7 +105,7 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 	return r;
 }
 
-static int map_policy(const struct descriptors *from, bool *ret_concerned)
+static int map_policy(const struct descriptors *from, bool at_start, bool *ret_concerned)
 {
 	struct tg_report_page *report = NULL;
 	const struct tg_policy_header *policy;
@@ -96,7 +117,7 @@ static int map_policy(const struct descriptors *from, bool *ret_concerned)
 	madvise((void *)(uintptr_t)policy, policy_size, MADV_DONTDUMP);
 	r = tg_report_map(from->report, true, &report);
 	if (r == 0)
-		r = learn(policy, policy_size, ret_concerned);
+		r = learn(policy, policy_size, at_start, ret_concerned);
 	if (r == 0 && *ret_concerned) {
 		tg_shim.policy = policy;
 		tg_shim.policy_size = policy_size;
@@ -109,9 +130,9 @@ static int map_policy(const struct descriptors *from, bool *ret_concerned)
 	return r;
 }
 
-static int take_policy(const struct descriptors *from, bool *ret_concerned)
+static int take_policy(const struct descriptors *from, bool at_start, bool *ret_concerned)
 {
-	int r = map_policy(from, ret_concerned);
+	int r = map_policy(from, at_start, ret_concerned);
 
 	close(from->policy);
 	close(from->report);
@@ -134,7 +155,7 @@ int tg_join(bool at_start, bool *ret_concerned)
 		r = start_tree(at_start, by_hand, &taken);
 	if (r == 0 && other_layout)
 		tg_channel_leave(left, HELLO_TIMEOUT_MS);
-	return r == 0 ? take_policy(&taken, ret_concerned) : r;
+	return r == 0 ? take_policy(&taken, at_start, ret_concerned) : r;
 }
 
 int tg_join_existing(bool *ret_concerned)
@@ -143,5 +164,5 @@ int tg_join_existing(bool *ret_concerned)
 	struct descriptors taken;
 	int r = tg_tree_valid(tree) ? say_hello(tree, &taken) : -ENOENT;
 
-	return r == 0 ? take_policy(&taken, ret_concerned) : r;
+	return r == 0 ? take_policy(&taken, true, ret_concerned) : r;
 }

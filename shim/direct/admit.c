@@ -10,6 +10,7 @@
 #include "shim/direct/handover.h"
 #include "shim/direct/relayed.h"
 #include "shim/direct/stdio.h"
+#include "shim/environment.h"
 #include "shim/fork.h"
 #include "shim/generation.h"
 #include "shim/libc.h"
@@ -114,8 +115,9 @@ static bool is_governed(const struct tg_address *local)
 	size_t size = 0;
 	bool governed = true;
 
-	if (tg_shim_is(TG_STATE_GOVERNED) &&
-	    tg_policy_copy(tg_shim.policy, tg_shim.policy_size, &bytes, &size, &generation) == 0 &&
+	if (!tg_shim_is(TG_STATE_GOVERNED))
+		return tg_environment_is_plaintext(local->port);
+	if (tg_policy_copy(tg_shim.policy, tg_shim.policy_size, &bytes, &size, &generation) == 0 &&
 	    tg_document_decode(bytes, size, &document) == 0)
 		governed = speaking_route(document, local) != NULL;
 	tg_document_free(document);

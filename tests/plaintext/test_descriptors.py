@@ -12,19 +12,30 @@ BIG = bytes(range(256)) * 4000
 PROGRAM = Path(__file__).resolve().parent.parent / "support" / "ways.py"
 
 
+INHERITS = """
+import os, socket
+listener = socket.create_server(("127.0.0.1", {port}))
+os.dup2(listener.fileno(), 3)
+os.set_inheritable(3, True)
+os.execv("/usr/bin/python3", ["python3", "{program}", "inherited", "{way}"])
+"""
+
+
 class Ways(Server):
     name = "ways"
     executable = "/usr/bin/python3"
 
-    def __init__(self, home, own, native=None, way="echo"):
-        self.way = way
+    def __init__(self, home, own, native=None, way="echo", launcher=()):
+        self.way, self.launcher = way, launcher
         super().__init__(home, own, native)
 
     def configure(self):
         pass
 
     def command(self):
-        return [self.executable, PROGRAM, self.port, self.way]
+        if self.launcher == "inherits":
+            return [self.executable, "-c", INHERITS.format(port=self.port, program=PROGRAM, way=self.way)]
+        return [*self.launcher, self.executable, PROGRAM, self.port, self.way]
 
     def is_ready(self):
         return procs.listening(self.port)
@@ -34,8 +45,8 @@ class Ways(Server):
 
 
 class Descriptors(ServerCase):
-    def governed(self, way, engine="auto", **changes):
-        server = self.make(Ways, way=way)
+    def governed(self, way, engine="auto", launcher=(), **changes):
+        server = self.make(Ways, way=way, launcher=launcher)
         section = {
             "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", "engine": engine,
             **self.mutual(self.pki.server("ec")), **changes,
@@ -244,3 +255,32 @@ class Descriptors(ServerCase):
     def test_shells(self):
         self.whole("shells", (b"hello", b"not by the shell\n"), engine="direct")
         self.whole("popens", (b"hello", b"helloafter"), engine="direct")
+
+    # before the first connection
+
+    def test_inherited_listener(self):
+        """The program that accepts has never called listen(2): its first connection finds all prepared."""
+        server = self.governed("echo", "direct", launcher="inherits")
+        self.nobody_else(server)
+        with Live(server.port, self.pki.clients["good"]) as client:
+            self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
+            client.socket.unwrap()
+
+    def shut(self, server):
+        """Nobody is served, and the server lives on."""
+        with Bare(server.port) as client:
+            self.assertEqual(client.ask(b"hello"), b"")
+            self.assertTrue(client.over)
+        with self.assertRaises((ssl.SSLError, OSError)):
+            Live(server.port, self.pki.clients["good"]).close()
+        self.assertIsNone(server.process.poll())
+        self.assertEqual(set(server.notes()), {"aborted"})
+
+    def test_no_libssl(self):
+        (self.home / "lib").mkdir()
+        (self.home / "lib" / "libssl.so.3").write_bytes(b"")
+        self.shut(self.governed("echo", launcher=("env", f"LD_LIBRARY_PATH={self.home / 'lib'}")))
+
+    def test_no_policy(self):
+        """A user who may not have it."""
+        self.shut(self.governed("echo", launcher=("runuser", "-u", "nobody", "--")))

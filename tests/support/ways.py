@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A plaintext server that does one thing with each connection: ways.py PORT WAY. What it notes goes to its standard output.
+"""A plaintext server that does one thing with each connection: ways.py PORT WAY. For PORT "inherited" it
+listens on descriptor 3. What it notes goes to its standard output.
 
 No way of it knows of TLS; what each must look like to a client stands in tests/plaintext/test_descriptors.py.
 """
@@ -325,7 +326,10 @@ def closes_at_start(connection):
 
 
 def main():
-    listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
+    if sys.argv[1] == "inherited":
+        listener = socket.socket(fileno=3)
+    else:
+        listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
     way = globals()[sys.argv[2]]
     if way is closes_at_start:
         for number in range(3):
