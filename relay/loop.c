@@ -6,7 +6,7 @@
 #include <time.h>
 
 #define BATCH 64
-#define LOOK_MS 20 /* the least time between two looks at what is timed */
+#define LOOK_MS 5 /* the least time between two looks at what is timed */
 
 int64_t tg_loop_now(void)
 {

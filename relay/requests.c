@@ -4,7 +4,7 @@
 #include "page/match.h"
 #include "page/relay.h"
 #include "relay/carried.h"
-#include "relay/listed.h"
+#include "relay/question.h"
 #include "relay/rest.h"
 #include "shim/generation.h"
 #include "shim/route.h"
@@ -104,24 +104,6 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	tg_generation_unref(generation);
 }
 
-static void answer(int fd, int guest, const struct tg_relay_request *request)
-{
-	struct tg_relay_answer reply = {.magic = TG_RELAY_MAGIC};
-	socklen_t size = sizeof(uint64_t);
-	uint64_t cookie = 0;
-
-	if (getsockopt(guest, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0) {
-		reply.result = -errno;
-	} else if (request->kind == TG_RELAY_SET) {
-		reply.result = tg_listed_set(cookie, request->level, request->option, request->value, request->size);
-	} else {
-		size = request->size;
-		reply.result = tg_listed_get(cookie, request->level, request->option, reply.value, &size);
-		reply.size = reply.result == 0 && size <= sizeof(reply.value) ? size : 0;
-	}
-	send(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
 /*
  * What came is a request, or nothing. Takes over `fd` where it returns true; false: nothing has come yet.
  */
@@ -148,7 +130,8 @@ static bool hear(const struct tg_listener *listener, int fd)
 			break;
 		case TG_RELAY_GET:
 		case TG_RELAY_SET:
-			answer(fd, fds[0], &request);
+			tg_question_ask(listener->loop, fd, fds[0], &request);
+			fd = fds[0] = -1;
 			break;
 		}
 	}
@@ -234,33 +217,41 @@ static void wait_for(struct tg_listener *listener, int fd)
 /* Out of descriptors: whoever waits is hung up on, so that the server is not left with a connection that nobody carries. */
 static void refuse_one(struct tg_listener *listener)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int fd;
 
-	pthread_mutex_lock(&lock);
 	close(*listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		close(fd);
 	*listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
-	pthread_mutex_unlock(&lock);
 }
 
+/* False: nobody is there any more. */
+static bool accept_one(struct tg_listener *listener)
+{
+	const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0) {
+		if (errno == EMFILE || errno == ENFILE)
+			refuse_one(listener);
+		return false;
+	}
+	if (!hear(listener, fd))
+		wait_for(listener, fd);
+	return true;
+}
+
+/* In turn, all threads: a server that has just given a connection away asks for its options on the next one. */
 static void listener_ready(struct tg_source *source, uint32_t events)
 {
-	struct tg_listener *listener = (struct tg_listener *)(void *)source;
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool more = true;
 	(void)events;
 
-	for (int i = 0; i < BATCH; i++) {
-		const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-		if (fd < 0) {
-			if (errno == EMFILE || errno == ENFILE)
-				refuse_one(listener);
-			return;
-		}
-		if (!hear(listener, fd))
-			wait_for(listener, fd);
+	for (int i = 0; i < BATCH && more; i++) {
+		pthread_mutex_lock(&lock);
+		more = accept_one((struct tg_listener *)(void *)source);
+		pthread_mutex_unlock(&lock);
 	}
 }
 
