@@ -7,6 +7,7 @@
 #include "shim/state.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 /* As the kernel hands out an address: cut to the room that there is, its true length told. */
@@ -74,11 +75,11 @@ TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, so
 	struct tg_relay_end end;
 
 	tg_libc_bind();
-	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_get(fd, tree, level, option, value, size));
+	if (may_be_relayed(level, option) && value && size && *size <= INT_MAX && tg_relayed_end(fd, &end, tree))
+		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
 	const int result = tg_libc.getsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_get(fd, tree, level, option, value, size));
+		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
 	return result;
 }
 
@@ -89,9 +90,9 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_set(fd, tree, level, option, value, size));
+		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_set(fd, tree, level, option, value, size));
+		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));
 	return result;
 }

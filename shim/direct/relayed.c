@@ -216,7 +216,34 @@ static int ask(int fd, const char *tree, const struct tg_relay_request *request,
 	return result;
 }
 
-int tg_relayed_get(int fd, const char *tree, int level, int option, void *value, socklen_t *size)
+/*
+ * The relay has let go of the connection, or is gone, and the connection with it. A TCP socket whose connection has ended
+ * still knows its options, and programs rely on it (rsync takes itself for a daemon of its own where SO_TYPE fails): a new
+ * one answers as it would.
+ */
+static int like_an_ended(const struct tg_relay_end *end)
+{
+	const int fd = (int)syscall(SYS_socket, end->local.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* True where `result` is of the way to the relay, and not the kernel's word on the option. */
+static bool is_ended(int result)
+{
+	switch (result) {
+	case -ENOTCONN:
+	case -ECONNREFUSED:
+	case -ECONNRESET:
+	case -EPIPE:
+	case -ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int get_from_relay(int fd, const char *tree, int level, int option, void *value, socklen_t *size)
 {
 	const struct tg_relay_request request = {
 	    .magic = TG_RELAY_MAGIC,
@@ -238,7 +265,27 @@ int tg_relayed_get(int fd, const char *tree, int level, int option, void *value,
 	return 0;
 }
 
-int tg_relayed_set(int fd, const char *tree, int level, int option, const void *value, socklen_t size)
+int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, void *value,
+		   socklen_t *size)
+{
+	const int saved_errno = errno;
+	int result = get_from_relay(fd, tree, level, option, value, size);
+
+	if (is_ended(result)) {
+		const int other = like_an_ended(end);
+
+		result = other;
+		if (other >= 0) {
+			result = syscall(SYS_getsockopt, other, level, option, value, size) < 0 ? -errno : 0;
+			syscall(SYS_close, other);
+		}
+	}
+	errno = saved_errno;
+	return result;
+}
+
+int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, const void *value,
+		   socklen_t size)
 {
 	struct tg_relay_request request = {
 	    .magic = TG_RELAY_MAGIC,
@@ -248,10 +295,25 @@ int tg_relayed_set(int fd, const char *tree, int level, int option, const void *
 	    .level = level,
 	    .option = option,
 	};
+	const int saved_errno = errno;
 	struct tg_relay_answer answer;
+	int result;
 
 	if (size > TG_RELAY_VALUE)
 		return -EINVAL;
+	if (value == NULL && size > 0)
+		return -EFAULT;
 	memcpy(request.value, value, size);
-	return ask(fd, tree, &request, &answer);
+	result = ask(fd, tree, &request, &answer);
+	if (is_ended(result)) {
+		const int other = like_an_ended(end);
+
+		result = other;
+		if (other >= 0) {
+			result = syscall(SYS_setsockopt, other, level, option, value, size) < 0 ? -errno : 0;
+			syscall(SYS_close, other);
+		}
+	}
+	errno = saved_errno;
+	return result;
 }

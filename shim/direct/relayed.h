@@ -43,11 +43,13 @@ static inline bool tg_relayed_discards(int fd, int flags)
 bool tg_relayed_is_remote(int level, int option);
 
 /*
- * Has the relay of `tree` ask (`*size`: room, then length) or set an option of the real socket behind `fd`. 0 or a negative
- * errno.
+ * Has the relay of `tree` ask (`*size`: room, then length) or set an option of the real socket behind `fd`, which is `end`.
+ * After the connection's end the answers are those of a TCP socket that is not connected. 0 or a negative errno.
  */
-int tg_relayed_get(int fd, const char *tree, int level, int option, void *value, socklen_t *size);
-int tg_relayed_set(int fd, const char *tree, int level, int option, const void *value, socklen_t size);
+int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, void *value,
+		   socklen_t *size);
+int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, const void *value,
+		   socklen_t size);
 
 /*
  * A connection to the relay of `tree`, of whose owner the kernel says that it is root or this process's user; each call on
