@@ -106,6 +106,8 @@ class Proftpd(FtpServer):
     executable = TlsProftpd.executable
     title = "ProFTPD"
     package = "proftpd-core"
+    engine = "relay"
+    notes = f"makes the connection its standard input and output; {_DATA_NOTE}"
 
     def configure(self):
         self.make_public()

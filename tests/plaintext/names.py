@@ -1,5 +1,6 @@
 """DNS, mail and messages."""
 
+import re
 import shutil
 
 from support import dns
@@ -8,7 +9,7 @@ from support.server import PLACEHOLDER_BODY
 from support.starttls import short_folder
 
 from servers.mosquitto import CONNACK, CONNECT, DISCONNECT, PINGREQ, PINGRESP
-from plaintext.server import PlainServer
+from plaintext.server import PlainServer, by_lines
 
 
 class DnsServer(PlainServer):
@@ -160,6 +161,9 @@ class Dovecot(PlainServer):
     executable = "/usr/lib/dovecot/imap-login"
     title = "Dovecot (imap)"
     package = "dovecot-core"
+    engine = "relay"
+    keys = {"engine": "relay"}
+    notes = "gives a client who has logged in to another process, in the middle of a connection: set `engine = relay`"
     proof = b"* STATUS INBOX (MESSAGES 0)"
 
     def configure(self):
@@ -177,6 +181,10 @@ class Dovecot(PlainServer):
             (b"c LOGOUT\r\n", None),
         ]
 
+    def same(self, data):
+        """How long it took."""
+        return re.sub(rb"\([\d.]+ .*secs\)", b"(TIME)", data)
+
     def words(self, port, tls):
         words = ["curl", "-sS", "--max-time", "10", "-u", "tester:word", "-X", "STATUS INBOX (MESSAGES)"]
         words += ["--resolve", f"one.example:{port}:127.0.0.1"]
@@ -184,3 +192,21 @@ class Dovecot(PlainServer):
             return [*words, f"imap://one.example:{port}/"]
         who, ca = tls
         return [*words, "--cacert", ca, *(["--cert", who.cert, "--key", who.key] if who else []), f"imaps://one.example:{port}/"]
+
+
+class DovecotLogin(Dovecot):
+    """What imap-login does by itself."""
+
+    name = "dovecot-login"
+    title = "Dovecot (imap-login alone)"
+    engine = "direct"
+    keys = {}
+    client = "socat"
+    notes = "with `engine = auto`, who logs in is closed: see the other row"
+    proof = b"* CAPABILITY IMAP4rev1"
+
+    def talk(self):
+        return [(b"", b"ready.\r\n"), (b"a CAPABILITY\r\n", b"a OK "), (b"b LOGOUT\r\n", None)]
+
+    def words(self, port, tls):
+        return by_lines("a CAPABILITY\\r\\nb LOGOUT\\r\\n", port, tls)

@@ -53,7 +53,7 @@ class Row(ServerCase):
         ini = self.ini({
             "tlsgraft": {"reload_signal": kind.reload_signal},
             "listener plain": {
-                "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.serving), **self.keys,
+                "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.serving), **kind.keys, **self.keys,
             },
         })
         options = ("--user", kind.run_user) if kind.run_user else ()

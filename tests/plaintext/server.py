@@ -21,6 +21,7 @@ class PlainServer(Server):
 
     hosts = 0
     engine = "direct"
+    keys = {}  # of its section, beside what every row has
     notes = "none"
     client = "curl"
     by_socat = False  # the client program cannot speak TLS from the first byte: a tunnel does
@@ -121,8 +122,12 @@ class LineServer(PlainServer):
     proof = b"hello\nmore\nquit\n"
 
     def words(self, port, tls):
-        asked = "printf 'hello\\nquit\\n'"
-        return ["sh", "-c", f"{asked} | socat -,ignoreeof!!- {shlex.quote(socat_address(port, tls))}"]
+        return by_lines("hello\\nquit\\n", port, tls)
+
+
+def by_lines(text, port, tls):
+    """A command that sends `text`, in which printf(1) finds \\n, and prints what comes until the server closes."""
+    return ["sh", "-c", f"printf '{text}' | socat -,ignoreeof!!- {shlex.quote(socat_address(port, tls))}"]
 
 
 def socat_address(port, tls):

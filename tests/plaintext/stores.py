@@ -106,8 +106,9 @@ class Mariadb(PlainServer, TlsMariadb):
     title = "MariaDB"
     by_socat = True
     hosts = 0
+    engine = "relay"
     address_in = "general log"
-    notes = Postgresql.notes
+    notes = f"maps liburing, which could read and write unseen; {Postgresql.notes}"
 
     def configure(self):
         TlsMariadb.configure(self)

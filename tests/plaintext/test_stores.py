@@ -2,6 +2,7 @@
 
 from plaintext.row import Row
 from plaintext import names, stores
+from plaintext.server import talked
 
 
 class Stores(Row):
@@ -31,3 +32,18 @@ class Stores(Row):
 
     def test_dovecot(self):
         self.row(names.Dovecot)
+
+    def test_dovecot_login(self):
+        self.row(names.DovecotLogin)
+
+    def test_dovecot_is_closed_at_the_login(self):
+        """Under `auto` TLS has begun in one process, and another gets the connection: not one byte in plaintext."""
+        self.kind, self.serving = names.DovecotLogin, self.pki.server("rsa")
+        self.server = self.governed(self.kind)
+        self.server.wait_ready()
+        with self.by_tls("1.3", self.pki.clients["good"]) as connection:
+            self.assertEqual(talked(connection, self.server.talk()[:2])[1], "open")
+            said = connection.ask(b"b LOGIN tester word\r\n")
+            self.assertEqual((said, connection.over), (b"", True))
+        found = self.graft.status(self.server.pid)["sections"][0]["plaintext"]
+        self.assertEqual((found["direct"], found["relayed"], found["closed"]), (1, 0, 1))

@@ -133,7 +133,9 @@ class Busybox(FileServer):
     name = "busybox"
     title = "busybox httpd"
     executable = UNPACKED / "busybox/bin/busybox"
+    engine = "relay"
     run_user = "www-data"
+    notes = "makes the connection its standard input and output"
 
     @classmethod
     def version(cls):
