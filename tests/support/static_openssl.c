@@ -22,8 +22,8 @@ static int answer(int connection, const char *line, size_t size)
 	for (i = 0; i < length; i++) {
 		snprintf(text + (size_t)2 * i, 3, "%02x", digest[i]);
 	}
-	text[2 * length] = '\n';
-	return write(connection, text, 2 * length + 1) == (ssize_t)(2 * length + 1) ? 0 : -1;
+	strcpy(text + (size_t)2 * length, "\n");
+	return write(connection, text, strlen(text)) == (ssize_t)strlen(text) ? 0 : -1;
 }
 
 static void serve(int connection)
