@@ -25,7 +25,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CASE_MS = 5000, MAX_CASES = 2048 };
+enum { CASE_MS = 4000, MAX_CASES = 2048 };
 
 struct one_case {
 	char name[64];

@@ -38,7 +38,8 @@ int new_epoll(struct test *t, unsigned events);
 void register_epoll(struct test *t, int epoll, int operation, unsigned events);
 const char *event_names(unsigned events, char buffer[64]);
 
-/* As a server does that has nothing to do but wait: TLS goes on inside of it. */
+/* As a server does that has nothing to do but wait for this connection: TLS goes on inside of it. */
+struct answer finish_meanwhile(struct test *t);
 void client_receives_meanwhile(struct test *t, unsigned size);
 
 #endif

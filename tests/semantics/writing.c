@@ -128,7 +128,7 @@ static void full(struct test *t, const struct write_way *way)
 	note_poll(t, POLLOUT, 1000);
 	set_nonblocking(t->fd, false);
 	give_all(t, way, 100000, 7001, &done);
-	answer = finish(t);
+	answer = finish_meanwhile(t);
 	note_all(t, &answer, done);
 }
 
@@ -146,7 +146,7 @@ static void full_edge(struct test *t, const struct write_way *way)
 	note_epoll(t, epoll, 0);
 	begin(t, STEP_RECEIVE, (unsigned)done, 0);
 	note_epoll(t, epoll, 1000);
-	answer = finish(t);
+	answer = finish_meanwhile(t);
 	note_all(t, &answer, done);
 	close(epoll);
 }
@@ -165,7 +165,7 @@ static void full_level(struct test *t, const struct write_way *way)
 	note_epoll(t, epoll, 0);
 	begin(t, STEP_RECEIVE, (unsigned)done, 0);
 	note_epoll(t, epoll, 1000);
-	answer = finish(t);
+	answer = finish_meanwhile(t);
 	note_all(t, &answer, done);
 	close(epoll);
 }
@@ -183,7 +183,7 @@ static void timeout(struct test *t, const struct write_way *way)
 	note_result(t, "last", last);
 	note_waited(t, since, 45);
 	begin(t, STEP_RECEIVE, (unsigned)done, 0);
-	answer = finish(t);
+	answer = finish_meanwhile(t);
 	note_all(t, &answer, done);
 }
 
@@ -204,7 +204,7 @@ static void interrupted(struct test *t, const struct write_way *way)
 	note_result(t, "last", last);
 	alarm_in(0);
 	begin(t, STEP_RECEIVE, (unsigned)done, 0);
-	answer = finish(t);
+	answer = finish_meanwhile(t);
 	note_all(t, &answer, done);
 }
 
