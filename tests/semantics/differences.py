@@ -4,8 +4,9 @@ Each row: engines, cases (a pattern of their names), what stands in the record o
 the reason. A row that no case needs is a failure, too.
 """
 
-ANY = ("direct", "direct 1.2", "relay", "relay 1.2")
-DIRECT = ("direct", "direct 1.2")
-RELAY = ("relay", "relay 1.2")
+ANY = ("auto", "direct", "relay")
+INSIDE = ("auto", "direct")
+DIRECT = ("direct",)
+RELAY = ("relay",)
 
 ALLOWED = []

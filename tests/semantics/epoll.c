@@ -321,7 +321,7 @@ static void many_events(struct test *t)
 	for (int i = 0; i < 6; i++)
 		if (epoll_wait(epoll, events, 1, 1000) == 1)
 			seen[events[0].data.u64 == 1 ? (events[0].events & EPOLLIN ? 0 : 1) : 2]++;
-	note(t, "%d %d %d", seen[0], seen[1], seen[2]);
+	note(t, "%d %d %d", seen[0] > 0, seen[1] > 0, seen[2] > 0);
 	CALL(t, read(t->fd, buffer, 4));
 	CALL(t, epoll_wait(epoll, events, 3, 1000));
 	CALL(t, read(t->fd, buffer, 6));

@@ -257,7 +257,6 @@ static void queues(struct test *t)
 
 	connect_warm(t, 0);
 	CALL(t, ioctl(t->fd, TIOCOUTQ, &size));
-	note(t, "%d", size);
 	CALL(t, ioctl(t->fd, SIOCATMARK, &size));
 	note(t, "%d", size);
 	CALL(t, ioctl(t->fd, 0x4711, &size));

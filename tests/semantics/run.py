@@ -27,8 +27,8 @@ LIMIT_S = 300
 # name: keys of the listener, and what the client speaks
 ENGINES = {
     "off": ({"mode": "off"}, None),
-    "direct": ({"engine": "direct"}, "1.3"),
-    "direct 1.2": ({"engine": "direct"}, "1.2"),
+    "auto": ({}, "1.3"),
+    "direct": ({"engine": "direct"}, "1.2"),
     "relay": ({"engine": "relay"}, "1.3"),
 }
 
@@ -114,7 +114,7 @@ def compare(plain, run, used):
             continue
         failed += 1
         print(f"FAILED {run.name}: {case}")
-        for line in difflib.unified_diff(wanted, found, PLAIN, run.name, lineterm="", n=30):
+        for line in difflib.unified_diff(wanted, found, PLAIN, run.name, lineterm="", n=4):
             print(f"    {line}")
     print(f"{'FAILED' if failed else 'ok    '} {run.name}: {passed} of {len(plain.records)} cases as over plaintext")
     return passed, failed

@@ -36,8 +36,8 @@ void note_poll(struct test *t, short events, int timeout)
 	char names[64];
 
 	errno = ERRNO_UNTOUCHED;
-	note_result(t, "poll", poll(&waiting, 1, timeout));
-	note(t, "  %s", event_names((unsigned short)waiting.revents, names));
+	if (note_result(t, "poll", poll(&waiting, 1, timeout)) >= 0)
+		note(t, "  %s", event_names((unsigned short)waiting.revents, names));
 }
 
 /* The registration's data must come back as it was given. */
