@@ -144,6 +144,7 @@ static int count_readable(int fd, int *ret)
 		return tg_libc.ioctl(fd, FIONREAD, ret);
 	bool ours = tg_descriptors_own(stream);
 	size_t size = ours ? tg_stream_readable(stream) : 0;
+	tg_readiness_changed(stream); /* it was taken out of the socket */
 	tg_descriptors_put(stream);
 	if (ours)
 		*ret = size < INT_MAX ? (int)size : INT_MAX;

@@ -217,13 +217,16 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
-	if (stream->stage == TG_STAGE_ENDED) {
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+		error = EINVAL;
+	} else if (stream->stage == TG_STAGE_ENDED) {
 		error = ENOTCONN;
 	} else {
-		if (stream->stage == TG_STAGE_PLAIN && how != SHUT_WR)
-			tg_socket_shutdown(stream->fd, SHUT_RD);
 		stream->read_shut = stream->read_shut || how != SHUT_WR;
-		if (how == SHUT_WR || how == SHUT_RDWR) {
+		/* It wakes who blocks in the kernel. A handshake has still to be read. */
+		if ((stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN) && how != SHUT_WR)
+			tg_socket_shutdown(stream->fd, SHUT_RD);
+		if (how != SHUT_RD) {
 			stream->write_shut = true;
 			close_write(stream);
 		}
