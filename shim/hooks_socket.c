@@ -6,6 +6,7 @@
 #undef _FORTIFY_SOURCE /* its inline read and recv would stand in the way of ours */
 
 #include "shim/accepted.h"
+#include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/relayed.h"
 #include "shim/direct/transfer.h"
@@ -204,21 +205,29 @@ TG_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 
 TG_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags, struct timespec *timeout)
 {
+	const int saved = errno;
+	int64_t end = TG_CLOCK_NEVER;
 	unsigned done = 0;
 
 	tg_libc_bind();
 	if (!tg_transfer_is_one(fd))
 		return tg_libc.recvmmsg(fd, messages, count, flags, timeout);
+	if (timeout != NULL)
+		end = tg_clock_now() + (int64_t)timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000;
 	while (done < count) {
 		ssize_t size = recvmsg(fd, &messages[done].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (size < 0 && done == 0)
+			return -1;
 		if (size < 0)
-			return done > 0 ? (int)done : -1;
+			break;
 		messages[done++].msg_len = (unsigned)size;
 		if ((flags & MSG_WAITFORONE) != 0)
 			flags |= MSG_DONTWAIT;
-		if (size == 0 || timeout != NULL)
+		/* The kernel looks at the time after each message, too, and only then. */
+		if (size == 0 || (timeout != NULL && tg_clock_now() >= end))
 			break;
 	}
+	errno = saved;
 	return (int)done;
 }
 

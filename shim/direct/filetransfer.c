@@ -26,8 +26,10 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 	size_t done = 0;
 	ssize_t r = 0;
 
+	if (at < 0 && offset == NULL)
+		return fail(errno == EBADF ? EBADF : EINVAL);
 	if (tg_transfer_is_one(in) || at < 0)
-		return fail(EINVAL);
+		return fail(offset != NULL && at >= 0 ? ESPIPE : EINVAL);
 	while (done < count) {
 		ssize_t here = pread64(in, piece, count - done < PIECE ? count - done : PIECE, at + (off64_t)done);
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
@@ -82,16 +84,15 @@ static size_t fill_pipe(int pipe, const char *data, size_t size, bool wait)
 	return done;
 }
 
-/* What the pipe does not take is left in the stream: it is looked at first. */
+/* What the pipe does not take is left in the stream: it is looked at first. SPLICE_F_NONBLOCK is about the pipe alone. */
 static ssize_t splice_out(int in, int pipe, size_t count, unsigned flags)
 {
-	const int how = (flags & SPLICE_F_NONBLOCK) != 0 ? MSG_DONTWAIT : 0;
 	struct tg_stream *stream = tg_transfer_begin(in);
 	char piece[PIECE];
 
 	if (stream == NULL)
 		return fail(EBADF);
-	ssize_t r = tg_transfer_read(stream, piece, count < PIECE ? count : PIECE, MSG_PEEK | how);
+	ssize_t r = tg_transfer_read(stream, piece, count < PIECE ? count : PIECE, MSG_PEEK);
 	if (r <= 0)
 		return r;
 	size_t taken = fill_pipe(pipe, piece, (size_t)r, waits(pipe, flags));
@@ -122,7 +123,7 @@ static ssize_t splice_in(int pipe, int out, size_t count, unsigned flags)
 	stream = tg_transfer_begin(out);
 	if (stream == NULL)
 		return fail(EBADF);
-	r = tg_transfer_write(stream, piece, (size_t)r, (flags & SPLICE_F_NONBLOCK) != 0 ? MSG_DONTWAIT : 0);
+	r = tg_transfer_write(stream, piece, (size_t)r, 0);
 	return r > 0 ? tg_libc.read(pipe, piece, (size_t)r) : r;
 }
 

@@ -54,6 +54,7 @@ TG_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 /* One after the other where one may be of ours, or pass on one. */
 TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
 {
+	const int saved = errno;
 	unsigned done = 0;
 
 	tg_libc_bind();
@@ -61,10 +62,13 @@ TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 		return tg_libc.sendmmsg(fd, messages, count, flags);
 	while (done < count) {
 		ssize_t size = sendmsg(fd, &messages[done].msg_hdr, flags);
+		if (size < 0 && done == 0)
+			return -1;
 		if (size < 0)
-			return done > 0 ? (int)done : -1;
+			break;
 		messages[done++].msg_len = (unsigned)size;
 	}
+	errno = saved;
 	return (int)done;
 }
 

@@ -189,6 +189,8 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		errno = EINVAL;
 	else if ((flags & MSG_ERRQUEUE) != 0)
 		errno = EAGAIN;
+	else if (count > IOV_MAX)
+		errno = EMSGSIZE; /* of a message; tg_transfer_vector has refused the others */
 	else if (size_of(vector, count) == 0)
 		r = 0;
 	else
@@ -247,6 +249,8 @@ ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, s
 
 	if ((flags & MSG_OOB) != 0)
 		errno = EOPNOTSUPP;
+	else if (count > IOV_MAX)
+		errno = EMSGSIZE;
 	else
 		r = send_all(&transfer, vector, count);
 	if (r >= 0)
