@@ -27,6 +27,7 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 	int result = peek ? o->SSL_peek_ex(stream->ssl, data, size, &done) : o->SSL_read_ex(stream->ssl, data, size, &done);
 	if (result == 1) {
 		stream->is_stalled = false;
+		tg_stream_used(stream);
 		if (tg_ready_still(o, stream->ssl))
 			return done;
 		explicit_bzero(data, done);

@@ -61,6 +61,9 @@ struct tg_stream {
 	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
 	uint64_t cookie;                  /* of the socket, as long as the stream is among the openings (socket(7)) */
 	struct tg_stream *newer, *older;  /* among the openings */
+	unsigned calls;                   /* that read or wrote data */
+	unsigned place;                   /* among those that keep their buffers, from 1; 0: none */
+	_Atomic int64_t busy_at;          /* seconds */
 	struct tg_stream *next, **link;   /* among all streams of the process */
 	struct tg_watch watch;
 	struct tg_holder *holder;
@@ -111,6 +114,12 @@ bool tg_stream_is_ready(struct tg_stream *stream);
 
 /* stream_output.c: what is kept from before the verdict, and the close that was asked for. */
 void tg_stream_release_early(struct tg_stream *stream);
+
+/* stream_buffers.c: data was read or written; the SSL is about to be freed; around fork. */
+void tg_stream_used(struct tg_stream *stream);
+void tg_stream_unused(struct tg_stream *stream);
+void tg_stream_places_lock(void);
+void tg_stream_places_unlock(void);
 
 /* stream_input.c: true where something can be read; decrypts a record for that where it must. */
 bool tg_stream_fill(struct tg_stream *stream);
