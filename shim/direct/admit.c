@@ -83,8 +83,8 @@ bool tg_descriptors_prepare(void)
 	tg_fork_serve();
 	tg_generation_prepare();
 	/* After libcrypto's own, and so before it. */
-	atexit(leave_in_order);
-	at_quick_exit(tg_descriptors_exit);
+	if (atexit(leave_in_order) != 0 || at_quick_exit(tg_descriptors_exit) != 0)
+		return false;
 	atomic_store_explicit(&prepared, true, memory_order_release);
 	return true;
 }
@@ -224,7 +224,7 @@ int tg_descriptors_accepted(int fd, int flags)
 
 static bool listens(int fd)
 {
-	struct sockaddr_storage local;
+	struct sockaddr_storage local = {0};
 	socklen_t size = sizeof(local), flag_size = sizeof(int);
 	int listening = 0;
 
@@ -247,7 +247,7 @@ void tg_descriptors_inherit(void)
 
 static bool is_connection(int fd)
 {
-	struct sockaddr_storage peer;
+	struct sockaddr_storage peer = {0};
 	socklen_t size = sizeof(peer);
 
 	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&

@@ -228,8 +228,7 @@ static void say_farewell(struct tg_stream *stream)
 static void leave(struct tg_holder *holder, int fd, bool closing)
 {
 	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
-	if (fd <= STDERR_FILENO)
-		tg_stdio_leave(fd);
+	tg_stdio_leave(fd);
 	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
 		if (tg_stream_fd(holder->stream) == fd)
 			tg_stream_set_fd(holder->stream, find_number(holder));
@@ -258,7 +257,7 @@ static struct tg_holder *take_out(int fd)
 /* What the C library itself reads and writes there must not be plaintext. */
 static bool takes_stdio(int fd)
 {
-	if (fd > STDERR_FILENO || tg_stdio_enter(fd))
+	if (tg_stdio_enter(fd))
 		return true;
 	tg_descriptors_closing(fd);
 	return false;
@@ -267,7 +266,7 @@ static bool takes_stdio(int fd)
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
 			struct tg_section_slot *counters)
 {
-	if (fd <= STDERR_FILENO && !tg_stdio_enter(fd))
+	if (!tg_stdio_enter(fd))
 		return false;
 	pthread_mutex_lock(&lock);
 	_Atomic uintptr_t *place = make_place(fd);
@@ -290,7 +289,7 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 	pthread_mutex_unlock(&lock);
 	if (before != NULL)
 		leave(before, fd, false);
-	if (holder == NULL && fd <= STDERR_FILENO)
+	if (holder == NULL)
 		tg_stdio_leave(fd);
 	return holder != NULL;
 }

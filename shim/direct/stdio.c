@@ -71,10 +71,9 @@ static FILE **place_of(int fd)
 
 bool tg_stdio_enter(int fd)
 {
-	FILE **place = place_of(fd);
-
-	if (old[fd] != NULL)
+	if (fd < 0 || fd > STDERR_FILENO || old[fd] != NULL)
 		return true;
+	FILE **place = place_of(fd);
 	FILE *fresh = tg_stdio_open(fd, fd == 0 ? "r" : "w");
 	if (fresh == NULL)
 		return false;
@@ -92,10 +91,9 @@ bool tg_stdio_enter(int fd)
 /* The fresh one is not freed: somebody may have a pointer to it. It is closed at no time, so the number is safe. */
 void tg_stdio_leave(int fd)
 {
-	FILE **place = place_of(fd);
-
-	if (old[fd] == NULL)
+	if (fd < 0 || fd > STDERR_FILENO || old[fd] == NULL)
 		return;
+	FILE **place = place_of(fd);
 	(*place)->_fileno = -1;
 	*place = old[fd];
 	old[fd] = NULL;

@@ -16,7 +16,7 @@ FILE *tg_stdio_open(int fd, const char *mode);
 int tg_stdio_print(int fd, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
 /*
- * `fd`, 0 to 2, is a stream now: stdin, stdout or stderr becomes a FILE of the kind above. What the old one still held is
+ * `fd` is a stream now. Where it is one of 0 to 2, stdin, stdout or stderr becomes a FILE of the kind above. What the old one still held is
  * lost, and it can write no more: it would write plaintext to the socket. False: it cannot be had.
  */
 bool tg_stdio_enter(int fd);

@@ -149,7 +149,8 @@ static ssize_t throw_away(struct transfer *transfer, size_t size)
 	size_t done = 0;
 
 	while (done < size) {
-		struct iovec piece = {bin, size - done < sizeof(bin) ? size - done : sizeof(bin)};
+		size_t here = size - done < sizeof(bin) ? size - done : sizeof(bin);
+		struct iovec piece = {.iov_base = &bin[0], .iov_len = here};
 		ssize_t r = done == 0 ? receive_some(transfer, &piece, 1) : step(transfer, false, &piece, 1);
 		if (r <= 0)
 			return done > 0 ? (ssize_t)done : r;
