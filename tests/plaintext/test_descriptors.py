@@ -45,6 +45,8 @@ class Ways(Server):
 
 
 class Descriptors(ServerCase):
+    under_asan = True
+
     def governed(self, way, engine="auto", launcher=(), **changes):
         server = self.make(Ways, way=way, launcher=launcher)
         section = {
@@ -266,6 +268,8 @@ class Descriptors(ServerCase):
             self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
             client.socket.unwrap()
 
+    test_inherited_listener.under_asan = False  # libssl comes before main
+
     def shut(self, server):
         """Nobody is served, and the server lives on."""
         with Bare(server.port) as client:
@@ -280,6 +284,8 @@ class Descriptors(ServerCase):
         (self.home / "lib").mkdir()
         (self.home / "lib" / "libssl.so.3").write_bytes(b"")
         self.shut(self.governed("echo", launcher=("env", f"LD_LIBRARY_PATH={self.home / 'lib'}")))
+
+    test_no_libssl.under_asan = False
 
     def test_no_policy(self):
         """A user who may not have it."""

@@ -16,6 +16,9 @@ import sys
 import threading
 import time
 
+if "libasan" in open("/proc/self/maps", encoding="utf-8").read():
+    import ssl  # noqa: F401  AddressSanitizer's runtime lets nobody open a library as the shim does: it has to be there
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.fdopen.restype = ctypes.c_void_p
 for name in ("fclose", "fflush", "fileno"):
@@ -162,7 +165,7 @@ def shells(connection):
 
 def spawns(connection):
     os.posix_spawn(
-        "/bin/sh", ["sh", "-c", "read x; echo spawned $x"], {},
+        "/bin/sh", ["sh", "-c", "read x; echo spawned $x"], os.environ,
         file_actions=[(os.POSIX_SPAWN_DUP2, connection.fileno(), 0), (os.POSIX_SPAWN_DUP2, connection.fileno(), 1)],
     )
     connection.close()
