@@ -93,8 +93,11 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 		return;
 	if (has_news(registration, state))
 		tg_epoll_list(epoll, registration);
-	registration->wake = woken || (registration->listed && has_news(registration, state) &&
-				       (epoll->nested || (wakes && epoll->waiters > 0)));
+	const bool reports = registration->listed && has_news(registration, state);
+	if (epoll->nested)
+		registration->wake = reports;
+	else
+		registration->wake = woken || (reports && wakes && epoll->waiters > 0);
 	uint32_t events = tg_asked_events(registration, stream);
 	if (events != registration->asked || registration->spent || (edge && registration->wake && !woken))
 		ask_again(epoll, registration, stream, events);

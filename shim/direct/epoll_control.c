@@ -12,7 +12,11 @@
 #define EXCLUSIVE_BITS                                                                                                     \
 	((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE | EPOLLRDNORM))
 
-/* What of the stream's state is worth the locks after a call on it. */
+/*
+ * What of the stream's state is worth the locks after a call on it. Where somebody waits for the epoll descriptor itself,
+ * every call is: what the kernel says of it is to end with what there is to report.
+ */
+#define LOOK_ALWAYS (1U << 31)
 static void look_for(struct tg_watch *watch)
 {
 	unsigned look = 0;
@@ -24,6 +28,9 @@ static void look_for(struct tg_watch *watch)
 			look |= TG_STREAM_INPUT;
 		if (registration->opening)
 			look |= TG_STREAM_OPENING;
+		const struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
+		if (epoll != NULL && epoll->nested)
+			look |= LOOK_ALWAYS;
 	}
 	atomic_store_explicit(&watch->look, look, memory_order_relaxed);
 }
@@ -134,6 +141,10 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 	struct tg_epoll *epoll = tg_epoll_get(fd);
 	int r;
 
+	if (fd < 0) {
+		errno = EBADF;
+		return -1;
+	}
 	if (epoll == NULL) {
 		errno = ENOMEM;
 		return -1;
@@ -179,12 +190,14 @@ void tg_epoll_expose(int fd)
 {
 	struct tg_epoll *epoll = tg_epoll_find(fd);
 
-	if (epoll == NULL)
+	if (epoll == NULL || epoll->nested)
 		return;
 	pthread_mutex_lock(&epoll->lock);
 	epoll->nested = true;
-	for (struct tg_registration *listed = epoll->listed_first; listed != NULL; listed = listed->listed_after)
-		tg_asked_refresh(epoll, listed, listed->stream, true);
+	for (struct tg_registration *registration = epoll->first; registration != NULL; registration = registration->next) {
+		atomic_fetch_or_explicit(&tg_stream_watch(registration->stream)->look, LOOK_ALWAYS, memory_order_relaxed);
+		tg_asked_refresh(epoll, registration, registration->stream, true);
+	}
 	pthread_mutex_unlock(&epoll->lock);
 }
 
@@ -233,7 +246,7 @@ void tg_readiness_changed(struct tg_stream *stream)
 	unsigned look = atomic_load_explicit(&watch->look, memory_order_relaxed);
 
 	/* Of OPENING its end is the news. */
-	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0)
+	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
 		return;
 	tg_registrations_lock(watch);
 	tg_registrations_prune(watch);

@@ -100,7 +100,8 @@ static void end(struct tg_epoll *epoll)
 		tg_epoll_remove(epoll, registration);
 		tg_registration_end(registration);
 	}
-	epoll->nested = epoll->turn = false;
+	epoll->nested = false;
+	epoll->turn = false;
 	epoll->next_free = unused;
 	unused = epoll;
 }

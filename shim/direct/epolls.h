@@ -23,7 +23,7 @@ struct tg_epoll {
 	int numbers;            /* how many it has */
 	_Atomic unsigned count; /* registrations */
 	unsigned waiters;       /* threads that are in the kernel, or about to be */
-	bool nested;            /* another epoll has it */
+	_Atomic bool nested;    /* somebody waits for its descriptor */
 	bool turn;              /* with room for one event: whose it is */
 	uint32_t round;
 	int64_t until; /* the earliest deadline, as far as who waits knows */

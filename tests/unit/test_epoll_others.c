@@ -334,8 +334,8 @@ static void test_nested(void **state)
 	assert_told(epoll, fake.fd, EPOLLIN);
 	assert_told(outer, epoll, EPOLLIN);
 	read_some(1, 1);
-	assert_quiet(epoll);
 	assert_quiet(outer);
+	assert_quiet(epoll);
 	close_epoll(outer);
 }
 
