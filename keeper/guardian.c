@@ -85,6 +85,13 @@ static bool may_hold(const struct guardian *guardian, uid_t uid)
 	return false;
 }
 
+/* Of the relay, on which connections hang: on stderr, too, as long as that is the started process's (worker.c). */
+static void say_aloud(struct guardian *guardian, const char *text)
+{
+	dprintf(STDERR_FILENO, "tlsgraft: %s\n", text);
+	say(guardian, TG_LOG_ERROR, text);
+}
+
 /* Where it is, for `status`. */
 static void show_relay(const struct guardian *guardian)
 {
@@ -102,7 +109,7 @@ static void want_relay(struct guardian *guardian, bool wanted)
 	if (result < 0) {
 		snprintf(text, sizeof(text), "the relay cannot be started: %s; connections that need it are closed",
 			 strerror(-result));
-		say(guardian, TG_LOG_ERROR, text);
+		say_aloud(guardian, text);
 	}
 	show_relay(guardian);
 }
@@ -114,7 +121,7 @@ static void relay_died(struct guardian *guardian, int status)
 	snprintf(text, sizeof(text), "the relay died (%s %d): its connections have ended%s",
 		 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		 guardian->relay.is_wanted ? ", it is started again" : "");
-	say(guardian, TG_LOG_ERROR, text);
+	say_aloud(guardian, text);
 	show_relay(guardian);
 }
 

@@ -8,6 +8,7 @@
 #include "page/tree.h"
 #include "relay/confine.h"
 #include "relay/counts.h"
+#include "relay/filter.h"
 #include "relay/link.h"
 #include "relay/requests.h"
 #include "shim/direct/stream.h"
@@ -145,6 +146,9 @@ int main(int argc, char **argv)
 		result = start_threads(argv[1], fds[FD_LISTENER], count);
 	if (result == 0)
 		result = tg_link_start(fds[FD_LINK], &loops[0]);
+	/* a kernel or an architecture without it: what is above holds all the same */
+	if (result == 0)
+		tg_filter_install();
 	if (result < 0)
 		return EXIT_OTHER;
 	tg_loop_run(&loops[0], idle);
