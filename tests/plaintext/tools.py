@@ -37,6 +37,7 @@ class Again(LineServer):
 
     run_user = "nobody"
     serial = True
+    taken = "connection received on"  # in its log for each connection
     once = "?"  # starts it in the background; `process` is what to wait for, `others` what else is to be ended
 
     def configure(self):
@@ -48,12 +49,18 @@ class Again(LineServer):
     def command(self):
         return ["/bin/sh", self.home / "again.sh"]
 
+    def is_ready(self):
+        """Its socket listens on while it serves: who connects then is not taken. It says what it does."""
+        said = self.log_text().lower()
+        return said.count("listening on") > said.count(self.taken) and super().is_ready()
+
 
 class NcTraditional(Again):
     name = "netcat-traditional"
     executable = "/usr/bin/nc.traditional"
     title = "nc.traditional -c"
     engine = "relay"
+    taken = "connect to"
     notes = "becomes the program that serves, so that each process serves one connection"
     once = "{nc} -n -v -l -s 127.0.0.1 -p {port} -c '{filter}' & process=$!"
 
