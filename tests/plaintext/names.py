@@ -162,8 +162,7 @@ class Dovecot(PlainServer):
     title = "Dovecot (imap)"
     package = "dovecot-core"
     engine = "relay"
-    keys = {"engine": "relay"}
-    notes = "gives a client who has logged in to another process, in the middle of a connection: set `engine = relay`"
+    notes = "gives a client who has logged in to another process, in the middle of a connection"
     proof = b"* STATUS INBOX (MESSAGES 0)"
 
     def configure(self):
@@ -200,9 +199,9 @@ class DovecotLogin(Dovecot):
     name = "dovecot-login"
     title = "Dovecot (imap-login alone)"
     engine = "direct"
-    keys = {}
+    keys = {"engine": "direct"}
     client = "socat"
-    notes = "with `engine = auto`, who logs in is closed: see the other row"
+    notes = "with `engine = direct`, for a proxy, say: who logs in to this server itself is closed"
     proof = b"* CAPABILITY IMAP4rev1"
 
     def talk(self):

@@ -37,7 +37,7 @@ class Stores(Row):
         self.row(names.DovecotLogin)
 
     def test_dovecot_is_closed_at_the_login(self):
-        """Under `auto` TLS has begun in one process, and another gets the connection: not one byte in plaintext."""
+        """By the direct engine TLS has begun in one process, and another gets the connection: not one byte in plaintext."""
         self.kind, self.serving = names.DovecotLogin, self.pki.server("rsa")
         self.server = self.governed(self.kind)
         self.server.wait_ready()
