@@ -302,41 +302,6 @@ static void four_writers(struct test *t)
 	note_answer(t, "client", &answer);
 }
 
-static void *read_some(void *argument)
-{
-	struct test *t = argument;
-	char own[10];
-	size_t total = 0;
-
-	while (total < 1000) {
-		const ssize_t got = read(t->fd, own, sizeof(own));
-
-		if (got <= 0)
-			break;
-		total += (size_t)got;
-	}
-	return (void *)total;
-}
-
-static void four_readers(struct test *t)
-{
-	pthread_t readers[4];
-	size_t total = 0;
-	void *one;
-
-	connect_warm(t, 0);
-	begin(t, STEP_SEND, 10, 400);
-	for (int i = 0; i < 4; i++)
-		if (pthread_create(&readers[i], NULL, read_some, t) != 0)
-			return;
-	for (int i = 0; i < 4; i++) {
-		pthread_join(readers[i], &one);
-		total += (size_t)one;
-	}
-	note(t, "%zu", total);
-	finish(t);
-}
-
 const struct single singles_ends[] = {
     {"shutdown_write", shutdown_write},
     {"shutdown_read", shutdown_read},
@@ -359,6 +324,5 @@ const struct single singles_ends[] = {
     {"ignored_pipe", ignored_pipe},
     {"both_directions_end", both_directions_end},
     {"four_writers", four_writers},
-    {"four_readers", four_readers},
     {0},
 };
