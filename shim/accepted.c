@@ -31,15 +31,29 @@ struct entries {
 
 _Atomic bool tg_accepted_wanted;
 
+static atomic_bool is_wanted, serves;
+
 static _Atomic(struct entries *) pages[PAGE_COUNT];
 static _Atomic int highest;
 
 /* One more than the descriptor that this thread read last; 0: none. In the thread's static block: no allocation. */
 static _Thread_local int last __attribute__((tls_model("initial-exec")));
 
+static void note(atomic_bool *mine, const atomic_bool *other)
+{
+	atomic_store(mine, true);
+	if (atomic_load(other))
+		atomic_store_explicit(&tg_accepted_wanted, true, memory_order_relaxed);
+}
+
 void tg_accepted_want(void)
 {
-	atomic_store_explicit(&tg_accepted_wanted, true, memory_order_relaxed);
+	note(&is_wanted, &serves);
+}
+
+void tg_accepted_serves(void)
+{
+	note(&serves, &is_wanted);
 }
 
 static struct entry *find(int fd)

@@ -24,8 +24,12 @@
 
 extern _Atomic bool tg_accepted_wanted;
 
-/* A policy whose sections differ by address is in use. For good: what was not looked at in between would be missing. */
+/*
+ * Bytes are looked at where both are true: a policy whose sections differ by address is in use, and the server speaks TLS
+ * itself. For good: what was not looked at in between would be missing.
+ */
 void tg_accepted_want(void);
+void tg_accepted_serves(void);
 
 static inline bool tg_accepted_is_wanted(void)
 {

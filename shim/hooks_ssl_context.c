@@ -1,7 +1,9 @@
 /*
  * Hooks on SSL_CTX: creation, and the callback places that the shim took. Small on purpose: context.h decides.
  */
+#include "shim/accepted.h"
 #include "shim/context.h"
+#include "shim/direct/stream.h"
 #include "shim/generation.h"
 #include "shim/state.h"
 
@@ -23,6 +25,9 @@ static bool may_have(SSL_CTX *ssl_ctx)
 
 static SSL_CTX *adopted(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
 {
+	/* Real functions call hooks: a context of ours comes by here, too. */
+	if (ssl_ctx != NULL && !tg_stream_is_preparing())
+		tg_accepted_serves();
 	if (ssl_ctx == NULL || may_have(ssl_ctx))
 		return ssl_ctx;
 	o->SSL_CTX_free(ssl_ctx);

@@ -91,12 +91,17 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 	if (r == 0) {
 		tg_shim.reload_signal = document->reload_signal;
 		tg_shim.children_keep = document->children_keep;
-		/* From the first connection on: some servers make their context only then. */
+		/*
+		 * From the first connection on: some servers make their context only then. One that has plaintext sections
+		 * is left alone until it makes a context: each read of its would be looked at for nothing.
+		 */
 		if (tg_route_needs_address(document))
 			tg_accepted_want();
 		if (tg_route_speaks(document)) {
 			tg_descriptors_want();
 			r = remember_ports(document, at_start);
+		} else {
+			tg_accepted_serves();
 		}
 		*ret_concerned = document->exe_count == 0 || tg_program_is_one_of(document->exes, document->exe_count);
 	}

@@ -15,17 +15,11 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
-#define PAGE_ENTRIES 512
-#define PAGE_COUNT 2048 /* a descriptor beyond these 2^20 is refused at accept */
-#define BATCH 64        /* holders that are made at once */
-
-struct page {
-	_Atomic uintptr_t entry[PAGE_ENTRIES];
-};
+#define BATCH 64 /* holders that are made at once */
 
 _Atomic int tg_descriptors_count;
+_Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
 
-static _Atomic(struct page *) pages[PAGE_COUNT];
 static _Atomic int end;
 static struct tg_holder *free_holders;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of entries that change, and of free_holders */
@@ -37,17 +31,9 @@ static void *map(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static _Atomic uintptr_t *place_of(int fd)
-{
-	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
-		return NULL;
-	struct page *page = atomic_load_explicit(&pages[fd / PAGE_ENTRIES], memory_order_acquire);
-	return page == NULL ? NULL : &page->entry[fd % PAGE_ENTRIES];
-}
-
 uintptr_t tg_entry_at(int fd)
 {
-	_Atomic uintptr_t *place = place_of(fd);
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
 	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
 }
@@ -60,15 +46,15 @@ int tg_descriptors_end(void)
 /* With the lock. Pages stay: descriptor numbers are used again. */
 static _Atomic uintptr_t *make_place(int fd)
 {
-	_Atomic uintptr_t *place = place_of(fd);
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
-	if (place != NULL || fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
+	if (place != NULL || fd < 0 || fd >= TG_DESCRIPTORS_PAGES * TG_DESCRIPTORS_PAGE)
 		return place;
-	struct page *page = map(sizeof(*page));
+	struct tg_descriptors_page *page = map(sizeof(*page));
 	if (page == NULL)
 		return NULL;
-	atomic_store_explicit(&pages[fd / PAGE_ENTRIES], page, memory_order_release);
-	return place_of(fd);
+	atomic_store_explicit(&tg_descriptors_pages[fd / TG_DESCRIPTORS_PAGE], page, memory_order_release);
+	return tg_descriptors_place(fd);
 }
 
 /* With the lock. */
@@ -129,11 +115,6 @@ static struct tg_holder *hold(int fd)
 static struct tg_holder *holder_of(struct tg_stream *stream)
 {
 	return *tg_stream_holder(stream);
-}
-
-bool tg_descriptors_is_one(int fd)
-{
-	return tg_entry_at(fd) != 0;
 }
 
 bool tg_descriptors_is(int fd, struct tg_stream *stream)
@@ -244,7 +225,7 @@ static void leave(struct tg_holder *holder, int fd, bool closing)
 
 static struct tg_holder *take_out(int fd)
 {
-	_Atomic uintptr_t *place = place_of(fd);
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
 	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == 0)
 		return NULL;
@@ -346,7 +327,7 @@ bool tg_descriptors_is_kept(int fd)
 
 void tg_descriptors_keep(int fd, bool kept)
 {
-	_Atomic uintptr_t *place = place_of(fd);
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
 	if (place == NULL || is_anothers())
 		return;

@@ -29,8 +29,31 @@ static inline struct tg_stream *tg_descriptors_get(int fd)
 }
 void tg_descriptors_put(struct tg_stream *stream);
 
+/* The table of numbers: what an entry holds is holder.h's. A descriptor beyond it is refused at accept. */
+#define TG_DESCRIPTORS_PAGE 512
+#define TG_DESCRIPTORS_PAGES 2048
+struct tg_descriptors_page {
+	_Atomic uintptr_t entry[TG_DESCRIPTORS_PAGE];
+};
+extern _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
+
+/* Of `fd`; NULL: none was ever needed. */
+static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
+{
+	if (fd < 0 || fd >= TG_DESCRIPTORS_PAGES * TG_DESCRIPTORS_PAGE)
+		return NULL;
+	struct tg_descriptors_page *page =
+	    atomic_load_explicit(&tg_descriptors_pages[fd / TG_DESCRIPTORS_PAGE], memory_order_acquire);
+	return page == NULL ? NULL : &page->entry[fd % TG_DESCRIPTORS_PAGE];
+}
+
 /* Without a reference: true at this moment. */
-bool tg_descriptors_is_one(int fd);
+static inline bool tg_descriptors_is_one(int fd)
+{
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+
+	return place != NULL && atomic_load_explicit(place, memory_order_acquire) != 0;
+}
 
 /* `fd` is this stream's, as far as is known. Takes no lock. */
 bool tg_descriptors_is(int fd, struct tg_stream *stream);

@@ -10,7 +10,10 @@
 #ifndef TG_SHIM_DIRECT_EPOLL_H
 #define TG_SHIM_DIRECT_EPOLL_H
 
+#include "shim/direct/descriptors.h"
 #include "shim/direct/epolls.h"
+
+#include <sys/single_threaded.h>
 
 /* The hook's function: with tg_libc's own for what is no stream. */
 int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event);
@@ -27,6 +30,20 @@ struct tg_epoll_call {
 	const struct timespec *timeout; /* of the third; NULL: none */
 	const sigset_t *mask;
 };
+
+/*
+ * No event of a stream's can come out of it, however long the wait: nobody else could register one meanwhile. Then the C
+ * library's function does it, called as the last thing (hooks_socket.c).
+ */
+static inline bool tg_epoll_is_plain(int fd)
+{
+	if (!tg_descriptors_are_wanted())
+		return true;
+	if (!__libc_single_threaded || tg_registrations_have_forked())
+		return false;
+	const struct tg_epoll *epoll = tg_epoll_find(fd);
+	return epoll == NULL || atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
+}
 
 /* A cancellation point. */
 int tg_epoll_wait(const struct tg_epoll_call *call);

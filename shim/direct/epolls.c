@@ -4,44 +4,23 @@
 
 #include <stdlib.h>
 
-#define PAGE_ENTRIES 1024
-#define PAGE_COUNT 1024 /* an epoll descriptor beyond these 2^20 has none */
+struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
 
-struct page {
-	struct tg_epoll *_Atomic entry[PAGE_ENTRIES];
-};
-
-static struct page *_Atomic pages[PAGE_COUNT];
 static struct tg_epoll *all, *unused;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of numbers; taken before an epoll's own */
-
-static struct tg_epoll *_Atomic *place_of(int fd)
-{
-	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
-		return NULL;
-	struct page *page = atomic_load_explicit(&pages[fd / PAGE_ENTRIES], memory_order_acquire);
-	return page == NULL ? NULL : &page->entry[fd % PAGE_ENTRIES];
-}
-
-struct tg_epoll *tg_epoll_find(int fd)
-{
-	struct tg_epoll *_Atomic *place = place_of(fd);
-
-	return place == NULL ? NULL : atomic_load_explicit(place, memory_order_acquire);
-}
 
 /* With the lock. Pages stay: descriptor numbers are used again. */
 static struct tg_epoll *_Atomic *make_place(int fd)
 {
-	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
+	if (fd < 0 || fd >= TG_EPOLLS_PAGES * TG_EPOLLS_PAGE)
 		return NULL;
-	if (place_of(fd) == NULL) {
-		struct page *page = calloc(1, sizeof(*page));
+	if (tg_epolls_place(fd) == NULL) {
+		struct tg_epolls_page *page = calloc(1, sizeof(*page));
 		if (page == NULL)
 			return NULL;
-		atomic_store_explicit(&pages[fd / PAGE_ENTRIES], page, memory_order_release);
+		atomic_store_explicit(&tg_epolls_pages[fd / TG_EPOLLS_PAGE], page, memory_order_release);
 	}
-	return place_of(fd);
+	return tg_epolls_place(fd);
 }
 
 static struct tg_epoll *make(void)
@@ -82,10 +61,10 @@ struct tg_epoll *tg_epoll_get(int fd)
 /* Another number of the same epoll: rare, so it is looked for. */
 static int find_number(const struct tg_epoll *epoll)
 {
-	for (int fd = 0; fd < PAGE_COUNT * PAGE_ENTRIES; fd++) {
-		struct tg_epoll *_Atomic *place = place_of(fd);
+	for (int fd = 0; fd < TG_EPOLLS_PAGES * TG_EPOLLS_PAGE; fd++) {
+		struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
 		if (place == NULL)
-			fd |= PAGE_ENTRIES - 1;
+			fd |= TG_EPOLLS_PAGE - 1;
 		else if (atomic_load_explicit(place, memory_order_relaxed) == epoll)
 			return fd;
 	}
@@ -123,7 +102,7 @@ static void leave(struct tg_epoll *_Atomic *place, int fd)
 
 void tg_epoll_forget(int fd)
 {
-	struct tg_epoll *_Atomic *place = place_of(fd);
+	struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
 
 	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == NULL)
 		return;
@@ -138,7 +117,7 @@ void tg_epoll_duplicated(int from, int fd)
 		return;
 	pthread_mutex_lock(&lock);
 	struct tg_epoll *epoll = tg_epoll_find(from);
-	struct tg_epoll *_Atomic *place = epoll == NULL ? place_of(fd) : make_place(fd);
+	struct tg_epoll *_Atomic *place = epoll == NULL ? tg_epolls_place(fd) : make_place(fd);
 	if (place != NULL) {
 		leave(place, fd);
 		if (epoll != NULL)

@@ -34,8 +34,29 @@ struct tg_epoll {
 	size_t heap_count, heap_room;
 };
 
+/* By numbers; an epoll descriptor beyond these has none. */
+#define TG_EPOLLS_PAGE 1024
+#define TG_EPOLLS_PAGES 1024
+struct tg_epolls_page {
+	struct tg_epoll *_Atomic entry[TG_EPOLLS_PAGE];
+};
+extern struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
+
+static inline struct tg_epoll *_Atomic *tg_epolls_place(int fd)
+{
+	if (fd < 0 || fd >= TG_EPOLLS_PAGES * TG_EPOLLS_PAGE)
+		return NULL;
+	struct tg_epolls_page *page = atomic_load_explicit(&tg_epolls_pages[fd / TG_EPOLLS_PAGE], memory_order_acquire);
+	return page == NULL ? NULL : &page->entry[fd % TG_EPOLLS_PAGE];
+}
+
 /* Without a lock. NULL: no stream was ever registered with it. */
-struct tg_epoll *tg_epoll_find(int fd);
+static inline struct tg_epoll *tg_epoll_find(int fd)
+{
+	struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
+
+	return place == NULL ? NULL : atomic_load_explicit(place, memory_order_acquire);
+}
 
 /* NULL: no memory. */
 struct tg_epoll *tg_epoll_get(int fd);

@@ -4,6 +4,7 @@
  */
 #include "shim/direct/descriptors.h"
 #include "shim/direct/duplicate.h"
+#include "shim/direct/epolls.h"
 #include "shim/direct/readiness.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
@@ -18,9 +19,9 @@
 TG_EXPORT int close(int fd)
 {
 	tg_libc_bind();
-	if (tg_transfer_any())
+	if (tg_transfer_is_one(fd))
 		tg_descriptors_closing(fd);
-	if (tg_descriptors_are_wanted())
+	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	return tg_libc.close(fd);
 }

@@ -36,15 +36,16 @@ static int pass(const struct tg_poll_call *call)
 	return tg_libc.poll(call->fds, call->count, call->milliseconds);
 }
 
-static bool concerns(const struct tg_poll_call *call)
+bool tg_poll_concerns(const struct pollfd *fds, nfds_t count)
 {
 	bool found = false;
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0)
 		return false;
-	for (nfds_t i = 0; i < call->count; i++) {
-		tg_epoll_expose(call->fds[i].fd);
-		found |= tg_descriptors_is_one(call->fds[i].fd);
+	for (nfds_t i = 0; i < count; i++) {
+		if (tg_epoll_find(fds[i].fd) != NULL)
+			tg_epoll_expose(fds[i].fd);
+		found |= tg_descriptors_is_one(fds[i].fd);
 	}
 	return found;
 }
@@ -140,7 +141,7 @@ int tg_poll(const struct tg_poll_call *call)
 	struct tg_stream *streams[ON_STACK];
 	struct work work = {.call = call, .asked = asked, .streams = streams};
 
-	if (!concerns(call) || !tg_timer_is_valid(call->timeout))
+	if (!tg_timer_is_valid(call->timeout))
 		return pass(call);
 	work.timer = call->is_ppoll ? tg_timer_of_timespec(call->timeout) : tg_timer_of_milliseconds(call->milliseconds);
 	if (call->count > ON_STACK) {

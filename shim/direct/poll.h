@@ -22,6 +22,8 @@ struct tg_poll_call {
 	const sigset_t *mask;
 };
 
+/* True where one of them is a stream: else the C library's function does it, called as the last thing (hooks_socket.c). */
+bool tg_poll_concerns(const struct pollfd *fds, nfds_t count);
 int tg_poll(const struct tg_poll_call *call);
 
 struct tg_select_call {
@@ -33,6 +35,7 @@ struct tg_select_call {
 	const sigset_t *mask;
 };
 
+bool tg_select_concerns(int count, const fd_set *read, const fd_set *write);
 int tg_select(const struct tg_select_call *call);
 
 #endif

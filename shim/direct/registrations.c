@@ -24,7 +24,7 @@ static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_mutex_t list_locks[LOCK_COUNT] = {LOCKS_4, LOCKS_4, LOCKS_4, LOCKS_4};
 
 static unsigned epoch;
-static bool forked;
+_Atomic bool tg_registrations_forked;
 
 static pthread_mutex_t *lock_of(const struct tg_watch *watch)
 {
@@ -161,11 +161,6 @@ unsigned tg_registrations_epoch(void)
 	return epoch;
 }
 
-bool tg_registrations_have_forked(void)
-{
-	return forked;
-}
-
 void tg_registrations_lock_all(void)
 {
 	for (size_t i = 0; i < LOCK_COUNT; i++)
@@ -175,7 +170,7 @@ void tg_registrations_lock_all(void)
 /* Parent and child may wait on one epoll: what the child registers from now on must not look like the parent's. */
 void tg_registrations_unlock_all(bool child)
 {
-	forked = true;
+	atomic_store_explicit(&tg_registrations_forked, true, memory_order_relaxed);
 	if (child) {
 		epoch++;
 		last_generation = (last_generation ^ (uint32_t)getpid() * UINT32_C(2654435761)) & FIELD_MASK;

@@ -80,7 +80,11 @@ void tg_registration_end(struct tg_registration *registration);
 
 /* How many processes lie between this one and the first: one more after each fork, in the child. */
 unsigned tg_registrations_epoch(void);
-bool tg_registrations_have_forked(void);
+extern _Atomic bool tg_registrations_forked;
+static inline bool tg_registrations_have_forked(void)
+{
+	return atomic_load_explicit(&tg_registrations_forked, memory_order_relaxed);
+}
 
 /* Around fork. */
 void tg_registrations_lock_all(void);

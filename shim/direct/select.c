@@ -75,19 +75,19 @@ static int pass(const struct tg_select_call *call)
 }
 
 /* Calls for each descriptor in a set of what is read or written; returns how many of them are streams. */
-static int find(const struct tg_select_call *call, struct watched *ret, int room)
+static int find(int count, const unsigned long *read, const unsigned long *write, struct watched *ret, int room)
 {
-	const unsigned long *read = words_of(call, READ), *write = words_of(call, WRITE);
 	int found = 0;
 
-	for (int base = 0; base < call->count; base += WORD_BITS) {
+	for (int base = 0; base < count; base += WORD_BITS) {
 		unsigned long bits =
 		    (read == NULL ? 0 : read[base / WORD_BITS]) | (write == NULL ? 0 : write[base / WORD_BITS]);
 		for (; bits != 0; bits &= bits - 1) {
 			int fd = base + __builtin_ctzl(bits);
-			if (fd >= call->count)
+			if (fd >= count)
 				break;
-			tg_epoll_expose(fd);
+			if (tg_epoll_find(fd) != NULL)
+				tg_epoll_expose(fd);
 			if (!tg_descriptors_is_one(fd))
 				continue;
 			if (found < room)
@@ -97,6 +97,18 @@ static int find(const struct tg_select_call *call, struct watched *ret, int room
 		}
 	}
 	return found;
+}
+
+static int find_watched(const struct tg_select_call *call, struct watched *ret, int room)
+{
+	return find(call->count, words_of(call, READ), words_of(call, WRITE), ret, room);
+}
+
+bool tg_select_concerns(int count, const fd_set *read, const fd_set *write)
+{
+	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0 &&
+	       find(count, (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write, NULL, 0) >
+		   0;
 }
 
 static bool holds_input(const struct watched *watched)
@@ -231,9 +243,8 @@ int tg_select(const struct tg_select_call *call)
 	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
 	struct work work = {.call = call, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
 
-	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || call->count <= 0 ||
-	    !is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
-	    (work.watched_count = find(call, watched, ON_STACK)) == 0)
+	if (!is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
+	    (work.watched_count = find_watched(call, watched, ON_STACK)) == 0)
 		return pass(call);
 	work.timer = timer_of(call);
 	work.words = (call->count + WORD_BITS - 1) / WORD_BITS;
@@ -247,7 +258,7 @@ int tg_select(const struct tg_select_call *call)
 		work.watched = work.memory;
 		for (size_t set = 0; set < SETS; set++)
 			work.asked[set] = (unsigned long *)(void *)(work.watched + streams) + set * words;
-		int found = find(call, work.watched, work.watched_count);
+		int found = find_watched(call, work.watched, work.watched_count);
 		if (found < work.watched_count)
 			work.watched_count = found;
 	}

@@ -104,6 +104,9 @@ int64_t tg_stream_deadline(const struct tg_stream *stream);
  */
 bool tg_stream_prepare(void);
 
+/* By this thread, at this moment. */
+bool tg_stream_is_preparing(void);
+
 /* Around fork. */
 void tg_stream_lock_all(void);
 void tg_stream_unlock_all(void);

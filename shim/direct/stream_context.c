@@ -13,6 +13,7 @@
 static _Atomic(SSL_CTX *) made;
 static BIO_METHOD *bio_method;
 static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local bool is_preparing __attribute__((tls_model("initial-exec")));
 
 SSL_CTX *tg_stream_context(void)
 {
@@ -56,6 +57,11 @@ static SSL_CTX *make(const struct tg_openssl *o)
 	return NULL;
 }
 
+bool tg_stream_is_preparing(void)
+{
+	return is_preparing;
+}
+
 bool tg_stream_prepare(void)
 {
 	int saved = errno;
@@ -66,7 +72,9 @@ bool tg_stream_prepare(void)
 	const struct tg_openssl *o = tg_openssl_open();
 	if (tg_stream_context() == NULL && o->supported && tg_shim_is(TG_STATE_GOVERNED)) {
 		o->ERR_set_mark();
+		is_preparing = true;
 		atomic_store_explicit(&made, make(o), memory_order_release);
+		is_preparing = false;
 		o->ERR_pop_to_mark();
 	}
 	bool done = tg_stream_context() != NULL;

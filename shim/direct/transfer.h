@@ -14,20 +14,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. */
-struct tg_stream *tg_transfer_begin_slowly(int fd);
-
-static inline struct tg_stream *tg_transfer_begin(int fd)
-{
-	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? NULL : tg_transfer_begin_slowly(fd);
-}
-
-/* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */
-static inline struct tg_stream *tg_transfer_vector(int fd, int count)
-{
-	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);
-}
-
 /* Some descriptor of this process is a stream; this one is. */
 static inline bool tg_transfer_any(void)
 {
@@ -37,6 +23,20 @@ static inline bool tg_transfer_any(void)
 static inline bool tg_transfer_is_one(int fd)
 {
 	return tg_transfer_any() && tg_descriptors_is_one(fd);
+}
+
+/* With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. */
+struct tg_stream *tg_transfer_begin_slowly(int fd);
+
+static inline struct tg_stream *tg_transfer_begin(int fd)
+{
+	return tg_transfer_is_one(fd) ? tg_transfer_begin_slowly(fd) : NULL;
+}
+
+/* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */
+static inline struct tg_stream *tg_transfer_vector(int fd, int count)
+{
+	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);
 }
 
 /* `flags`: of recv(2), send(2). errno and a result as theirs; SIGPIPE as theirs. */

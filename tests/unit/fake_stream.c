@@ -1,6 +1,7 @@
 #include "fake_stream.h"
 
 #include "shim/direct/clock.h"
+#include "shim/direct/descriptors.h"
 #include "shim/direct/readiness.h"
 #include "shim/libc.h"
 #include "shim/process.h"
@@ -41,6 +42,20 @@ bool fake_is_another_process;
 
 static struct tg_stream *table[FD_COUNT];
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* The numbers that the hooks see (tg_descriptors_is_one). */
+_Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
+
+static void enter(int fd, struct tg_stream *stream)
+{
+	static struct tg_descriptors_page pages[FD_COUNT / TG_DESCRIPTORS_PAGE];
+	const int page = fd / TG_DESCRIPTORS_PAGE;
+
+	assert_in_range(fd, 0, FD_COUNT - 1);
+	atomic_store(&tg_descriptors_pages[page], &pages[page]);
+	atomic_store(&pages[page].entry[fd % TG_DESCRIPTORS_PAGE], (uintptr_t)stream);
+	__atomic_store_n(&table[fd], stream, __ATOMIC_RELEASE);
+}
 
 void tg_libc_bind_now(void)
 {
@@ -195,11 +210,6 @@ bool tg_descriptors_is(int fd, struct tg_stream *stream)
 	return fd >= 0 && fd < FD_COUNT && __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE) == stream;
 }
 
-bool tg_descriptors_is_one(int fd)
-{
-	return fd >= 0 && fd < FD_COUNT && __atomic_load_n(&table[fd], __ATOMIC_ACQUIRE) != NULL;
-}
-
 struct tg_stream *tg_descriptors_look_up(int fd)
 {
 	if (fd < 0 || fd >= FD_COUNT)
@@ -237,7 +247,7 @@ struct fake fake_new(void)
 	made.stream->references = 1;
 	made.stream->numbers = 1;
 	pthread_mutex_init(&made.stream->lock, NULL);
-	__atomic_store_n(&table[made.fd], made.stream, __ATOMIC_RELEASE);
+	enter(made.fd, made.stream);
 	tg_descriptors_count++;
 	return made;
 }
@@ -257,7 +267,7 @@ int fake_duplicate(const struct fake *fake, int fd)
 
 	assert_true(made >= 0);
 	fake->stream->numbers++;
-	__atomic_store_n(&table[made], fake->stream, __ATOMIC_RELEASE);
+	enter(made, fake->stream);
 	tg_descriptors_count++;
 	return made;
 }
@@ -266,7 +276,7 @@ void fake_close(int fd)
 {
 	struct tg_stream *stream = table[fd];
 
-	__atomic_store_n(&table[fd], NULL, __ATOMIC_RELEASE);
+	enter(fd, NULL);
 	tg_descriptors_count--;
 	if (--stream->numbers == 0) {
 		tg_readiness_forget(stream, fd);

@@ -282,13 +282,28 @@ static void test_another_thread(void **state)
 	close_both(&a);
 }
 
+static void test_wanted_by_policy_and_server(void **state)
+{
+	(void)state;
+	assert_false(tg_accepted_is_wanted());
+	tg_accepted_want();
+	assert_false(tg_accepted_is_wanted());
+	tg_accepted_serves();
+	assert_true(tg_accepted_is_wanted());
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_each_by_its_own),   cmocka_unit_test(test_another_read_in_between),
-	    cmocka_unit_test(test_incomplete),        cmocka_unit_test(test_one_random_on_two_addresses),
-	    cmocka_unit_test(test_number_used_again), cmocka_unit_test(test_no_connection),
-	    cmocka_unit_test(test_accept_went_by),    cmocka_unit_test(test_high_numbers),
+	    cmocka_unit_test(test_wanted_by_policy_and_server),
+	    cmocka_unit_test(test_each_by_its_own),
+	    cmocka_unit_test(test_another_read_in_between),
+	    cmocka_unit_test(test_incomplete),
+	    cmocka_unit_test(test_one_random_on_two_addresses),
+	    cmocka_unit_test(test_number_used_again),
+	    cmocka_unit_test(test_no_connection),
+	    cmocka_unit_test(test_accept_went_by),
+	    cmocka_unit_test(test_high_numbers),
 	    cmocka_unit_test(test_another_thread),
 	};
 	return cmocka_run_group_tests(tests, listen_twice, close_listeners);
