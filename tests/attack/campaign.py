@@ -13,6 +13,7 @@ from attack.tries import NotHere, Try
 
 _ERROR_PAGE = re.compile(rb"HTTP/1\.[01] 400 |\s*<!DOCTYPE HTML")
 GREETED = ("spoken for", "no TLS", "certificate")
+OWN_PROOFS = ("spoken for", "certificate")  # of servers that TLS is spoken for; the other steps are proved on others
 EXPIRES = 6  # seconds: from the making of a session until its client's certificate ends
 
 
@@ -143,7 +144,7 @@ class Campaign:
             if sections:
                 self.govern(sections)
             for attempt in self.attempts():
-                if attempt.proof == kind:
+                if attempt.proof == kind and (not self.server.spoken_for or attempt.subject in OWN_PROOFS):
                     for version in attempt.versions:
                         self._prove(attempt, version)
         return not self.server.mark or self._marks()
