@@ -37,8 +37,8 @@ extern ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int 
 			      socklen_t *from_size);
 
 /* The same for dprintf and vdprintf. */
-extern int __dprintf_chk(int fd, int flag, const char *format, ...);
-extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments);
+extern int __dprintf_chk(int fd, int flag, const char *format, ...) __attribute__((format(printf, 3, 4)));
+extern int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments) __attribute__((format(printf, 3, 0)));
 
 /* The same for poll and ppoll. */
 extern int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room);

@@ -16,8 +16,8 @@ FILE *tg_stdio_open(int fd, const char *mode);
 int tg_stdio_print(int fd, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
 
 /*
- * `fd` is a stream now. Where it is one of 0 to 2, stdin, stdout or stderr becomes a FILE of the kind above. What the old one still held is
- * lost, and it can write no more: it would write plaintext to the socket. False: it cannot be had.
+ * `fd` is a stream now. Where it is one of 0 to 2, stdin, stdout or stderr becomes a FILE of the kind above. What the old
+ * one still held is lost, and it can write no more: it would write plaintext to the socket. False: it cannot be had.
  */
 bool tg_stdio_enter(int fd);
 
