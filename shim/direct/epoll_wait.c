@@ -310,6 +310,7 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 	struct wait wait = {.call = call, .epoll = tg_epoll_find(call->fd)};
 	int r;
 
+	tg_stream_before_wait();
 	if (wait.epoll == NULL || atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 || call->room <= 0 ||
 	    !tg_timer_is_valid(call->timeout)) {
 		r = pass(call);

@@ -8,9 +8,11 @@
 #include <limits.h>
 #include <poll.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
-#define PIECE 16384 /* as much as one record takes */
+#define PIECE 16384      /* as much as one record takes */
+#define FILE_PIECE 65536 /* as much as a stream sends at once */
 
 static ssize_t fail(int error)
 {
@@ -22,7 +24,8 @@ static ssize_t fail(int error)
 ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 {
 	off64_t at = offset != NULL ? *offset : lseek64(in, 0, SEEK_CUR);
-	char piece[PIECE];
+	const size_t room = count < FILE_PIECE ? count : FILE_PIECE;
+	char *piece;
 	size_t done = 0;
 	ssize_t r = 0;
 
@@ -30,8 +33,11 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		return fail(errno == EBADF ? EBADF : EINVAL);
 	if (tg_transfer_is_one(in) || at < 0)
 		return fail(offset != NULL && at >= 0 ? ESPIPE : EINVAL);
+	piece = malloc(room > 0 ? room : 1);
+	if (piece == NULL)
+		return fail(ENOMEM);
 	while (done < count) {
-		ssize_t here = pread64(in, piece, count - done < PIECE ? count - done : PIECE, at + (off64_t)done);
+		ssize_t here = pread64(in, piece, count - done < room ? count - done : room, at + (off64_t)done);
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
 		r = here;
 		if (here > 0)
@@ -42,6 +48,9 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		if (r < here)
 			break;
 	}
+	int saved = errno;
+	free(piece);
+	errno = saved;
 	if (r < 0 && done == 0)
 		return -1;
 	if (offset != NULL)

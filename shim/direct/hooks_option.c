@@ -2,12 +2,16 @@
  * Hooks on a socket's addresses and options: a guest's end (direct/handover.h) answers as its real socket would. Everything
  * else passes, and a process that has never seen one pays a load or a comparison.
  */
+#include "shim/direct/descriptors.h"
+#include "shim/direct/readiness.h"
 #include "shim/direct/relayed.h"
 #include "shim/libc.h"
 #include "shim/state.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 
 /* As the kernel hands out an address: cut to the room that there is, its true length told. */
@@ -69,6 +73,36 @@ static int failed(int result)
 	return 0;
 }
 
+/* A stream collects by itself: two calls of the kernel less for each answer of a server that corks. */
+static bool corks(int fd, int level, int option, const void *value, socklen_t size)
+{
+	struct tg_stream *stream;
+	int corked;
+
+	if (level != IPPROTO_TCP || option != TCP_CORK || size < sizeof(corked) || !value)
+		return false;
+	stream = tg_descriptors_get(fd);
+	if (stream == NULL)
+		return false;
+	memcpy(&corked, value, sizeof(corked));
+	const bool taken = tg_descriptors_own(stream) && tg_stream_cork(stream, corked != 0);
+	tg_readiness_changed(stream);
+	tg_descriptors_put(stream);
+	return taken;
+}
+
+static bool is_corked(int fd, int level, int option)
+{
+	struct tg_stream *stream = level == IPPROTO_TCP && option == TCP_CORK ? tg_descriptors_get(fd) : NULL;
+	bool corked;
+
+	if (stream == NULL)
+		return false;
+	corked = tg_stream_is_corked(stream);
+	tg_descriptors_put(stream);
+	return corked;
+}
+
 TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict size)
 {
 	char tree[TG_TREE_LENGTH + 1];
@@ -78,6 +112,8 @@ TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, so
 	if (may_be_relayed(level, option) && value && size && *size <= INT_MAX && tg_relayed_end(fd, &end, tree))
 		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
 	const int result = tg_libc.getsockopt(fd, level, option, value, size);
+	if (result == 0 && *size == sizeof(int) && is_corked(fd, level, option))
+		memcpy(value, &(const int){1}, sizeof(int));
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
 		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
 	return result;
@@ -91,6 +127,8 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
 		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));
+	if (corks(fd, level, option, value, size))
+		return 0;
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
 		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));

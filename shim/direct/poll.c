@@ -141,6 +141,7 @@ int tg_poll(const struct tg_poll_call *call)
 	struct tg_stream *streams[ON_STACK];
 	struct work work = {.call = call, .asked = asked, .streams = streams};
 
+	tg_stream_before_wait();
 	if (!tg_timer_is_valid(call->timeout))
 		return pass(call);
 	work.timer = call->is_ppoll ? tg_timer_of_timespec(call->timeout) : tg_timer_of_milliseconds(call->milliseconds);

@@ -243,6 +243,7 @@ int tg_select(const struct tg_select_call *call)
 	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
 	struct work work = {.call = call, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
 
+	tg_stream_before_wait();
 	if (!is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
 	    (work.watched_count = find_watched(call, watched, ON_STACK)) == 0)
 		return pass(call);

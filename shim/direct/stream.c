@@ -149,10 +149,12 @@ void tg_stream_lock_all(void)
 		pthread_mutex_lock(&stream->lock);
 	tg_stream_openings_lock();
 	tg_stream_places_lock();
+	tg_stream_held_lock();
 }
 
 void tg_stream_unlock_all(void)
 {
+	tg_stream_held_unlock();
 	tg_stream_places_unlock();
 	tg_stream_openings_unlock();
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)

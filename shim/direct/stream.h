@@ -15,6 +15,7 @@
 #include "page/policy.h"
 #include "shim/direct/watch.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -83,6 +84,22 @@ bool tg_stream_is_untouched(struct tg_stream *stream);
 
 /* shutdown(2): SHUT_WR sends close_notify after all that was written, and then the socket's own FIN. 0 or -1. */
 int tg_stream_shutdown(struct tg_stream *stream, int how);
+
+/*
+ * TCP_CORK of tcp(7): less than a record waits until it is uncorked, or anything but a write is done with the stream.
+ * False: the socket's own option has to say it (a plaintext client).
+ */
+bool tg_stream_cork(struct tg_stream *stream, bool corked);
+bool tg_stream_is_corked(struct tg_stream *stream);
+
+/* Before this thread waits for any descriptor: nothing waits behind a cork meanwhile. */
+extern _Atomic unsigned tg_stream_held_count;
+void tg_stream_let_go_all(void);
+static inline void tg_stream_before_wait(void)
+{
+	if (atomic_load_explicit(&tg_stream_held_count, memory_order_relaxed) != 0)
+		tg_stream_let_go_all();
+}
 
 /*
  * Before the last descriptor is closed by the process that owns the stream: close_notify, and as much as the socket takes.

@@ -57,12 +57,21 @@ static void put_errors_back(const struct tg_openssl *o, struct tg_kept_errors *k
 
 void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 {
+	int cancellation;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+	pthread_mutex_lock(&stream->lock);
+	tg_stream_enter_locked(call, stream);
+	call->cancellation = cancellation;
+}
+
+void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *stream)
+{
 	const struct tg_openssl *o = tg_openssl();
 
 	call->stream = stream;
 	call->saved_errno = errno;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
-	pthread_mutex_lock(&stream->lock);
 	stream->is_drained = false;
 	stream->may_have_failed = false;
 	/* Nobody else looks at the queue of a libssl that is ours alone. */
@@ -84,7 +93,7 @@ static unsigned hints(const struct tg_stream *stream)
 		state |= TG_STREAM_INPUT;
 	if (stream->stage == TG_STAGE_OPEN && !stream->is_stalled && o->SSL_has_pending(stream->ssl) == 1)
 		state |= TG_STREAM_INPUT;
-	if (tg_bytes_left(&stream->output) > 0 || tg_bytes_left(&stream->early) > 0)
+	if (tg_bytes_left(&stream->output) > 0 || (tg_bytes_left(&stream->early) > 0 && stream->stage != TG_STAGE_OPEN))
 		state |= TG_STREAM_OUTPUT;
 	return state;
 }

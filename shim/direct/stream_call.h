@@ -18,6 +18,8 @@ struct tg_stream_call {
 
 void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream);
 
+void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *stream); /* its lock is the caller's already */
+
 /* Notes what tg_stream_state answers. `error`: errno afterwards, 0: as before. */
 void tg_stream_leave(const struct tg_stream_call *call, int error);
 

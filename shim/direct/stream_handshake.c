@@ -13,6 +13,8 @@
 void tg_stream_release(struct tg_stream *stream)
 {
 	tg_stream_opening_end(stream);
+	if (stream->held_link != NULL)
+		tg_stream_held_forget(stream);
 	if (stream->place != 0)
 		tg_stream_unused(stream);
 	if (stream->ssl != NULL)

@@ -126,6 +126,7 @@ static ssize_t read_locked(struct tg_stream *stream, const struct iovec *vector,
 	if (wanted == 0)
 		return 0;
 	tg_stream_advance(stream);
+	tg_stream_let_go(stream);
 	if (peek && stream->stage == TG_STAGE_OPEN)
 		keep(stream, wanted);
 	size_t done = tg_bytes_copy(&stream->input, vector, count);

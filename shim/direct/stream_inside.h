@@ -54,17 +54,20 @@ struct tg_stream {
 	SSL *ssl;
 	struct tg_bytes first;  /* the client's first bytes, which libssl has not read yet */
 	struct tg_bytes input;  /* plaintext that the server reads before what libssl holds */
-	struct tg_bytes early;  /* what the server wrote before the verdict */
+	struct tg_bytes early;  /* what the server wrote before the verdict, or behind a cork */
 	struct tg_bytes output; /* for the socket: ciphertext, or a plaintext client's bytes */
 	int64_t deadline;       /* of the handshake */
 	int64_t born;
 	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
+	pid_t opening_pid;                /* of the process that it is among the openings of */
 	uint64_t cookie;                  /* of the socket, as long as the stream is among the openings (socket(7)) */
 	struct tg_stream *newer, *older;  /* among the openings */
-	unsigned calls;                   /* that read or wrote data */
-	unsigned place;                   /* among those that keep their buffers, from 1; 0: none */
-	_Atomic int64_t busy_at;          /* seconds */
-	struct tg_stream *next, **link;   /* among all streams of the process */
+	bool is_corked;                   /* TCP_CORK */
+	struct tg_stream *held_next, **held_link; /* among those that hold something back */
+	unsigned calls;                           /* that read or wrote data */
+	unsigned place;                           /* among those that keep their buffers, from 1; 0: none */
+	_Atomic int64_t busy_at;                  /* seconds */
+	struct tg_stream *next, **link;           /* among all streams of the process */
 	struct tg_watch watch;
 	struct tg_holder *holder;
 };
@@ -114,6 +117,13 @@ bool tg_stream_is_ready(struct tg_stream *stream);
 
 /* stream_output.c: what is kept from before the verdict, and the close that was asked for. */
 void tg_stream_release_early(struct tg_stream *stream);
+
+/* stream_cork.c. False: no memory. */
+bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count);
+void tg_stream_let_go(struct tg_stream *stream); /* writes what is held back */
+void tg_stream_held_forget(struct tg_stream *stream);
+void tg_stream_held_lock(void); /* around fork */
+void tg_stream_held_unlock(void);
 
 /* stream_buffers.c: data was read or written; the SSL is about to be freed; around fork. */
 void tg_stream_used(struct tg_stream *stream);

@@ -10,9 +10,12 @@
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
 #include "shim/enforce.h"
+#include "shim/libc.h"
 #include "shim/state.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 
 #define HELLO_HEAD 6          /* record type, version, length, handshake type */
 #define RECORD_MAX 16384      /* a plaintext record's (RFC 8446 section 5.1) */
@@ -42,6 +45,8 @@ bool tg_stream_is_silent(const struct tg_stream *stream)
 static void let_plain(struct tg_stream *stream)
 {
 	stream->stage = TG_STAGE_PLAIN;
+	if (stream->is_corked)
+		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
 	if (stream->wants_header && !tg_stream_add_header(stream)) {
 		tg_stream_end(stream, ENOMEM);
 		return;
@@ -187,7 +192,7 @@ static uint64_t cookie_of(int fd)
 	uint64_t cookie = 0;
 	socklen_t size = sizeof(cookie);
 
-	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
 }
 
 /*
@@ -197,6 +202,8 @@ static uint64_t cookie_of(int fd)
 static void push_out(struct tg_stream *stream)
 {
 	unlink_opening(stream);
+	if (stream->opening_pid != getpid())
+		return; /* a fork's copy */
 	atomic_store_explicit(&stream->is_pushed_out, true, memory_order_release);
 	if (stream->cookie != 0 && cookie_of(stream->fd) == stream->cookie)
 		tg_socket_shutdown(stream->fd, SHUT_RDWR);
@@ -207,6 +214,7 @@ void tg_stream_opening_begin(struct tg_stream *stream)
 	int saved = errno;
 
 	stream->cookie = cookie_of(stream->fd);
+	stream->opening_pid = getpid();
 	pthread_mutex_lock(&openings.lock);
 	stream->older = openings.newest;
 	*(openings.newest != NULL ? &openings.newest->newer : &openings.oldest) = stream;

@@ -11,6 +11,7 @@
 #define RECORD SSL3_RT_MAX_PLAIN_LENGTH
 #define BATCH (4 * RECORD)  /* plaintext that is encrypted before the socket is asked whether it takes it */
 #define RECORD_EXTRA 256    /* what a record has beside its plaintext, at most (RFC 8446 section 5.2) */
+#define PIECES 64           /* of a vector that go behind what a cork holds back */
 #define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
 
 /* Collects the ciphertext of one record. False: nothing more can be sent. */
@@ -100,6 +101,39 @@ static size_t write_open(struct tg_stream *stream, const struct iovec *vector, i
 	return done;
 }
 
+/*
+ * Behind a cork, as long as it is less than a record. Then what was held back goes in front of the rest: both are in the
+ * first record, so that this is written or nothing is.
+ */
+static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
+{
+	size_t before = tg_bytes_left(&stream->early);
+	struct iovec whole[PIECES + 1] = {{stream->early.data + stream->early.from, before}};
+
+	if (!tg_stream_flush(stream))
+		return 0;
+	if (stream->is_corked && before + wanted < RECORD)
+		return tg_stream_hold(stream, vector, count) ? (ssize_t)wanted : 0;
+	count = MIN(count, PIECES);
+	memcpy(whole + 1, vector, (size_t)count * sizeof(*vector));
+	wanted = before;
+	for (int i = 1; i <= count; i++)
+		wanted += whole[i].iov_len;
+	size_t done = write_open(stream, whole, count + 1, wanted);
+	if (done < before)
+		return 0;
+	tg_stream_held_forget(stream);
+	tg_bytes_free(&stream->early);
+	return (ssize_t)(done - before);
+}
+
+static ssize_t write_judged(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
+{
+	if (stream->is_corked || tg_bytes_left(&stream->early) > 0)
+		return write_behind_cork(stream, vector, count, wanted);
+	return (ssize_t)write_open(stream, vector, count, wanted);
+}
+
 static ssize_t write_early(struct tg_stream *stream, const struct iovec *vector, int count)
 {
 	size_t done = 0;
@@ -153,7 +187,7 @@ void tg_stream_release_early(struct tg_stream *stream)
 	} else {
 		for (size_t at = early.from; at < early.size && stream->stage == TG_STAGE_OPEN;) {
 			size_t size = MIN(early.size - at, RECORD);
-			if (!encrypt(stream, early.data + at, size, false))
+			if (!encrypt(stream, early.data + at, size, at + size == early.size))
 				break;
 			at += size;
 		}
@@ -182,7 +216,7 @@ static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector
 	if (stream->stage == TG_STAGE_PLAIN)
 		done = write_plain(stream, vector, count);
 	else if (stream->stage == TG_STAGE_OPEN)
-		done = tg_stream_is_ready(stream) ? (ssize_t)write_open(stream, vector, count, wanted) : 0;
+		done = tg_stream_is_ready(stream) ? write_judged(stream, vector, count, wanted) : 0;
 	else
 		done = write_early(stream, vector, count);
 	if (done > 0)
@@ -222,6 +256,7 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 	} else if (stream->stage == TG_STAGE_ENDED) {
 		error = ENOTCONN;
 	} else {
+		tg_stream_let_go(stream);
 		stream->read_shut = stream->read_shut || how != SHUT_WR;
 		/* It wakes who blocks in the kernel. A handshake has still to be read. */
 		if ((stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN) && how != SHUT_WR)
@@ -242,6 +277,7 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
+	tg_stream_let_go(stream);
 	stream->write_shut = true;
 	if (stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN)
 		close_write(stream);

@@ -52,6 +52,7 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 	tg_stream_enter(&call, stream);
 	stream->was_drained = false;
 	tg_stream_advance(stream);
+	tg_stream_let_go(stream);
 	unsigned ready = ready_now(stream);
 	tg_stream_leave(&call, 0);
 	return ready;
@@ -62,7 +63,7 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 	unsigned wants = 0;
 
 	pthread_mutex_lock(&stream->lock);
-	bool input, output = tg_bytes_left(&stream->output) > 0;
+	bool input, output = tg_bytes_left(&stream->output) > 0 || tg_bytes_left(&stream->early) > 0;
 	switch (stream->stage) {
 	case TG_STAGE_SILENT:
 	case TG_STAGE_HANDSHAKE:

@@ -1,0 +1,124 @@
+/*
+ * TCP_CORK: a server that sends a header and then a file says so, and both become one record and one send(2).
+ *
+ * Plaintext waits, never more than a record holds of it, until the cork is pulled, or anything else is done with the
+ * stream. The kernel would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for
+ * any descriptor.
+ */
+#include "shim/direct/stream_call.h"
+#include "shim/direct/stream_inside.h"
+
+#include <stdatomic.h>
+#include <unistd.h>
+
+_Atomic unsigned tg_stream_held_count;
+
+/* Streams that hold something back. */
+static struct {
+	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_stream *first;
+	pid_t pid; /* of the process that holds it back: after a fork it is not the child's to write */
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void list(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&held.lock);
+	held.pid = getpid();
+	if (stream->held_link == NULL) {
+		stream->held_next = held.first;
+		stream->held_link = &held.first;
+		if (held.first != NULL)
+			held.first->held_link = &stream->held_next;
+		held.first = stream;
+		atomic_fetch_add_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&held.lock);
+}
+
+void tg_stream_held_forget(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&held.lock);
+	if (stream->held_link != NULL) {
+		*stream->held_link = stream->held_next;
+		if (stream->held_next != NULL)
+			stream->held_next->held_link = stream->held_link;
+		stream->held_link = NULL;
+		atomic_fetch_sub_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&held.lock);
+}
+
+bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+		size += vector[i].iov_len;
+	if (!tg_bytes_reserve(&stream->early, size))
+		return false;
+	for (int i = 0; i < count; i++)
+		tg_bytes_add(&stream->early, vector[i].iov_base, vector[i].iov_len);
+	list(stream);
+	return true;
+}
+
+void tg_stream_let_go(struct tg_stream *stream)
+{
+	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->early) > 0) {
+		tg_stream_held_forget(stream);
+		tg_stream_release_early(stream);
+	}
+}
+
+/* Who is busy with one at this moment lets go of it by that, or pulls the cork soon. */
+void tg_stream_let_go_all(void)
+{
+	struct tg_stream *stream;
+
+	do {
+		pthread_mutex_lock(&held.lock);
+		for (stream = held.pid == getpid() ? held.first : NULL;
+		     stream != NULL && pthread_mutex_trylock(&stream->lock) != 0;)
+			stream = stream->held_next;
+		pthread_mutex_unlock(&held.lock);
+		if (stream != NULL) {
+			struct tg_stream_call call;
+			tg_stream_enter_locked(&call, stream);
+			tg_stream_let_go(stream);
+			tg_stream_held_forget(stream);
+			tg_stream_leave(&call, 0);
+		}
+	} while (stream != NULL);
+}
+
+void tg_stream_held_lock(void)
+{
+	pthread_mutex_lock(&held.lock);
+}
+
+void tg_stream_held_unlock(void)
+{
+	pthread_mutex_unlock(&held.lock);
+}
+
+bool tg_stream_cork(struct tg_stream *stream, bool corked)
+{
+	struct tg_stream_call call;
+
+	tg_stream_enter(&call, stream);
+	bool taken = stream->stage != TG_STAGE_PLAIN && stream->stage != TG_STAGE_ENDED;
+	if (taken)
+		stream->is_corked = corked;
+	if (taken && !corked)
+		tg_stream_let_go(stream);
+	tg_stream_leave(&call, 0);
+	return taken;
+}
+
+bool tg_stream_is_corked(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	bool corked = stream->is_corked;
+	pthread_mutex_unlock(&stream->lock);
+	return corked;
+}
