@@ -97,6 +97,7 @@ bool tg_stream_flush(struct tg_stream *stream);
 
 /* stream_opening.c: the client's first bytes, and the bound on unfinished handshakes. */
 void tg_stream_listen(struct tg_stream *stream);
+extern unsigned tg_stream_openings_max; /* the oldest has to go for one more; changed by tests alone */
 void tg_stream_opening_begin(struct tg_stream *stream);
 void tg_stream_opening_end(struct tg_stream *stream);
 bool tg_stream_is_silent(const struct tg_stream *stream); /* and taken for a plaintext client after its wait */

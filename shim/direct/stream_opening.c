@@ -20,7 +20,6 @@
 #define HELLO_HEAD 6          /* record type, version, length, handshake type */
 #define RECORD_MAX 16384      /* a plaintext record's (RFC 8446 section 5.1) */
 #define FIRST_SIZE 4096       /* more than any ClientHello needs; what is beyond stays in the socket */
-#define OPENINGS_MAX 8192     /* unfinished handshakes of a process, each of some 30 KiB; the oldest goes first */
 #define HANDSHAKE_RECORD 0x16 /* RFC 8446 section 5.1 */
 
 enum looks { LOOKS_TLS, LOOKS_PLAIN, LOOKS_SHORT };
@@ -171,6 +170,10 @@ void tg_stream_listen(struct tg_stream *stream)
 		tg_stream_start(stream);
 }
 
+/* Of a process; some 30 KiB each. Room for all clients of a busy server to come back at once, and no more for who floods
+ * it. */
+unsigned tg_stream_openings_max = 8192;
+
 /* Streams with an unfinished handshake, in the order in which it began. */
 static struct {
 	pthread_mutex_t lock; /* taken after a stream's own */
@@ -220,7 +223,7 @@ void tg_stream_opening_begin(struct tg_stream *stream)
 	*(openings.newest != NULL ? &openings.newest->newer : &openings.oldest) = stream;
 	openings.newest = stream;
 	stream->is_opening = true;
-	if (++openings.count > OPENINGS_MAX)
+	if (++openings.count > tg_stream_openings_max)
 		push_out(openings.oldest);
 	pthread_mutex_unlock(&openings.lock);
 	errno = saved;

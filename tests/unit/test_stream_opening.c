@@ -2,6 +2,7 @@
 #include "streams.h"
 
 #include "page/report.h"
+#include "shim/direct/stream_inside.h"
 #include "shim/state.h"
 
 #include <setjmp.h>
@@ -246,6 +247,36 @@ static void wait_for_plaintext(void **state)
 	govern_again(BOTH_KINDS);
 }
 
+/* One too many: the one that began first has to go, and its server is woken up to see that. */
+static void too_many(void **state)
+{
+	enum { MAX = 4 };
+	uint64_t late = events(TG_PLAINTEXT_TIMED_OUT);
+	unsigned usual = tg_stream_openings_max;
+	struct both both[MAX + 2];
+	(void)state;
+
+	tg_stream_openings_max = MAX;
+	for (int i = 0; i < MAX + 1; i++) {
+		both_open(&both[i], CLIENT_GOOD, TLS1_3_VERSION, 0);
+		SSL_do_handshake(both[i].client);
+		await_bytes(both[i].sockets.server);
+		tg_stream_poll(both[i].stream);
+	}
+	await_bytes(both[0].sockets.server);
+	expect_failure(&both[0], ECONNRESET);
+	assert_int_equal(events(TG_PLAINTEXT_TIMED_OUT), late + 1);
+	/* Who is through counts no more. */
+	assert_true(shake_hands(&both[1]));
+	both_open(&both[MAX + 1], CLIENT_GOOD, TLS1_3_VERSION, 0);
+	assert_true(shake_hands(&both[MAX + 1]));
+	for (int i = 2; i < MAX + 1; i++)
+		assert_true(shake_hands(&both[i]));
+	for (int i = 0; i < MAX + 2; i++)
+		both_close(&both[i]);
+	tg_stream_openings_max = usual;
+}
+
 static size_t header_of(struct both *both, unsigned char *header, size_t size)
 {
 	size_t got = 0;
@@ -318,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(health_check_is_no_plaintext_client),
 	    cmocka_unit_test(plaintext_goes_through),
 	    cmocka_unit_test(wait_for_plaintext),
+	    cmocka_unit_test(too_many),
 	    cmocka_unit_test(proxy_header),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
