@@ -222,15 +222,31 @@ int tg_descriptors_accepted(int fd, int flags)
 	return fd;
 }
 
-static bool listens(int fd)
+static bool is_of_internet(int fd)
 {
 	struct sockaddr_storage local = {0};
-	socklen_t size = sizeof(local), flag_size = sizeof(int);
+	socklen_t size = sizeof(local);
+
+	return tg_libc.getsockname(fd, (struct sockaddr *)&local, &size) == 0 &&
+	       (local.ss_family == AF_INET || local.ss_family == AF_INET6);
+}
+
+void tg_descriptors_listening(int fd)
+{
+	int saved = errno;
+
+	if (is_of_internet(fd))
+		tg_descriptors_prepare();
+	errno = saved;
+}
+
+static bool listens(int fd)
+{
+	socklen_t flag_size = sizeof(int);
 	int listening = 0;
 
 	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_size) == 0 && listening != 0 &&
-	       tg_libc.getsockname(fd, (struct sockaddr *)&local, &size) == 0 &&
-	       (local.ss_family == AF_INET || local.ss_family == AF_INET6);
+	       is_of_internet(fd);
 }
 
 void tg_descriptors_inherit(void)

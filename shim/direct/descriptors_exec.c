@@ -166,7 +166,7 @@ void tg_descriptors_exit(void)
 		if (holder == NULL || tg_claim_look(&holder->claim) != TG_CLAIM_OURS ||
 		    tg_stream_is_untouched(holder->stream))
 			continue;
-		if (!tg_stream_finish(holder->stream, &rest))
+		if (!tg_stream_finish(holder->stream, &rest) && rest.iov_len > 0)
 			tg_handover_rest(fd, rest.iov_base, rest.iov_len);
 	}
 	errno = saved;

@@ -196,6 +196,6 @@ TG_EXPORT int listen(int fd, int backlog)
 	tg_shim_start();
 	tg_shim_serve();
 	if (tg_descriptors_are_wanted())
-		tg_descriptors_prepare();
+		tg_descriptors_listening(fd);
 	return tg_libc.listen(fd, backlog);
 }

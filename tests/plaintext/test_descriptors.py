@@ -120,6 +120,13 @@ class Descriptors(ServerCase):
         for client in clients:
             client.close()
 
+    def test_threads_of_one_connection(self):
+        server = self.governed("four_readers", "direct")
+        with Live(server.port, self.pki.clients["good"]) as client:
+            for _ in range(20):
+                client.socket.sendall(b"x" * 50)
+            self.assertEqual(client.ask(b"qqqq", lambda data: data == b"1004"), b"1004")
+
     def test_server_first(self):
         self.whole("speaks_first", (b"", b"welcome\n"), engine="direct")
 

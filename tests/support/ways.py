@@ -78,6 +78,25 @@ def threads(connection):
     threading.Thread(target=echo, args=(connection,), daemon=True).start()
 
 
+def four_readers(connection):
+    """Threads that block on one connection: every byte comes to one of them, and one `q` to each."""
+    taken = []
+
+    def read():
+        data = b""
+        while data != b"q":
+            data = connection.recv(1)
+            taken.append(data)
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for reader in readers:
+        reader.join()
+    connection.sendall(b"%d" % len(taken))
+    connection.close()
+
+
 def forks(connection):
     in_child(connection, lambda: echo(connection))
 
