@@ -139,6 +139,8 @@ static ssize_t step(const struct transfer *transfer, bool writes, const struct i
 /* Once, for as much as is there; waits for the first byte. */
 static ssize_t receive_some(struct transfer *transfer, const struct iovec *vector, int count)
 {
+	if (tg_readiness_is_awaited(transfer->stream) && !inside && may_block(transfer) && wait_for(transfer, POLLIN) != 0)
+		return -1;
 	for (;;) {
 		ssize_t r = step(transfer, false, vector, count);
 		if (r >= 0 || errno != EAGAIN || inside || !may_block(transfer))

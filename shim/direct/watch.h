@@ -10,6 +10,9 @@ struct tg_registration;
 struct tg_watch {
 	_Atomic unsigned look;         /* what of tg_stream_state is worth a closer look after a call (registrations.h) */
 	struct tg_registration *first; /* under the lock of tg_registrations_lock */
+	_Atomic unsigned reader;       /* not 0: a thread is in the kernel until something can be read (wait.c) */
+	_Atomic unsigned reader_turns; /* a futex: how often one came back */
+	_Atomic unsigned behind_it;    /* threads that wait for that */
 };
 
 #endif

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -90,6 +91,7 @@ void fake_start(void)
 	tg_libc.select = select;
 	tg_libc.pselect = pselect;
 	tg_libc.recv = recv;
+	tg_libc.syscall = syscall;
 }
 
 static bool is_open(const struct tg_stream *stream)

@@ -276,6 +276,9 @@ static void test_select_of_others(void **state)
 	assert_int_equal(tg_select(&call), -1);
 	assert_int_equal(errno, EBADF);
 	assert_true(FD_ISSET(ready, &read) && FD_ISSET(fake.fd, &read) && FD_ISSET(closed, &read));
+	FD_CLR(closed, &read);
+	FD_SET(FD_SETSIZE - 1, &read); /* beyond all that the process has open: not looked at */
+	assert_int_equal(tg_select(&call), 2);
 	call.limit = &wrong;
 	assert_int_equal(tg_select(&call), -1);
 	assert_int_equal(errno, EINVAL);
@@ -322,6 +325,37 @@ static void test_wait(void **state)
 	fake_set_deadline(&silent, tg_clock_now() + 20);
 	assert_int_equal(tg_readiness_wait(silent.stream, POLLIN, INT64_MAX), 0);
 	fake_free(&silent);
+}
+
+static void *read_one(void *arg)
+{
+	char byte;
+
+	(void)arg;
+	do
+		assert_int_equal(tg_readiness_wait(fake.stream, POLLIN, INT64_MAX), 0);
+	while (fake_read(&fake, &byte, 1) != 1);
+	return NULL;
+}
+
+/* What one of them leaves is for the others, though the socket says no more. */
+static void test_wait_of_several(void **state)
+{
+	pthread_t threads[4];
+	(void)state;
+
+	fake_send(&fake, "hhhh");
+	assert_int_equal(tg_readiness_wait(fake.stream, POLLIN, tg_clock_now() + 1), -1);
+	assert_false(tg_readiness_is_awaited(fake.stream));
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_one, NULL), 0);
+	while (!tg_readiness_is_awaited(fake.stream))
+		usleep(1000);
+	usleep(20000);
+	fake_send(&fake, "dadbdcdd");
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	assert_false(tg_readiness_is_awaited(fake.stream));
 }
 
 static void set_handler(int flags)
@@ -382,6 +416,7 @@ int main(void)
 	    TEST(test_select_of_others),
 	    TEST(test_select_beyond_its_size),
 	    TEST(test_wait),
+	    TEST(test_wait_of_several),
 	    TEST(test_wait_and_signals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

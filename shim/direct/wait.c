@@ -1,0 +1,177 @@
+/* A blocking call's wait (readiness.h). */
+#include "shim/direct/clock.h"
+#include "shim/direct/readiness.h"
+#include "shim/direct/registrations.h"
+#include "shim/libc.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+
+/*
+ * How long one thread sleeps at once while there is no verdict: another one that uses the stream may go on with the
+ * handshake and take with it from the socket what the sleeper waits for. Two threads in that moment are rare.
+ */
+#define OPENING_SLICE 2000
+
+/* Never pulls input from under a thread that blocks for it: the caller's next write goes on with what is left to send. */
+static int wait_for_output(struct tg_stream *stream, int64_t deadline, int64_t now)
+{
+	struct pollfd asked = {.fd = tg_stream_fd(stream), .events = POLLOUT};
+
+	return tg_libc.poll(&asked, 1, tg_clock_left(deadline, now));
+}
+
+/*
+ * The kernel restarts a recv(2) that a signal handler with SA_RESTART interrupted, and never a poll(2). The first one is
+ * for a socket that blocks and has no timeout; for all others, and for a deadline of ours, there is the second one.
+ */
+static int wait_for_input(struct tg_stream *stream, unsigned wants, int64_t deadline, int64_t now)
+{
+	struct pollfd asked = {.fd = tg_stream_fd(stream), .events = (short)wants};
+	char byte;
+
+	if (wants == POLLIN && deadline == TG_CLOCK_NEVER) {
+		ssize_t r = tg_libc.recv(asked.fd, &byte, 1, MSG_PEEK);
+		/* An error of the connection is the stream's to find, and to tell. */
+		if (r >= 0 || (errno != EAGAIN && errno != EINTR))
+			return 0;
+		if (errno == EINTR)
+			return -1;
+	}
+	return tg_libc.poll(&asked, 1, tg_clock_left(deadline, now));
+}
+
+static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline, int64_t now)
+{
+	int64_t own = tg_stream_deadline(stream), until = own < deadline ? own : deadline;
+
+	if ((tg_stream_state(stream) & TG_STREAM_OPENING) != 0) {
+		if (until > now + OPENING_SLICE)
+			until = now + OPENING_SLICE;
+	} else if ((events & POLLIN) == 0) {
+		return wait_for_output(stream, until, now);
+	}
+	return wait_for_input(stream, tg_stream_wants(stream, events), until, now);
+}
+
+static bool is_ready(struct tg_stream *stream, unsigned events)
+{
+	unsigned state = tg_stream_state(stream);
+
+	if ((events & POLLIN) == 0 && (state & TG_STREAM_OPENING) == 0)
+		return (state & TG_STREAM_OUTPUT) == 0 || (state & TG_STREAM_ENDED) != 0;
+	return (tg_stream_poll(stream) & (events | POLLERR | POLLHUP)) != 0;
+}
+
+static unsigned this_process(void)
+{
+	return tg_registrations_epoch() + 1;
+}
+
+bool tg_readiness_is_awaited(struct tg_stream *stream)
+{
+	return atomic_load_explicit(&tg_stream_watch(stream)->reader, memory_order_relaxed) == this_process();
+}
+
+/* A reader that a fork left behind in another process is none. */
+static bool become_reader(struct tg_watch *watch)
+{
+	unsigned before = atomic_load(&watch->reader);
+
+	return before != this_process() && atomic_compare_exchange_strong(&watch->reader, &before, this_process());
+}
+
+static void return_from_kernel(void *arg)
+{
+	struct tg_watch *watch = arg;
+
+	atomic_store(&watch->reader, 0);
+	atomic_fetch_add(&watch->reader_turns, 1);
+	if (atomic_load(&watch->behind_it) == 0)
+		return;
+	int saved = errno;
+	tg_libc.syscall(SYS_futex, &watch->reader_turns, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	errno = saved;
+}
+
+static void leave_from_behind(void *arg)
+{
+	atomic_fetch_sub(&((struct tg_watch *)arg)->behind_it, 1);
+}
+
+/* A cancellation point by hand: the C library has none for a futex. */
+static int sleep_behind(struct tg_watch *watch, unsigned turn, int64_t left)
+{
+	struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+	int type, failure;
+
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	long r = tg_libc.syscall(SYS_futex, &watch->reader_turns, FUTEX_WAIT_PRIVATE, turn,
+				 left == TG_CLOCK_NEVER ? NULL : &timeout, NULL, 0);
+	failure = errno;
+	pthread_setcanceltype(type, NULL);
+	errno = failure;
+	return r < 0 && failure == EINTR ? -1 : 0;
+}
+
+static int wait_behind(struct tg_watch *watch, unsigned turn, int64_t left)
+{
+	volatile int r;
+
+	atomic_fetch_add(&watch->behind_it, 1);
+	pthread_cleanup_push(leave_from_behind, watch);
+	r = sleep_behind(watch, turn, left);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+/*
+ * Of several threads that block until something can be read one is in the kernel, the others behind it. A record is taken
+ * from the socket as a whole: what the first one leaves of it in TLS the kernel would wake nobody for.
+ */
+static int wait_in_turn(struct tg_stream *stream, unsigned events, int64_t deadline, int64_t now)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	unsigned turn = atomic_load(&watch->reader_turns);
+	volatile int r;
+
+	if (!become_reader(watch))
+		return wait_behind(watch, turn, deadline == TG_CLOCK_NEVER ? deadline : deadline - now);
+	pthread_cleanup_push(return_from_kernel, watch);
+	r = wait_once(stream, events, deadline, now);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
+/*
+ * The stream is put the question again after each answer of the kernel: what came may have been a part of the handshake.
+ * Its own deadline ends a wait early; tg_stream_poll acts on it, and says then that an error can be read.
+ */
+static int wait_until(struct tg_stream *stream, unsigned events, int64_t deadline)
+{
+	while (!is_ready(stream, events)) {
+		int64_t now = tg_clock_now();
+		if (deadline <= now) {
+			errno = EAGAIN;
+			return -1;
+		}
+		if (((events & POLLIN) != 0 ? wait_in_turn : wait_once)(stream, events, deadline, now) < 0)
+			return -1;
+		/* What is left over of output is the write's that follows. */
+		if ((events & POLLIN) == 0 && (tg_stream_state(stream) & TG_STREAM_OPENING) == 0)
+			return 0;
+	}
+	return 0;
+}
+
+int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline)
+{
+	int saved = errno, r = wait_until(stream, events, deadline);
+
+	if (r == 0)
+		errno = saved;
+	return r;
+}
