@@ -108,7 +108,7 @@ static int sleep_behind(struct tg_watch *watch, unsigned turn, int64_t left)
 	struct timespec timeout = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
 	int type, failure;
 
-	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type);
+	pthread_setcanceltype(PTHREAD_CANCEL_ASYNCHRONOUS, &type); /* NOLINT(cert-pos47-c): around this call alone */
 	long r = tg_libc.syscall(SYS_futex, &watch->reader_turns, FUTEX_WAIT_PRIVATE, turn,
 				 left == TG_CLOCK_NEVER ? NULL : &timeout, NULL, 0);
 	failure = errno;

@@ -53,9 +53,11 @@ static void enter(int fd, struct tg_stream *stream)
 	const int page = fd / TG_DESCRIPTORS_PAGE;
 
 	assert_in_range(fd, 0, FD_COUNT - 1);
+	pthread_mutex_lock(&table_lock);
 	atomic_store(&tg_descriptors_pages[page], &pages[page]);
 	atomic_store(&pages[page].entry[fd % TG_DESCRIPTORS_PAGE], (uintptr_t)stream);
 	__atomic_store_n(&table[fd], stream, __ATOMIC_RELEASE);
+	pthread_mutex_unlock(&table_lock);
 }
 
 void tg_libc_bind_now(void)
