@@ -75,6 +75,7 @@ class Redis(PlainServer):
 
 class Postgresql(PlainServer, TlsPostgresql):
     title = "PostgreSQL"
+    client = "psql"
     by_socat = True
     hosts = 0
     notes = "its clients ask for TLS in a protocol of their own: through tlsgraft they speak plaintext into a tunnel"
@@ -104,6 +105,7 @@ class Postgresql(PlainServer, TlsPostgresql):
 
 class Mariadb(PlainServer, TlsMariadb):
     title = "MariaDB"
+    client = "mariadb"
     by_socat = True
     hosts = 0
     engine = "relay"
