@@ -64,13 +64,11 @@ static bool may_be_relayed(int level, int option)
 	return tg_relayed_any() && level == SOL_SOCKET && tg_relayed_is_remote(level, option);
 }
 
-static int failed(int result)
+/* `saved`: errno before the attempt on the UNIX socket, which is none of the server's business. */
+static int answered(int result, int saved)
 {
-	if (result < 0) {
-		errno = -result;
-		return -1;
-	}
-	return 0;
+	errno = result < 0 ? -result : saved;
+	return result < 0 ? -1 : 0;
 }
 
 /* A stream collects by itself: two calls of the kernel less for each answer of a server that corks. */
@@ -106,31 +104,33 @@ static bool is_corked(int fd, int level, int option)
 TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, socklen_t *restrict size)
 {
 	char tree[TG_TREE_LENGTH + 1];
+	const int saved = errno;
 	struct tg_relay_end end;
 
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && value && size && *size <= INT_MAX && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
+		return answered(tg_relayed_get(fd, &end, tree, level, option, value, size), saved);
 	const int result = tg_libc.getsockopt(fd, level, option, value, size);
 	if (result == 0 && *size == sizeof(int) && is_corked(fd, level, option))
 		memcpy(value, &(const int){1}, sizeof(int));
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_get(fd, &end, tree, level, option, value, size));
+		return answered(tg_relayed_get(fd, &end, tree, level, option, value, size), saved);
 	return result;
 }
 
 TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, socklen_t size)
 {
 	char tree[TG_TREE_LENGTH + 1];
+	const int saved = errno;
 	struct tg_relay_end end;
 
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));
+		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);
 	if (corks(fd, level, option, value, size))
 		return 0;
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
-		return failed(tg_relayed_set(fd, &end, tree, level, option, value, size));
+		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);
 	return result;
 }

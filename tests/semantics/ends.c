@@ -117,8 +117,7 @@ static void close_cold(struct test *t)
 {
 	connect_cold(t, 0);
 	CALL(t, close(t->fd));
-	const struct answer answer = finish(t);
-	note(t, "client connected: %s", answer.result > 0 ? "yes" : "no");
+	finish(t); /* connected, or not any more */
 	client_reads_to_end(t);
 }
 
@@ -222,7 +221,8 @@ static void peer_aborts_writer(struct test *t)
 	do
 		last = send(t->fd, buffer, sizeof(buffer), MSG_NOSIGNAL);
 	while (last > 0);
-	note_result(t, "send", last);
+	/* which of the two is a matter of who met the reset */
+	note(t, "send %s", last < 0 && (errno == ECONNRESET || errno == EPIPE) ? "fails" : "does something else");
 	finish(t);
 	CALL(t, send(t->fd, buffer, 10, MSG_NOSIGNAL));
 	note(t, "%d SIGPIPE", pipes_seen());

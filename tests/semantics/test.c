@@ -49,7 +49,7 @@ void note(struct test *t, const char *format, ...)
 	size = strlen(line);
 	line[size++] = '\n';
 	size_t at = atomic_fetch_add(&t->log->used, size);
-	if (at + size <= sizeof(t->log->text))
+	if (at + size < sizeof(t->log->text))
 		memcpy(t->log->text + at, line, size);
 }
 

@@ -11,6 +11,7 @@
 enum {
 	WAY_FILLS = 1,       /* comes back with all that was asked for, or at the end */
 	WAY_NEVER_WAITS = 2, /* whatever the descriptor */
+	WAY_TWICE = 8,       /* goes to the socket twice, and the peer may answer between */
 	WAY_BUFFERS = 4,     /* of stdio: what became of it is not known from one result */
 };
 

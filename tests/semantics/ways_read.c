@@ -227,7 +227,7 @@ const struct read_way read_ways[] = {
     {"recvmsg", by_recvmsg, 0},
     {"recvmmsg", by_recvmmsg, 0},
     {"splice", by_splice, 0},
-    {"splice_nonblock", by_splice_nonblock, 0},
+    {"splice_nonblock", by_splice_nonblock, WAY_NEVER_WAITS},
     {"dup", by_dup, 0},
     {"dup2", by_dup2, 0},
     {"single_bytes", by_single_bytes, WAY_FILLS},

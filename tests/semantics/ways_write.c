@@ -209,7 +209,7 @@ const struct write_way write_ways[] = {
     {"send_more", by_send_more, 0},
     {"sendto", by_sendto, 0},
     {"sendmsg", by_sendmsg, 0},
-    {"sendmmsg", by_sendmmsg, 0},
+    {"sendmmsg", by_sendmmsg, WAY_TWICE},
     {"sendfile", by_sendfile, 0},
     {"sendfile64", by_sendfile64, 0},
     {"splice", by_splice, 0},

@@ -302,7 +302,7 @@ const struct writing writings[] = {
     {"timeout", timeout, WAY_BUFFERS | WAY_NEVER_WAITS},
     {"interrupted", interrupted, WAY_BUFFERS | WAY_NEVER_WAITS},
     {"threaded", threaded, 0},
-    {"after_close", after_close, 0},
+    {"after_close", after_close, WAY_TWICE},
     {"after_reset", after_reset, 0},
     {"after_shutdown", after_shutdown, 0},
     {0},
