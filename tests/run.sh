@@ -9,6 +9,7 @@
 #   rows      each row of the shim's table taken out: a test must fail
 #   matrix    every column of docs/COMPATIBILITY.md on every server
 #   plaintext servers without TLS, through TLS and without it
+#   semantics every call on connections, over plaintext and over TLS, compared
 #   attack    clients without a valid certificate against real servers
 #   doctor    the verdicts of doctor on real programs and processes
 #   faults    damaged files, dead keepers, moved clocks, storms (TLSGRAFT_LONG=1: the long forms)
@@ -18,7 +19,8 @@
 #   asan      unit tests under AddressSanitizer and UndefinedBehaviorSanitizer
 #   asan-keeper   keeper and command line as processes, and the tables of wrong files, likewise
 #   asan-servers  real servers with the sanitized shim, keeper and command line
-#   tsan      unit tests and a server of many threads under ThreadSanitizer
+#   asan-semantics    the calls of semantics with sanitized shim, relay and server
+#   tsan      unit tests, a server of many threads, and the calls of semantics under ThreadSanitizer
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
@@ -36,7 +38,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix plaintext attack doctor faults config docs clang asan asan-keeper asan-servers tsan rows tidy cppcheck format fuzz"
+stages="unit keeper servers matrix plaintext semantics attack doctor faults config docs clang asan asan-keeper asan-servers asan-semantics tsan rows tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -197,6 +199,10 @@ stage_plaintext() {
     build dev && counted plaintext "$python" tests/plaintext/run.py build -j "$jobs"
 }
 
+stage_semantics() {
+    build dev && counted semantics "$python" tests/semantics/run.py build
+}
+
 stage_attack() {
     build dev && counted attack "$python" tests/attack/run.py build -j $((jobs * 2)) # they mostly wait
 }
@@ -257,6 +263,17 @@ stage_asan-servers() {
     build dev && build asan && counted asan-servers "$python" tests/servers/run.py build --asan build-asan -j "$jobs"
 }
 
+stage_asan-semantics() {
+    local options="detect_leaks=0:verify_asan_link_order=0:handle_segv=0"
+    build asan || return
+    mkdir -p "$logs/reports"
+    chmod 711 "$logs"
+    chmod 1777 "$logs/reports"
+    counted asan-semantics env ASAN_OPTIONS="$options:log_path=$logs/reports/asan" \
+        UBSAN_OPTIONS="log_path=$logs/reports/ubsan:print_stacktrace=1" "$python" tests/semantics/run.py build-asan
+    no_reports asan-semantics
+}
+
 stage_tsan() {
     build tsan || return
     check "tsan: instrumented" instrumented build-tsan __tsan_
@@ -264,6 +281,8 @@ stage_tsan() {
     # libssl is not instrumented: how its threads synchronise is not seen.
     counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
         "$python" tests/servers/run.py build-tsan -k test_threads_while
+    counted tsan-semantics env TSAN_OPTIONS=ignore_noninstrumented_modules=1:handle_segv=0:die_after_fork=0 \
+        "$python" tests/semantics/run.py build-tsan
 }
 
 # tidy_one FILE: with the flags of the build that compiles it; tests compile some programs themselves, with few flags.
