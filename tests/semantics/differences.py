@@ -37,7 +37,8 @@ ALLOWED = [
     # odd arguments
     (INSIDE, "single/no_bytes", r"(recv\(t->fd, \w+, 0, \w+\)|recvmsg\(t->fd, &message, 0\)) = -1 EAGAIN", r"\1 = 0",
      "who wants nothing need not wait for it"),
-    (INSIDE, "single/no_bytes", r"(?s)(write\(t->fd, buffer, 0\)) = -1 EPIPE\n(send\(t->fd, buffer, 0, 0\)) = -1 EPIPE\n2 SIGPIPE",
+    (INSIDE, "single/no_bytes",
+     r"(?s)(write\(t->fd, buffer, 0\)) = -1 EPIPE\n(send\(t->fd, buffer, 0, 0\)) = -1 EPIPE\n2 SIGPIPE",
      r"\1 = 0\n\2 = 0\n0 SIGPIPE", "nothing is written, and so nothing fails"),
     (INSIDE, "single/bad_pointer_read", r"(?s)^.*$", "killed by SEGV\n", _NO_ADDRESS),
     (INSIDE, "single/bad_pointer_write", r"(?s)^.*$", "killed by SEGV\n", _NO_ADDRESS),
@@ -49,7 +50,8 @@ ALLOWED = [
     (INSIDE, "single/select_sets", r"(select\(1000.*) = 0", r"\1 = 1",
      "a number beyond all that are open stays in its set, and is counted"),
     # other processes
-    (INSIDE, "single/clone_child_goes_on", r"(?s)(read.*) = 20\n.*?(\nwrite.*) = 5\n(close.*child: 0\n)client received 5.*?\n",
+    (INSIDE, "single/clone_child_goes_on",
+     r"(?s)(read.*) = 20\n.*?(\nwrite.*) = 5\n(close.*child: 0\n)client received 5.*?\n",
      "\\1 = -1 EIO\n  20 bytes, sum 9f48703f308bcbb8\\2 = -1 EIO\n\\3client received 0, sum cbf29ce484222325, ended\n",
      "a raw clone tells nobody: who has used a connection keeps it"),
     (INSIDE, "single/fork_both_use_it", r"(child: 0\nread.*) = 10\n(write.*) = 6\n", r"\1 = -1 EIO\n\2 = -1 EIO\n",

@@ -1,6 +1,7 @@
 /*
- * Many TLS connections that stay open: herd PORT CERT KEY COUNT. Prints "open N"; for each line of its input it sends a
- * request on every connection, reads the answers, and prints "answered N". Ends with its input.
+ * Many TLS connections that stay open: herd PORT CERT KEY COUNT [REQUEST PART]. Prints "open N"; for each line of its input
+ * it sends a request on every connection, reads the answers up to PART, and prints "answered N". Ends with its input.
+ * Without REQUEST, HTTP is spoken.
  */
 #include <arpa/inet.h>
 #include <openssl/err.h>
@@ -16,7 +17,8 @@
 
 enum { TIMEOUT_S = 60 };
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: one.example\r\n\r\n";
+static const char *request = "GET / HTTP/1.1\r\nHost: one.example\r\n\r\n";
+static const char *part; /* NULL: HTTP */
 
 static SSL *connect_one(SSL_CTX *context, const struct sockaddr_in *server)
 {
@@ -50,14 +52,16 @@ static bool answered(SSL *ssl)
 			return false;
 		length += (size_t)got;
 		answer[length] = '\0';
-		if (strstr(answer, "\r\n\r\n") && strstr(answer, "server-data one.example\n"))
+		if (part && strstr(answer, part))
+			return true;
+		if (!part && strstr(answer, "\r\n\r\n") && strstr(answer, "server-data one.example\n"))
 			return strncmp(answer, "HTTP/1.1 200", 12) == 0;
 	}
 }
 
 int main(int argc, char **argv)
 {
-	const int count = argc == 5 ? atoi(argv[4]) : 0;
+	const int count = argc == 5 || argc == 7 ? atoi(argv[4]) : 0;
 	struct sockaddr_in server = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	SSL_CTX *context = SSL_CTX_new(TLS_client_method());
 	SSL **herd;
@@ -66,6 +70,10 @@ int main(int argc, char **argv)
 
 	if (count < 1 || !context)
 		return 64;
+	if (argc == 7) {
+		request = argv[5];
+		part = argv[6];
+	}
 	signal(SIGPIPE, SIG_IGN);
 	server.sin_port = htons((uint16_t)atoi(argv[1]));
 	if (SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1 ||
@@ -88,7 +96,7 @@ int main(int argc, char **argv)
 		/* one that cannot be written to has no answer either */
 		for (int i = 0; i < count; i++)
 			if (herd[i])
-				SSL_write(herd[i], request, sizeof(request) - 1);
+				SSL_write(herd[i], request, (int)strlen(request));
 		for (int i = 0; i < count; i++)
 			answers += herd[i] && answered(herd[i]);
 		printf("answered %d\n", answers);

@@ -193,6 +193,18 @@ def memory_kib(pid):
     return 0
 
 
+def share_kib(pid):
+    """Its proportional share of resident memory, KiB: what a process of several costs."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1])
+    return 0
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
 def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 

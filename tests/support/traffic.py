@@ -91,13 +91,16 @@ class Download(threading.Thread):
 
 
 class Herd:
-    """Many connections that stay open, in one process: tests/support/herd.c."""
+    """Many connections that stay open, in one process: tests/support/herd.c.
 
-    def __init__(self, port, who, count):
+    `conversation`: a request, and the end of its answer; None: HTTP.
+    """
+
+    def __init__(self, port, who, count, conversation=()):
         program = compiled("herd.c", "-lssl", "-lcrypto")
         self.process = subprocess.Popen(
-            [program, str(port), str(who.cert), str(who.key), str(count)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            text=True,
+            [program, str(port), str(who.cert), str(who.key), str(count), *conversation], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, text=True,
         )
         self.open = self._number("open")
 
@@ -115,3 +118,14 @@ class Herd:
 
     def close(self):
         self.process.communicate()
+
+
+class Rate:
+    """Answers that a server gives to connections that ask again and again: tests/support/rate.c."""
+
+    def __init__(self, port, who, connections, seconds, request, end):
+        program = compiled("rate.c", "-lssl", "-lcrypto", "-pthread")
+        words = [program, port, who.cert, who.key, connections, seconds, request, end]
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=seconds + 60, check=True)
+        match = re.match(r"answers (\d+) failed (\d+)", done.stdout)
+        self.answers, self.failed = int(match[1]), int(match[2])
