@@ -5,6 +5,8 @@
 #include "shim/direct/stream.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,9 +32,11 @@ struct tg_carried {
 	struct tg_stream *stream;
 	int end;
 	struct residue to_server, to_client;
-	size_t rest;       /* bytes that the client has not taken yet, in is_finishing */
-	bool is_begun;     /* its thread has seen it */
-	bool is_opening;   /* no verdict yet, as last seen */
+	size_t rest;        /* bytes that the client has not taken yet, in is_finishing */
+	bool is_begun;      /* its thread has seen it */
+	bool is_opening;    /* no verdict yet, as last seen */
+	bool real_is_ready; /* there may be something to read, as far as events and reads told (EPOLLET) */
+	bool end_is_ready;
 	bool real_ended;   /* the client's FIN or an error came: to be read on until its end */
 	bool end_hung_up;  /* the server closed its end, or shut it down both ways */
 	bool end_shut;     /* the server sends no more than what is there */
@@ -155,9 +159,12 @@ static bool carry_to_server(struct tg_carried *carried)
 	ssize_t got;
 	size_t given;
 
-	if (carried->client_done || carried->has_failed || !flush_to_server(carried))
+	if (carried->client_done || carried->has_failed || !flush_to_server(carried) || !carried->real_is_ready)
 		return false;
 	got = tg_stream_read(carried->stream, &room, 1, false);
+	/* a short read has emptied the socket; what ended is read on to its end */
+	if (got < TG_SCRATCH && !carried->real_ended)
+		carried->real_is_ready = (tg_stream_state(carried->stream) & TG_STREAM_INPUT) != 0;
 	if (got == 0) {
 		carried->client_done = true;
 		shutdown(carried->end, SHUT_WR);
@@ -180,13 +187,16 @@ static bool carry_to_server(struct tg_carried *carried)
 }
 
 /* Bytes from the server into scratch + 1, of which the last one stays where it is: see page/relay.h. */
-static size_t take_from_server(const struct tg_carried *carried)
+static size_t take_from_server(struct tg_carried *carried)
 {
 	unsigned char *scratch = carried->loop->scratch;
 	ssize_t there = recv(carried->end, scratch, SMALL, MSG_PEEK | MSG_DONTWAIT);
 	int queued = 0;
 	size_t size;
 
+	/* what comes from here on is an event of its own */
+	if (there < SMALL && !carried->end_shut && !carried->end_hung_up)
+		carried->end_is_ready = false;
 	if (there <= 1)
 		return 0;
 	size = (size_t)there - 1;
@@ -237,7 +247,7 @@ static bool carry_to_client(struct tg_carried *carried)
 	unsigned char *data = carried->loop->scratch + 1;
 	size_t size, given;
 
-	if (carried->is_opening || carried->server_done || !flush_to_client(carried))
+	if (carried->is_opening || carried->server_done || !flush_to_client(carried) || !carried->end_is_ready)
 		return false;
 	size = take_from_server(carried);
 	if (size == 0) {
@@ -320,8 +330,10 @@ static void due(struct tg_timed *timed)
 		return;
 	}
 	tg_loop_time(carried->loop, timed, INT64_MAX);
-	if (carried->is_opening)
+	if (carried->is_opening) {
+		carried->real_is_ready = true;
 		tg_stream_poll(carried->stream);
+	}
 	go_on(carried);
 }
 
@@ -339,6 +351,9 @@ static void real_ready(struct tg_source *source, uint32_t events)
 		return;
 	if (!carried->is_begun)
 		begin(carried);
+	/* a handshake may wait for room, too */
+	if ((events & ~(uint32_t)EPOLLOUT) != 0 || carried->is_opening)
+		carried->real_is_ready = true;
 	if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
 		carried->real_ended = true;
 	/* a reset that answers what the server sends after the client's end */
@@ -357,6 +372,8 @@ static void end_ready(struct tg_source *source, uint32_t events)
 		carried->end_shut = true;
 	if ((events & (EPOLLHUP | EPOLLERR)) != 0)
 		carried->end_hung_up = true;
+	if ((events & ~(uint32_t)EPOLLOUT) != 0)
+		carried->end_is_ready = true;
 	go_on(carried);
 }
 
@@ -380,6 +397,8 @@ bool tg_carried_begin(struct tg_loop *loop, int real, int end, uint64_t cookie, 
 		goto out;
 	/* a byte out of band would be passed over */
 	setsockopt(end, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	/* what came from the server goes on as it came: the server's own TCP_NODELAY and TCP_CORK stay with its end */
+	setsockopt(real, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	atomic_fetch_add_explicit(&loop->load, 1, memory_order_relaxed);
 	/*
 	 * The real socket can be written to, so its first event comes at once, in the loop's own thread, which does the

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #define EXIT_USAGE 64
 #define EXIT_OTHER 70
 #define LOOPS_MAX 64
+#define KEPT_MEMORY (4 * 1024 * 1024)
 #define STACK_SIZE (256 * 1024)
 
 enum { FD_LISTENER, FD_POLICY, FD_REPORT, FD_LINK, FD_COUNT };
@@ -139,6 +141,9 @@ int main(int argc, char **argv)
 		      stderr);
 		return EXIT_USAGE;
 	}
+	/* else each connection's end gives memory back to the kernel, and the next one's begin asks for it again */
+	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
+	mallopt(M_TOP_PAD, KEPT_MEMORY / 4);
 	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
 	if (result == 0)
 		result = tg_confine(parent);

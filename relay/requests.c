@@ -33,16 +33,14 @@ struct caller {
 static _Thread_local size_t caller_count;
 static _Thread_local struct caller *callers[CALLERS_MAX];
 
-static bool is_connection(int fd, bool tcp)
+static bool is_connection(int fd)
 {
-	int domain = 0, type = 0, protocol = 0;
+	int domain = 0, protocol = 0;
 	socklen_t size = sizeof(int);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 ||
-	    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 || type != SOCK_STREAM)
-		return false;
-	return tcp ? (domain == AF_INET || domain == AF_INET6) && protocol == IPPROTO_TCP : domain == AF_UNIX;
+	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
+	       (domain == AF_INET || domain == AF_INET6) && protocol == IPPROTO_TCP;
 }
 
 /* The cookie of the guest's end, by the name that the other end's peer has. */
@@ -92,8 +90,8 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	unsigned char first;
 	uint64_t cookie;
 
-	if (generation != NULL && is_connection(real, true) && is_connection(end, false) &&
-	    cookie_of_peer(listener, end, &cookie) && recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+	if (generation != NULL && is_connection(real) && cookie_of_peer(listener, end, &cookie) &&
+	    recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
 		route = speaking_route(generation->document, real);
 	if (route != NULL) {
 		tg_carried_begin(least_loaded(listener), real, end, cookie, route);
@@ -123,7 +121,7 @@ static bool hear(const struct tg_listener *listener, int fd)
 			fds[0] = fds[1] = -1;
 			break;
 		case TG_RELAY_REST_OF:
-			if (is_connection(fds[0], true) && tg_rest_begin(listener->loop, fd, fds[0], request.size)) {
+			if (is_connection(fds[0]) && tg_rest_begin(listener->loop, fd, fds[0], request.size)) {
 				fds[0] = -1;
 				fd = -1;
 			}

@@ -95,6 +95,7 @@ static int give_away(int real, int flags, const char *tree, const struct tg_poli
 	if (result == 0 && tg_libc.syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
 		result = -errno;
 	if (result == 0) {
+		tg_relayed_inherit(real, fds[0]);
 		copy_timeout(real, fds[0], SO_RCVTIMEO);
 		copy_timeout(real, fds[0], SO_SNDTIMEO);
 		fds[2] = tg_relayed_connect(tree);
@@ -168,6 +169,7 @@ int tg_handover_rest(int fd, const void *data, size_t size)
 		memcpy(request.key, tg_shim.policy->relay_key, sizeof request.key);
 		result = tg_relayed_send(connection, &request, &fd, 1);
 		explicit_bzero(request.key, sizeof request.key);
+		tg_relayed_be_patient(connection);
 		if (result == 0)
 			result = send_all(connection, data, size);
 		tg_libc.syscall(SYS_close, connection);

@@ -6,7 +6,11 @@
 #include "shim/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -132,9 +136,29 @@ static int check_peer(int fd)
 	return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
 }
 
-int tg_relayed_connect(const char *tree)
+/* The queue is full: everybody asks at once, or the relay is being started again. */
+static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_t size)
+{
+	int result;
+
+	tg_relayed_be_patient(fd);
+	do
+		result = syscall(SYS_connect, fd, address, size) < 0 ? -errno : 0;
+	while (result == -EINTR);
+	return result == -EAGAIN ? -ETIMEDOUT : result;
+}
+
+void tg_relayed_be_patient(int connection)
 {
 	static const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000, .tv_usec = PATIENCE_MS % 1000 * 1000};
+
+	/* the send timeout bounds connect(2), too */
+	syscall(SYS_setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	syscall(SYS_fcntl, connection, F_SETFL, 0);
+}
+
+int tg_relayed_connect(const char *tree)
+{
 	struct sockaddr_un address;
 	socklen_t size;
 	int result = tree ? tg_relay_address(tree, &address, &size) : -EINVAL;
@@ -142,21 +166,18 @@ int tg_relayed_connect(const char *tree)
 
 	if (result < 0)
 		return result;
-	fd = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	/* the send timeout bounds connect(2) too, where the queue is full */
-	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-	do
-		result = tg_libc.syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
-	while (result == -EINTR);
+	result = syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
+	if (result == -EAGAIN)
+		result = connect_patiently(fd, &address, size);
 	if (result == 0)
 		result = check_peer(fd);
 	if (result == 0)
 		return fd;
-	tg_libc.syscall(SYS_close, fd);
-	return result == -EAGAIN ? -ETIMEDOUT : result;
+	syscall(SYS_close, fd);
+	return result;
 }
 
 int tg_relayed_send(int connection, const struct tg_relay_request *request, const int *fds, int fd_count)
@@ -189,13 +210,21 @@ int tg_relayed_send(int connection, const struct tg_relay_request *request, cons
 
 static int hear_answer(int connection, struct tg_relay_answer *ret)
 {
+	const struct timespec patience = {.tv_sec = PATIENCE_MS / 1000, .tv_nsec = PATIENCE_MS % 1000 * 1000000};
+	struct pollfd answered = {.fd = connection, .events = POLLIN};
 	long got;
 
-	do
-		got = tg_libc.syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_WAITALL, NULL, NULL);
-	while (got < 0 && errno == EINTR);
+	do {
+		struct timespec left = patience; /* the kernel counts it down */
+
+		got = syscall(SYS_ppoll, &answered, 1, &left, NULL, 0);
+	} while (got < 0 && errno == EINTR);
+	if (got <= 0)
+		return got < 0 ? -errno : -ETIMEDOUT;
+	/* the relay sends it at once */
+	got = syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_DONTWAIT, NULL, NULL);
 	if (got < 0)
-		return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		return -errno;
 	return got == (long)sizeof *ret && ret->magic == TG_RELAY_MAGIC && ret->size <= sizeof ret->value ? ret->result
 													  : -ECONNRESET;
 }
@@ -208,7 +237,7 @@ static int ask(int fd, const char *tree, const struct tg_relay_request *request,
 
 	if (connection >= 0) {
 		result = tg_relayed_send(connection, request, &fd, 1);
-		if (result == 0)
+		if (result == 0 && ret)
 			result = hear_answer(connection, ret);
 		tg_libc.syscall(SYS_close, connection);
 	}
@@ -265,12 +294,66 @@ static int get_from_relay(int fd, const char *tree, int level, int option, void 
 	return 0;
 }
 
+/*
+ * Options of a real socket that say when bytes leave: the relay sends all that it has at once, so they stay with the
+ * guest's end, whoever holds it, as options that mean nothing to a UNIX socket. nginx sets one twice for each answer. 0:
+ * not such a one.
+ */
+static int place_of(int level, int option)
+{
+	if (level != IPPROTO_TCP)
+		return 0;
+	return option == TCP_NODELAY ? SO_BROADCAST : option == TCP_CORK ? SO_DONTROUTE : 0;
+}
+
+void tg_relayed_inherit(int real, int end)
+{
+	int value = 0;
+	socklen_t size = sizeof value;
+
+	if (syscall(SYS_getsockopt, real, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0 && value != 0)
+		syscall(SYS_setsockopt, end, SOL_SOCKET, place_of(IPPROTO_TCP, TCP_NODELAY), &value, sizeof value);
+}
+
+/*
+ * Numbers that the kernel takes as they are: nobody waits for its word on them. Whoever asks later is answered later, since
+ * the relay hears everybody in turn.
+ */
+static bool is_sure(int level, int option, const void *value, socklen_t size)
+{
+	int number;
+
+	if (size != sizeof number)
+		return false;
+	memcpy(&number, value, sizeof number);
+	if (level == SOL_SOCKET)
+		return option == SO_KEEPALIVE || option == SO_OOBINLINE || option == SO_REUSEADDR;
+	if (level != IPPROTO_TCP)
+		return false;
+	switch (option) {
+	case TCP_KEEPIDLE:
+	case TCP_KEEPINTVL:
+		return number >= 1 && number <= SHRT_MAX;
+	case TCP_KEEPCNT:
+		return number >= 1 && number <= SCHAR_MAX;
+	default:
+		return false;
+	}
+}
+
 int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, void *value,
 		   socklen_t *size)
 {
 	const int saved_errno = errno;
-	int result = get_from_relay(fd, tree, level, option, value, size);
+	const int place = place_of(level, option);
+	int result;
 
+	if (place != 0) {
+		result = syscall(SYS_getsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
+		errno = saved_errno;
+		return result;
+	}
+	result = get_from_relay(fd, tree, level, option, value, size);
 	if (is_ended(result)) {
 		const int other = like_an_ended(end);
 
@@ -296,15 +379,21 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 	    .option = option,
 	};
 	const int saved_errno = errno;
+	const int place = place_of(level, option);
 	struct tg_relay_answer answer;
 	int result;
 
+	if (place != 0) {
+		result = syscall(SYS_setsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
+		errno = saved_errno;
+		return result;
+	}
 	if (size > TG_RELAY_VALUE)
 		return -EINVAL;
 	if (value == NULL && size > 0)
 		return -EFAULT;
 	memcpy(request.value, value, size);
-	result = ask(fd, tree, &request, &answer);
+	result = ask(fd, tree, &request, is_sure(level, option, value, size) ? NULL : &answer);
 	if (is_ended(result)) {
 		const int other = like_an_ended(end);
 

@@ -42,6 +42,9 @@ static inline bool tg_relayed_discards(int fd, int flags)
 /* True where an option is the relay's to answer, and not one of waiting and reading in this process. */
 bool tg_relayed_is_remote(int level, int option);
 
+/* `end` begins with what `real` has from its listener, of the options that are kept with the guest's end. */
+void tg_relayed_inherit(int real, int end);
+
 /*
  * Has the relay of `tree` ask (`*size`: room, then length) or set an option of the real socket behind `fd`, which is `end`.
  * After the connection's end the answers are those of a TCP socket that is not connected. 0 or a negative errno.
@@ -56,6 +59,9 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
  * it ends within a bounded time. A descriptor (close-on-exec), or a negative errno.
  */
 int tg_relayed_connect(const char *tree);
+
+/* Calls on it wait from now on, for as long as the above. */
+void tg_relayed_be_patient(int connection);
 
 /* One request with its descriptors. 0 or a negative errno. */
 int tg_relayed_send(int connection, const struct tg_relay_request *request, const int *fds, int fd_count);
