@@ -111,7 +111,7 @@ TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, so
 	if (may_be_relayed(level, option) && value && size && *size <= INT_MAX && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_get(fd, &end, tree, level, option, value, size), saved);
 	const int result = tg_libc.getsockopt(fd, level, option, value, size);
-	if (result == 0 && *size == sizeof(int) && is_corked(fd, level, option))
+	if (result == 0 && value && size && *size == sizeof(int) && is_corked(fd, level, option))
 		memcpy(value, &(const int){1}, sizeof(int));
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_get(fd, &end, tree, level, option, value, size), saved);

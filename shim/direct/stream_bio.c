@@ -33,12 +33,12 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 		*done = (size_t)got;
 		return 1;
 	}
-	if (got == 0 && stream->read_shut) /* by shutdown(2), not by the peer */
+	const bool is_empty = got == 0 ? stream->read_shut /* shutdown(2) says so, not the peer */
+				       : errno == EAGAIN || errno == EINTR;
+	if (is_empty)
 		stream->is_drained = true;
 	else if (got == 0)
 		stream->is_at_end = true;
-	else if (errno == EAGAIN || errno == EINTR)
-		stream->is_drained = true;
 	else
 		stream->input_error = errno;
 	return 0;

@@ -118,16 +118,15 @@ static void decide(struct tg_stream *stream)
 		return;
 	}
 	enum looks looks = got > 0 ? look_at(head, (size_t)got) : LOOKS_SHORT;
+	bool waited = got < 0 && tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms;
 	if (got == 0)
 		count_silence(stream);
-	else if (looks == LOOKS_PLAIN)
+	else if (looks == LOOKS_PLAIN || waited)
 		let_plain(stream);
 	else if (looks == LOOKS_TLS)
 		tg_stream_start(stream);
 	else if (got > 0)
 		take_short(stream, head, (size_t)got);
-	else if (tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms)
-		let_plain(stream);
 }
 
 /* A client that spoke something else is refused by its first byte; libssl need not see it. */

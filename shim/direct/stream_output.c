@@ -288,9 +288,10 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 		bool opening = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
 		size_t left = tg_bytes_left(opening ? &stream->early : &stream->output);
 		done = left == 0 || stream->output_error != 0;
-		if (!done)
-			*ret_rest =
-			    opening ? (struct iovec){0} : (struct iovec){stream->output.data + stream->output.from, left};
+		if (!done && opening)
+			*ret_rest = (struct iovec){0};
+		else if (!done)
+			*ret_rest = (struct iovec){stream->output.data + stream->output.from, left};
 	}
 	tg_stream_leave(&call, 0);
 	return done;

@@ -145,7 +145,7 @@ struct tg_section_slot *counters_of(const char *section)
 
 const struct tg_route *route_of(int fd)
 {
-	struct sockaddr_in local;
+	struct sockaddr_in local = {0};
 	socklen_t size = sizeof(local);
 
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&local, &size), 0);
@@ -160,7 +160,7 @@ const struct tg_route *route_of(int fd)
 
 uint16_t pair_port(void)
 {
-	struct sockaddr_in address;
+	struct sockaddr_in address = {0};
 	socklen_t size = sizeof(address);
 
 	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
