@@ -355,11 +355,11 @@ static void renegotiation_is_refused(void **state)
 	both_open(&both, CLIENT_GOOD, TLS1_2_VERSION, 0);
 	assert_true(shake_hands(&both));
 	assert_int_equal(SSL_renegotiate(both.client), 1);
-	SSL_do_handshake(both.client);
-	await_bytes(both.sockets.server);
-	assert_int_equal(stream_read(&both, data, sizeof(data)), -1);
-	assert_true(errno == EAGAIN || errno == ECONNRESET);
-	assert_true(SSL_do_handshake(both.client) <= 0);
+	for (int turn = 0; turn < 1000 && ERR_peek_error() == 0; turn++) {
+		assert_true(SSL_do_handshake(both.client) <= 0);
+		stream_read(&both, data, sizeof(data));
+	}
+	assert_int_equal(ERR_GET_REASON(ERR_get_error()), SSL_R_NO_RENEGOTIATION);
 	both_close(&both);
 }
 

@@ -350,6 +350,9 @@ static void finish(void **state)
 		assert_int_equal(SSL_read(both.client, data, sizeof(data)), 6);
 		int result = SSL_read(both.client, data, sizeof(data));
 		assert_int_equal(SSL_get_error(both.client, result), SSL_ERROR_ZERO_RETURN);
+		struct pollfd reset = {.fd = both.sockets.client};
+		assert_int_equal(poll(&reset, 1, 100), 0);
+		assert_int_equal(recv(both.sockets.client, data, sizeof(data), 0), 0);
 		both.sockets.server = dup(0);
 		both_close(&both);
 	}
