@@ -63,7 +63,6 @@ static struct tg_holder *take_free(void)
 	if (free_holders == NULL) {
 		struct tg_holder *fresh = map(BATCH * sizeof(*fresh));
 		for (size_t i = 0; fresh != NULL && i < BATCH; i++) {
-			tg_holder_reset_turn(&fresh[i]);
 			fresh[i].next = free_holders;
 			free_holders = &fresh[i];
 		}
@@ -154,14 +153,9 @@ bool tg_descriptors_own(struct tg_stream *stream)
 	return false;
 }
 
-bool tg_descriptors_may_block(struct tg_stream *stream)
-{
-	return !atomic_load_explicit(&holder_of(stream)->nonblocking, memory_order_relaxed);
-}
-
 bool tg_descriptors_is_blocking(struct tg_stream *stream)
 {
-	if (!tg_descriptors_may_block(stream))
+	if (atomic_load_explicit(&holder_of(stream)->nonblocking, memory_order_relaxed))
 		return false;
 	/* It may have been set behind our back, through another process's number of it. */
 	int saved = errno, flags = tg_libc.fcntl(tg_stream_fd(stream), F_GETFL);
@@ -172,28 +166,6 @@ bool tg_descriptors_is_blocking(struct tg_stream *stream)
 void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
 {
 	atomic_store_explicit(&holder_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
-}
-
-void tg_holder_reset_turn(struct tg_holder *holder)
-{
-	pthread_mutexattr_t attributes;
-
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
-	pthread_mutex_init(&holder->reading, &attributes);
-	pthread_mutexattr_destroy(&attributes);
-}
-
-bool tg_descriptors_take_turn(struct tg_stream *stream, bool wait)
-{
-	pthread_mutex_t *reading = &holder_of(stream)->reading;
-
-	return (wait ? pthread_mutex_lock(reading) : pthread_mutex_trylock(reading)) == 0;
-}
-
-void tg_descriptors_end_turn(struct tg_stream *stream)
-{
-	pthread_mutex_unlock(&holder_of(stream)->reading);
 }
 
 /* With the lock. What the number was before is returned, for the caller to drop. */

@@ -152,16 +152,7 @@ void tg_descriptors_exit(void);
 
 /* O_NONBLOCK as last set through this process; asks the kernel where that says "blocking". */
 bool tg_descriptors_is_blocking(struct tg_stream *stream);
-bool tg_descriptors_may_block(struct tg_stream *stream); /* without asking the kernel */
 void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking);
-
-/*
- * Threads that block in reads of one stream take turns: what TLS has taken from the socket for one of them wakes no other.
- * Where nobody may wait (`wait` false) it is false while another thread has the turn: there is nothing to read then. A
- * non-blocking descriptor needs no turn.
- */
-bool tg_descriptors_take_turn(struct tg_stream *stream, bool wait);
-void tg_descriptors_end_turn(struct tg_stream *stream);
 
 /* Around fork; `before` is inside of the locks. */
 void tg_descriptors_lock(void);

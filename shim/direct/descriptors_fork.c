@@ -23,7 +23,6 @@ static void release(struct tg_holder *holder)
 static void come_home(struct tg_holder *holder)
 {
 	atomic_store_explicit(&holder->home, tg_claims_process(), memory_order_relaxed);
-	tg_holder_reset_turn(holder);
 }
 
 void tg_descriptors_before_fork(void)

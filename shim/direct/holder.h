@@ -12,7 +12,6 @@
 #include "shim/direct/claims.h"
 #include "shim/direct/stream.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +27,7 @@ struct tg_holder {
 	atomic_bool lost; /* to another process, and counted */
 	enum tg_engine engine;
 	struct tg_section_slot *counters;
-	pthread_mutex_t reading; /* recursive: by a signal handler's read, too */
-	struct tg_holder *next;  /* free ones */
+	struct tg_holder *next; /* free ones */
 };
 
 /* A number's entry: its holder, and TG_KEPT where it stays open in a new program. */
@@ -45,9 +43,6 @@ uintptr_t tg_entry_at(int fd);
 
 /* A reference to a holder that the caller found, as it is at that moment. False: it has ended. */
 bool tg_holder_ref(struct tg_holder *holder);
-
-/* Nobody reads: at the beginning, and in the child of a fork, where the threads that did are no more. */
-void tg_holder_reset_turn(struct tg_holder *holder);
 
 /* It had to go to another process or program, and could not: closed there. Counted; the relay gets the next ones. */
 void tg_holder_is_stuck(struct tg_holder *holder);

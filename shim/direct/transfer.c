@@ -20,7 +20,6 @@ struct transfer {
 	int64_t deadline; /* as of clock.h; 0: not asked for yet */
 	int timeout;      /* SO_RCVTIMEO or SO_SNDTIMEO */
 	int flags;
-	bool has_turn; /* tg_descriptors_take_turn */
 };
 
 /* This thread is inside a stream: what a signal handler does to one now would wait for itself. */
@@ -32,17 +31,10 @@ struct tg_stream *tg_transfer_begin_slowly(int fd)
 	return tg_descriptors_look_up(fd);
 }
 
-static void end(struct transfer *transfer)
-{
-	if (transfer->has_turn)
-		tg_descriptors_end_turn(transfer->stream);
-	tg_descriptors_put(transfer->stream);
-}
-
 /* Where a thread is cancelled, which happens in a wait alone. */
-static void cancelled(void *transfer)
+static void cancelled(void *stream)
 {
-	end(transfer);
+	tg_descriptors_put(stream);
 }
 
 static bool may_block(const struct transfer *transfer)
@@ -68,7 +60,7 @@ static int wait_for(struct transfer *transfer, unsigned events)
 
 	if (transfer->deadline == 0)
 		transfer->deadline = deadline_of(transfer);
-	pthread_cleanup_push(cancelled, transfer);
+	pthread_cleanup_push(cancelled, transfer->stream);
 	r = tg_readiness_wait(transfer->stream, events, transfer->deadline);
 	pthread_cleanup_pop(0);
 	return r;
@@ -87,7 +79,7 @@ static int wait_for_socket(struct transfer *transfer)
 		return -1;
 	if (until > transfer->deadline)
 		until = transfer->deadline;
-	pthread_cleanup_push(cancelled, transfer);
+	pthread_cleanup_push(cancelled, transfer->stream);
 	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
 	pthread_cleanup_pop(0);
 	return r < 0 ? -1 : 0;
@@ -188,15 +180,6 @@ static ssize_t receive_all(struct transfer *transfer, const struct iovec *vector
 	}
 }
 
-/* False: another thread waits for what is not there. */
-static bool take_turn(struct transfer *transfer)
-{
-	if (!tg_descriptors_may_block(transfer->stream))
-		return true;
-	transfer->has_turn = tg_descriptors_take_turn(transfer->stream, (transfer->flags & MSG_DONTWAIT) == 0);
-	return transfer->has_turn;
-}
-
 ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags)
 {
 	struct transfer transfer = {.stream = stream, .timeout = SO_RCVTIMEO, .flags = flags};
@@ -211,14 +194,12 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		errno = EMSGSIZE; /* of a message; tg_transfer_vector has refused the others */
 	else if (size_of(vector, count) == 0)
 		r = 0;
-	else if (!take_turn(&transfer))
-		errno = EAGAIN;
 	else
 		r = receive_all(&transfer, vector, count);
 	if (r >= 0)
 		errno = saved;
 	tg_readiness_changed(stream);
-	end(&transfer);
+	tg_descriptors_put(stream);
 	return r;
 }
 
