@@ -86,8 +86,6 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 	if (registration->opening && (state & TG_STREAM_OPENING) == 0) {
 		registration->opening = false;
 		tg_epoll_set_deadline(epoll, registration, TG_CLOCK_NEVER);
-		/* The edge was the handshake's. What the server reads and writes of its own accord made it pass. */
-		registration->closer = edge && wakes;
 	}
 	if (registration->disabled)
 		return;
