@@ -11,6 +11,13 @@
 
 #define SUPPORTED_SONAME "libssl.so.3"
 
+/* The sanitizers' runtimes end a program that opens a library so: with them, what the program exports is taken. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define APART 0
+#else
+#define APART RTLD_DEEPBIND
+#endif
+
 struct symbol {
 	const char *name;
 	size_t offset;
@@ -129,7 +136,7 @@ static void bind_table(bool may_open)
 	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
 	if (found.count == 0 && may_open) {
 		bound.is_private = !found.has_libcrypto;
-		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | RTLD_DEEPBIND);
+		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | APART);
 		dl_iterate_phdr(note_library, &found);
 	}
 	atomic_store(&is_alone, found.count == 1);
