@@ -47,3 +47,5 @@ class Stores(Row):
             self.assertEqual((said, connection.over), (b"", True))
         found = self.graft.status(self.server.pid)["sections"][0]["plaintext"]
         self.assertEqual((found["direct"], found["relayed"], found["closed"]), (1, 0, 1))
+
+    test_memcached.under_asan = test_redis.under_asan = test_mosquitto.under_asan = True

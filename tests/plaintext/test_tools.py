@@ -34,3 +34,5 @@ class Tools(Row):
 
     def test_nc_openbsd(self):
         self.row(tools.NcOpenbsd)
+
+    test_inetd.under_asan = test_ncat.under_asan = test_nc_traditional.under_asan = True

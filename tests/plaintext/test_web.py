@@ -46,3 +46,5 @@ class Web(Row):
 
     def test_static_openssl(self):
         self.row(applications.StaticOpenssl)
+
+    test_nginx.under_asan = test_apache.under_asan = test_node.under_asan = test_tinyproxy.under_asan = True

@@ -117,7 +117,7 @@ class Part:
             measured[row["title"]] = row["cells"]
         committed = path.read_text() if path.exists() else ""
         there = self.parse(committed)
-        rows = {**there, **measured} if chosen.pattern else measured
+        rows = {**there, **measured} if chosen.pattern or chosen.asan else measured
         say(self.render_tables(measured))
         wrong = self.faults(rows)
         if chosen.write:
