@@ -260,7 +260,9 @@ stage_asan-keeper() {
 }
 
 stage_asan-servers() {
-    build dev && build asan && counted asan-servers "$python" tests/servers/run.py build --asan build-asan -j "$jobs"
+    build dev && build asan || return
+    counted asan-servers "$python" tests/servers/run.py build --asan build-asan -j "$jobs"
+    counted asan-plaintext "$python" tests/plaintext/run.py build --asan build-asan -j "$jobs"
 }
 
 stage_asan-semantics() {
