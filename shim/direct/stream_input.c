@@ -2,14 +2,17 @@
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
+#include "shim/libc.h"
 #include "shim/ready.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/param.h>
 
-#define PIECE 4096 /* of plaintext that is only looked at */
+#define PIECE 4096                      /* of plaintext that is only looked at */
+#define READABLE_MAX (64 * 1024 * 1024) /* more than a socket holds */
 
 static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_stream *stream)
 {
@@ -152,16 +155,22 @@ ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int
 	return result;
 }
 
+/*
+ * All of it, not the first record's: who reads more than it was told of takes that for bytes which came later, and waits
+ * for the event that they bring (nginx).
+ */
 size_t tg_stream_readable(struct tg_stream *stream)
 {
 	struct tg_stream_call call;
 
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
-	tg_stream_fill(stream);
-	size_t size = tg_bytes_left(&stream->input);
 	if (stream->stage == TG_STAGE_OPEN)
-		size += (size_t)tg_openssl()->SSL_pending(stream->ssl);
+		keep(stream, READABLE_MAX);
+	size_t size = tg_bytes_left(&stream->input);
+	int more = 0;
+	if (stream->stage == TG_STAGE_PLAIN && tg_libc.ioctl(stream->fd, FIONREAD, &more) == 0)
+		size += (size_t)more;
 	tg_stream_leave(&call, 0);
 	return size;
 }

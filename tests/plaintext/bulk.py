@@ -1,6 +1,7 @@
 """Servers that get much, or many: each with a way to send it bytes and get them back."""
 
 import itertools
+import socket
 
 from support import procs
 from support.build import compiled
@@ -36,6 +37,7 @@ class Wire:
 
     def __init__(self, connection):
         self._socket = connection.socket
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""
 
     def send(self, *parts):

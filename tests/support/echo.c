@@ -2,7 +2,8 @@
  * A blocking server that sends back what it reads: echo PORT fork|thread, with a process or a thread for each connection.
  */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -14,7 +15,10 @@
 static void serve(int fd)
 {
 	char buffer[50021];
+	const int on = 1;
 	ssize_t got;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 
 	while ((got = read(fd, buffer, sizeof(buffer))) > 0)
 		for (ssize_t sent = 0; sent < got;) {
