@@ -91,6 +91,8 @@ END {
             if (small) target(cell, "direct / " best ", median latency", "direct", best, "p50", 0.6, 1)
             else printf "  %-40s %5.2f\n", "direct / " best ", median latency", ratio(cell, "direct", best, "p50")
         }
+        if (best != "" && ("direct" in seen))
+            printf "  %-40s %5.2f\n", "direct / " best ", processor time", ratio(cell, "direct", best, "cpu")
         if (("own" in seen) && ("direct" in seen)) target(cell, "direct / own TLS, requests", "direct", "own", "rate", 0.95, 0)
         if (best != "" && ("relay" in seen)) target(cell, "relay / " best ", requests", "relay", best, "rate", 0.8, 0)
         print ""

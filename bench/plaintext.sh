@@ -15,7 +15,8 @@
 # PLACE says where all that runs. free: wherever the kernel puts it, so that a proxy's second thread has a processor to run
 # on, as on the machine of someone who has one to spare; on two processors the load generator takes its part of them from
 # whichever way needs both. apart: the load generator has the last processor to itself, and the server's side, proxies and
-# their threads included, has the first one: what each way makes of the same processor.
+# their threads included, has the first one: what each way makes of the same processor. Without hitch-2 then: hitch gives
+# several workers processors of their own, whatever it was started on.
 #
 # CELLS, SUBJECTS, ROUNDS and DURATION (seconds of each measurement) choose what is measured. Status 1 where a target is
 # missed, each with a line that says why.
@@ -47,8 +48,15 @@ ROOT=$(cd "$(dirname "$0")/.." && pwd)
 . "$ROOT/bench/peers.sh"
 
 case $PLACE in
-free) on_first="" on_last="" ;;
-apart) on_first="taskset -c 0" on_last="taskset -c $(($(nproc) - 1))" ;;
+free)
+    on_first=
+    on_last=
+    ;;
+apart)
+    on_first="taskset -c 0"
+    on_last="taskset -c $(($(nproc) - 1))"
+    SUBJECTS=$(for one in $SUBJECTS; do [ "$one" = hitch-2 ] || echo "$one"; done)
+    ;;
 *)
     echo "PLACE: free or apart" >&2
     exit 64
@@ -246,6 +254,7 @@ for cell in $CELLS; do
 done >titles
 
 echo "$(nproc) processors, PLACE=$PLACE, $KEY_TYPE, $ROUNDS rounds of $DURATION s; $(openssl version)"
+echo "load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg)"
 for server in redis memcached nginx; do
     if ! grep -q "^$server-" titles; then continue; fi
     start_subjects "$server"
