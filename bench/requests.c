@@ -341,6 +341,8 @@ static void make_requests(const char *text)
 	char request[LARGEST_REQUEST];
 
 	load.request_size = unescape(text, request);
+	if (load.request_size == 0)
+		fail("an empty request");
 	load.batch = malloc(load.request_size * (size_t)load.depth);
 	if (!load.batch)
 		fail("malloc");
