@@ -84,18 +84,29 @@ static void watch_end(struct tg_carried *carried, int operation, bool full)
 	carried->end_is_full = full;
 }
 
-/* A close(2) that waits for SO_LINGER would hold up the thread: the kernel goes on sending by itself. */
-static void close_real(int real)
+/* SO_LINGER of the server's: *ret_wait where close(2) would wait for it. True: without time, so that close(2) resets. */
+static bool lingers(int real, bool *ret_wait)
 {
 	struct linger linger = {0};
 	socklen_t size = sizeof(linger);
+	const bool is_set = getsockopt(real, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff != 0;
 
-	if (getsockopt(real, SOL_SOCKET, SO_LINGER, &linger, &size) == 0 && linger.l_onoff != 0 && linger.l_linger != 0) {
-		linger.l_onoff = 0;
-		setsockopt(real, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
-	}
+	*ret_wait = is_set && linger.l_linger != 0;
+	return is_set && linger.l_linger == 0;
+}
+
+static void close_real(int real)
+{
+	static const struct linger none;
+	bool wait;
+	const bool reset = lingers(real, &wait);
+
+	/* the thread has other connections; the kernel goes on sending by itself */
+	if (wait)
+		setsockopt(real, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 	/* also where a fork of the server's took a copy of the descriptor along before it was given away */
-	shutdown(real, SHUT_RDWR);
+	if (!reset)
+		shutdown(real, SHUT_RDWR);
 	close(real);
 }
 
@@ -221,7 +232,7 @@ static size_t give_client(struct tg_carried *carried, unsigned char *data, size_
 	if (errno == EAGAIN || errno == EINTR)
 		return 0;
 	/* what the server still sends goes nowhere; what the client sent before is still to be read */
-	carried->real_ended = true;
+	carried->real_ended = carried->real_is_ready = true;
 	carried->has_failed = carried->client_done;
 	return size;
 }
@@ -274,15 +285,6 @@ static void look_at_verdict(struct tg_carried *carried)
 		tg_counts_changed();
 }
 
-/* Nothing was sent, and nothing will be. */
-static bool server_left_silently(const struct tg_carried *carried)
-{
-	unsigned char two[2];
-
-	return carried->is_opening && carried->end_hung_up &&
-	       recv(carried->end, two, sizeof(two), MSG_PEEK | MSG_DONTWAIT) <= 1;
-}
-
 static void finish(struct tg_carried *carried)
 {
 	unsigned char last;
@@ -304,7 +306,13 @@ static void go_on(struct tg_carried *carried)
 {
 	int rounds = ROUNDS;
 	bool more = true;
+	bool wait;
 
+	/* before anything is sent that would look like an end in good order */
+	if (carried->end_hung_up && !carried->is_finishing && lingers(carried->listed.real, &wait)) {
+		end_connection(carried);
+		return;
+	}
 	while (more && rounds-- > 0 && !carried->is_finishing) {
 		more = carry_to_server(carried);
 		look_at_verdict(carried);
@@ -314,8 +322,7 @@ static void go_on(struct tg_carried *carried)
 		finish(carried);
 	else if (carried->has_failed && flush_to_server(carried))
 		end_connection(carried);
-	else if ((carried->server_done && (carried->end_hung_up || (carried->client_done && flush_to_server(carried)))) ||
-		 server_left_silently(carried))
+	else if (carried->server_done && (carried->end_hung_up || (carried->client_done && flush_to_server(carried))))
 		finish(carried);
 	else if (more)
 		tg_loop_time(carried->loop, &carried->timed, 0);

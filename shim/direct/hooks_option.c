@@ -50,8 +50,13 @@ TG_EXPORT int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict si
 	if (tg_libc.getpeername(fd, address, size) < 0)
 		return -1;
 	/* the relay's end has no name */
-	if (*size == sizeof(sa_family_t) && tg_relayed_end(fd, &end, tree))
-		hand_out(&end.peer, address.__sockaddr__, room, size);
+	if (*size != sizeof(sa_family_t) || !tg_relayed_end(fd, &end, tree))
+		return 0;
+	if (tg_relayed_is_over(fd)) {
+		errno = ENOTCONN;
+		return -1;
+	}
+	hand_out(&end.peer, address.__sockaddr__, room, size);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 
 #include "shim/direct/passing.h"
+#include "shim/direct/relayed.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/state.h"
@@ -37,8 +38,12 @@ TG_EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, __CON
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_begin(fd);
-	return stream != NULL ? tg_transfer_write(stream, data, size, flags)
-			      : tg_libc.sendto(fd, data, size, flags, to, to_size);
+	if (stream != NULL)
+		return tg_transfer_write(stream, data, size, flags);
+	/* a connected TCP socket does not look at an address, a UNIX socket refuses it */
+	if (to.__sockaddr__ != NULL && tg_relayed_any() && tg_relayed_is(fd))
+		return tg_libc.send(fd, data, size, flags);
+	return tg_libc.sendto(fd, data, size, flags, to, to_size);
 }
 
 TG_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)

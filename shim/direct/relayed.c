@@ -76,6 +76,17 @@ bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_
 	return true;
 }
 
+bool tg_relayed_is_over(int fd)
+{
+	static const struct timespec now;
+	struct pollfd end = {.fd = fd};
+	const int saved_errno = errno;
+	const bool over = syscall(SYS_ppoll, &end, 1, &now, NULL, 0) == 1 && (end.revents & POLLHUP) != 0;
+
+	errno = saved_errno;
+	return over;
+}
+
 void tg_relayed_look(int fd)
 {
 	char tree[TG_TREE_LENGTH + 1];
@@ -85,7 +96,7 @@ void tg_relayed_look(int fd)
 		tg_relayed_end(fd, &end, tree);
 }
 
-bool tg_relayed_discards_now(int fd)
+bool tg_relayed_is(int fd)
 {
 	char tree[TG_TREE_LENGTH + 1];
 	struct tg_relay_end end;

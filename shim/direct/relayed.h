@@ -24,19 +24,23 @@ static inline bool tg_relayed_any(void)
 /* What `fd` is, where it is a guest's end; `ret_tree` is the tree of its relay. */
 bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENGTH + 1]);
 
+/* Nothing can be sent or received on it any more. */
+bool tg_relayed_is_over(int fd);
+
 /* `fd` was inherited at the start, or received from another process. */
 void tg_relayed_look(int fd);
+
+bool tg_relayed_is(int fd);
 
 /*
  * MSG_TRUNC on a stream of bytes: they are taken, and not given (tcp(7)); there need be no memory for them. UNIX sockets
  * do not know it. As recv(2).
  */
-bool tg_relayed_discards_now(int fd);
 ssize_t tg_relayed_discard(int fd, size_t size, int flags);
 
 static inline bool tg_relayed_discards(int fd, int flags)
 {
-	return (flags & (MSG_TRUNC | MSG_PEEK)) == MSG_TRUNC && tg_relayed_any() && tg_relayed_discards_now(fd);
+	return (flags & (MSG_TRUNC | MSG_PEEK)) == MSG_TRUNC && tg_relayed_any() && tg_relayed_is(fd);
 }
 
 /* True where an option is the relay's to answer, and not one of waiting and reading in this process. */
