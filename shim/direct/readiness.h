@@ -29,8 +29,8 @@ void tg_readiness_duplicated(int from, int fd);
 int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline);
 
 /*
- * Another thread blocks until the stream can be read. One that would block as well waits (and so stands behind it) before it
- * reads: it might take from the socket what the other one's sleep ends with.
+ * Another thread blocks until the stream can be read. One that would block as well waits (and so stands behind it) before
+ * it reads: it might take from the socket what the other one's sleep ends with.
  */
 bool tg_readiness_is_awaited(struct tg_stream *stream);
 
