@@ -165,7 +165,7 @@ class Descriptors(ServerCase):
         self.assertEqual(server.notes()[-4:], ["again", "again", "peek b'abc' b'abc'", "all b'12345678'"])
 
     def test_standard_descriptors_closed(self):
-        self.whole("closes_at_start", (b"", b"number 0"), engine="direct")
+        self.whole("closes_at_start", (b"", b"number 1, by puts\n"), engine="direct")
 
     # several processes
 

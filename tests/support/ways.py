@@ -340,9 +340,9 @@ def times_out(connection):
 
 
 def closes_at_start(connection):
-    """The first number of a daemon that has closed 0 to 2 is 0."""
-    connection.sendall(b"number %d" % connection.fileno())
-    LIBC.puts(b"leaked")
+    """The first number of a daemon that has closed its standard output is 1."""
+    connection.sendall(b"number %d, " % connection.fileno())
+    LIBC.puts(b"by puts")
     LIBC.fflush(None)
     connection.close()
 
@@ -354,8 +354,7 @@ def main():
         listener = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=64)
     way = globals()[sys.argv[2]]
     if way is closes_at_start:
-        for number in range(3):
-            os.close(number)
+        os.close(1)
     resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
     while True:
         try:
