@@ -93,18 +93,6 @@ static void many_parts(struct test *t)
 	note_bytes(t, buffer, 60000);
 }
 
-/* More than can be: the sum of the lengths is no ssize_t. */
-static void too_long(struct test *t)
-{
-	struct iovec parts[2] = {{.iov_base = buffer, .iov_len = SSIZE_MAX}, {.iov_base = buffer, .iov_len = SSIZE_MAX}};
-
-	connect_warm(t, SOCK_NONBLOCK);
-	client_sends(t, 10);
-	CALL(t, readv(t->fd, parts, 2));
-	CALL(t, writev(t->fd, parts, 2));
-	CALL(t, read(t->fd, buffer, sizeof(buffer)));
-}
-
 /* A size far beyond the buffer, of which the server knows that so much does not come. */
 static void enormous_size(struct test *t)
 {
@@ -501,7 +489,6 @@ const struct single singles_calls[] = {
     {"no_bytes", no_bytes},
     {"too_many_parts", too_many_parts},
     {"many_parts", many_parts},
-    {"too_long", too_long},
     {"enormous_size", enormous_size},
     {"bad_pointer_read", bad_pointer_read},
     {"bad_pointer_write", bad_pointer_write},

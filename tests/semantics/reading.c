@@ -288,9 +288,9 @@ static void restarted(struct test *t, const struct read_way *way)
 {
 	connect_warm(t, 0);
 	catch_alarm(true);
+	alarm_in(5);
 	begin(t, STEP_PAUSE, 30, 0);
 	begin(t, STEP_SEND, 10, 1);
-	alarm_in(5);
 	take(t, way, 10);
 	alarm_in(0);
 	finish(t);
