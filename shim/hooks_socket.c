@@ -118,6 +118,8 @@ TG_EXPORT ssize_t read(int fd, void *data, size_t size)
 	return is_seen() ? seen_any(fd, data, tg_libc.read(fd, data, size)) : tg_libc.read(fd, data, size);
 }
 
+TG_EXPORT __typeof__(read) __read __attribute__((alias("read")));
+
 TG_EXPORT ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 {
 	tg_libc_bind();

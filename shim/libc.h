@@ -7,7 +7,9 @@
 #ifndef TG_SHIM_LIBC_H
 #define TG_SHIM_LIBC_H
 
+#include <aio.h>
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -19,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/pidfd.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
@@ -29,6 +32,18 @@
 /* Exported by libc, declared by no header under _GNU_SOURCE (signal(2), bsd_signal(3)). */
 extern __sighandler_t bsd_signal(int number, __sighandler_t handler);
 extern __sighandler_t __sysv_signal(int number, __sighandler_t handler);
+
+/* Other names of calls that programs may be linked to all the same. */
+extern ssize_t __read(int fd, void *data, size_t size);
+extern ssize_t __write(int fd, const void *data, size_t size);
+extern ssize_t __send(int fd, const void *data, size_t size, int flags);
+extern int __close(int fd);
+extern int __dup2(int from, int fd);
+extern int __fcntl(int fd, int command, ...);
+extern int __poll(struct pollfd *fds, nfds_t count, int timeout);
+extern int __select(int count, fd_set *read, fd_set *write, fd_set *exception, struct timeval *limit);
+extern FILE *_IO_fdopen(int fd, const char *mode);
+extern void __backtrace_symbols_fd(void *const *frames, int count, int fd);
 
 /* What a fortified program calls for read, recv and recvfrom (LSB, "Interfaces for libc"). */
 extern ssize_t __read_chk(int fd, void *data, size_t size, size_t room);

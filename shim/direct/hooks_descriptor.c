@@ -26,6 +26,8 @@ TG_EXPORT int close(int fd)
 	return tg_libc.close(fd);
 }
 
+TG_EXPORT __typeof__(close) __close __attribute__((alias("close")));
+
 TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	tg_libc_bind();
@@ -62,6 +64,11 @@ TG_EXPORT int dup2(int from, int fd)
 	if (from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
 		return tg_duplicate_onto(from, fd, true);
 	return duplicated(from, tg_libc.dup2(from, fd));
+}
+
+TG_EXPORT int __dup2(int from, int fd)
+{
+	return dup2(from, fd);
 }
 
 TG_EXPORT int dup3(int from, int fd, int flags)
@@ -124,6 +131,8 @@ TG_EXPORT int fcntl(int fd, int command, ...)
 	return tg_transfer_is_one(fd) ? control(fd, command, argument)
 				      : noted(fd, command, tg_libc.fcntl(fd, command, argument));
 }
+
+TG_EXPORT __typeof__(fcntl) __fcntl __attribute__((alias("fcntl")));
 
 TG_EXPORT int fcntl64(int fd, int command, ...)
 {
@@ -198,4 +207,14 @@ TG_EXPORT int listen(int fd, int backlog)
 	if (tg_descriptors_are_wanted())
 		tg_descriptors_listening(fd);
 	return tg_libc.listen(fd, backlog);
+}
+
+/* Another process's, or a second one of our own that went by the table: as what SCM_RIGHTS brings. */
+TG_EXPORT int pidfd_getfd(int process, int of, unsigned flags)
+{
+	tg_libc_bind();
+	int fd = tg_libc.pidfd_getfd(process, of, flags);
+	if (fd >= 0 && tg_descriptors_are_wanted())
+		tg_descriptors_received(fd, SOCK_CLOEXEC);
+	return fd;
 }

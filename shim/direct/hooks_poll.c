@@ -14,6 +14,8 @@ TG_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
 	return tg_poll(&(struct tg_poll_call){.fds = fds, .count = count, .milliseconds = timeout});
 }
 
+TG_EXPORT __typeof__(poll) __poll __attribute__((alias("poll")));
+
 /* An array that is too small is the C library's to complain of. */
 TG_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)
 {
@@ -49,6 +51,8 @@ TG_EXPORT int select(int count, fd_set *read, fd_set *write, fd_set *exception, 
 		return tg_libc.select(count, read, write, exception, limit);
 	return tg_select(&(struct tg_select_call){.count = count, .sets = {read, write, exception}, .limit = limit});
 }
+
+TG_EXPORT __typeof__(select) __select __attribute__((alias("select")));
 
 TG_EXPORT int pselect(int count, fd_set *read, fd_set *write, fd_set *exception, const struct timespec *timeout,
 		      const sigset_t *mask)

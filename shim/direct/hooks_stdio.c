@@ -12,6 +12,11 @@ TG_EXPORT FILE *fdopen(int fd, const char *mode)
 	return tg_transfer_is_one(fd) ? tg_stdio_open(fd, mode) : tg_libc.fdopen(fd, mode);
 }
 
+TG_EXPORT FILE *_IO_fdopen(int fd, const char *mode)
+{
+	return fdopen(fd, mode);
+}
+
 TG_EXPORT int vdprintf(int fd, const char *format, va_list arguments)
 {
 	tg_libc_bind();
@@ -43,4 +48,17 @@ TG_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 	int r = __vdprintf_chk(fd, flag, format, arguments);
 	va_end(arguments);
 	return r;
+}
+
+/* By inner calls, and for a program that is about to end: nobody misses it on a connection. */
+TG_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
+{
+	tg_libc_bind();
+	if (!tg_transfer_is_one(fd))
+		tg_libc.backtrace_symbols_fd(frames, count, fd);
+}
+
+TG_EXPORT void __backtrace_symbols_fd(void *const *frames, int count, int fd)
+{
+	backtrace_symbols_fd(frames, count, fd);
 }

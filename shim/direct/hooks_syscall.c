@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/sendfile.h>
@@ -43,6 +44,47 @@ static long pass(const struct call *call)
 {
 	return tg_libc.syscall(call->number, call->argument[0], call->argument[1], call->argument[2], call->argument[3],
 			       call->argument[4], call->argument[5]);
+}
+
+/* Native aio(7), for files as a rule: with a connection among them none of the blocks is begun. */
+static bool concerns_stream(const struct call *call)
+{
+	struct iocb *const *blocks = pointer_at(call, 2);
+
+	for (long i = 0; blocks != NULL && i < call->argument[1]; i++)
+		if (blocks[i] != NULL && tg_descriptors_is_one((int)blocks[i]->aio_fildes))
+			return true;
+	return false;
+}
+
+/* By which the kernel moves data from something else, or to a place in it. */
+static bool move(const struct call *call, long *ret)
+{
+	const int fd = number_at(call, 0);
+
+	switch (call->number) {
+	case SYS_preadv2:
+		*ret = preadv64v2(fd, pointer_at(call, 1), number_at(call, 2), call->argument[3], number_at(call, 5));
+		return true;
+	case SYS_pwritev2:
+		*ret = pwritev64v2(fd, pointer_at(call, 1), number_at(call, 2), call->argument[3], number_at(call, 5));
+		return true;
+	case SYS_sendfile:
+		*ret = sendfile64(fd, number_at(call, 1), pointer_at(call, 2), size_at(call, 3));
+		return true;
+	case SYS_splice:
+		*ret = splice(fd, pointer_at(call, 1), number_at(call, 2), pointer_at(call, 3), size_at(call, 4),
+			      (unsigned)call->argument[5]);
+		return true;
+	case SYS_io_submit:
+		if (!concerns_stream(call))
+			return false;
+		errno = EINVAL;
+		*ret = -1;
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* True where a hook stands for the call; *ret is what it returned. */
@@ -145,6 +187,8 @@ static long call_wanted(const struct call *call)
 		return accept4(number_at(call, 0), pointer_at(call, 1), pointer_at(call, 2), number_at(call, 3));
 	case SYS_listen:
 		return listen(number_at(call, 0), number_at(call, 1));
+	case SYS_pidfd_getfd:
+		return pidfd_getfd(number_at(call, 0), number_at(call, 1), (unsigned)call->argument[2]);
 	default:
 		break;
 	}
@@ -152,7 +196,7 @@ static long call_wanted(const struct call *call)
 		errno = ENOSYS;
 		return -1;
 	}
-	return any && (read_or_write(call, &r) || change_numbers(call, &r)) ? r : pass(call);
+	return any && (read_or_write(call, &r) || move(call, &r) || change_numbers(call, &r)) ? r : pass(call);
 }
 
 TG_EXPORT long syscall(long number, ...)

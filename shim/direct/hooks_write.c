@@ -19,6 +19,8 @@ TG_EXPORT ssize_t write(int fd, const void *data, size_t size)
 	return stream != NULL ? tg_transfer_write(stream, data, size, 0) : tg_libc.write(fd, data, size);
 }
 
+TG_EXPORT __typeof__(write) __write __attribute__((alias("write")));
+
 TG_EXPORT ssize_t writev(int fd, const struct iovec *vector, int count)
 {
 	tg_libc_bind();
@@ -32,6 +34,8 @@ TG_EXPORT ssize_t send(int fd, const void *data, size_t size, int flags)
 	struct tg_stream *stream = tg_transfer_begin(fd);
 	return stream != NULL ? tg_transfer_write(stream, data, size, flags) : tg_libc.send(fd, data, size, flags);
 }
+
+TG_EXPORT __typeof__(send) __send __attribute__((alias("send")));
 
 /* The kernel overlooks the address, too, where a stream of bytes is connected. */
 TG_EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_size)
