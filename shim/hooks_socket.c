@@ -227,8 +227,12 @@ TG_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 	unsigned done = 0;
 
 	tg_libc_bind();
-	if (!tg_transfer_is_one(fd))
-		return tg_libc.recvmmsg(fd, messages, count, flags, timeout);
+	if (!tg_transfer_is_one(fd)) {
+		const int got = tg_libc.recvmmsg(fd, messages, count, flags, timeout);
+		for (int i = 0; i < got && is_looked_at(); i++)
+			begin_passed(&messages[i].msg_hdr, (flags & MSG_CMSG_CLOEXEC) != 0 ? SOCK_CLOEXEC : 0);
+		return got;
+	}
 	if (timeout != NULL)
 		end = tg_clock_now() + (int64_t)timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000;
 	while (done < count) {

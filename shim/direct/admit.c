@@ -89,12 +89,23 @@ bool tg_descriptors_prepare(void)
 	return true;
 }
 
-static bool local_address(int fd, struct tg_address *ret)
+enum place { PLACE_OTHER, PLACE_KNOWN, PLACE_HIDDEN };
+
+/* Hidden: a socket of which a sandbox does not let us ask (seccomp(2)), and that may be a connection to be governed. */
+static enum place local_address(int fd, struct tg_address *ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
+	int domain = AF_UNSPEC;
 
-	return tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+	if (tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0)
+		return tg_address_from(&storage, ret) ? PLACE_KNOWN : PLACE_OTHER;
+	if (errno == ENOTSOCK || errno == EBADF)
+		return PLACE_OTHER;
+	size = sizeof(domain);
+	if (tg_libc.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0)
+		return domain == AF_INET || domain == AF_INET6 ? PLACE_HIDDEN : PLACE_OTHER;
+	return errno == ENOTSOCK ? PLACE_OTHER : PLACE_HIDDEN;
 }
 
 /* NULL: what comes in there is not ours to touch. */
@@ -205,8 +216,11 @@ int tg_descriptors_accepted(int fd, int flags)
 
 	/* Whatever the number was before was closed behind our back. */
 	tg_descriptors_closed(fd);
-	if (local_address(fd, &local))
+	const enum place place = local_address(fd, &local);
+	if (place == PLACE_KNOWN)
 		fate = decide(fd, flags, &local, true);
+	else if (place == PLACE_HIDDEN)
+		fate = FATE_CLOSED;
 	if (fate == FATE_CLOSED) {
 		if (!atomic_exchange(&said, true))
 			tg_say("a connection was closed: no TLS can be spoken for this server");
@@ -261,13 +275,13 @@ void tg_descriptors_inherit(void)
 	errno = saved;
 }
 
+/* As far as anybody knows: the address is one of the internet. */
 static bool is_connection(int fd)
 {
 	struct sockaddr_storage peer = {0};
 	socklen_t size = sizeof(peer);
 
-	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) == 0 &&
-	       (peer.ss_family == AF_INET || peer.ss_family == AF_INET6);
+	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) == 0 || errno != ENOTCONN;
 }
 
 /* Nothing was sent, and all that came lies in the socket still (tcp(7)); an end that came may count as one byte. */
@@ -290,7 +304,10 @@ void tg_descriptors_received(int fd, int flags)
 
 	tg_descriptors_closed(fd);
 	tg_relayed_look(fd);
-	if (is_connection(fd) && local_address(fd, &local)) {
+	const enum place place = local_address(fd, &local);
+	if (place == PLACE_HIDDEN) {
+		shut_for_good(fd);
+	} else if (place == PLACE_KNOWN && is_connection(fd)) {
 		int kept = tg_libc.fcntl(fd, F_GETFL);
 		if (kept >= 0 && (kept & O_NONBLOCK) != 0)
 			flags |= SOCK_NONBLOCK;
