@@ -19,6 +19,10 @@ static int entered(int from, int fd, bool kept)
 
 int tg_duplicate_above(int from, int least, bool kept)
 {
+	if (tg_process_is_vforked()) {
+		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
+		return fd < 0 ? fd : tg_descriptors_pass_on(from, fd, kept);
+	}
 	return entered(from, tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least), kept);
 }
 
