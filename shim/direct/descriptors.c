@@ -14,6 +14,9 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
+#include <sys/single_threaded.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define BATCH 64 /* holders that are made at once */
 
@@ -97,8 +100,7 @@ static void unref(struct tg_holder *holder)
 	pthread_mutex_unlock(&lock);
 }
 
-/* With a reference. */
-static struct tg_holder *hold(int fd)
+struct tg_holder *tg_holder_at(int fd)
 {
 	for (;;) {
 		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
@@ -124,7 +126,7 @@ bool tg_descriptors_is(int fd, struct tg_stream *stream)
 
 struct tg_stream *tg_descriptors_look_up(int fd)
 {
-	struct tg_holder *holder = hold(fd);
+	struct tg_holder *holder = tg_holder_at(fd);
 
 	if (holder == NULL)
 		return NULL;
@@ -182,13 +184,13 @@ static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holde
 	return tg_entry_holder(before);
 }
 
-/* The lowest number that is still this stream. */
-static int find_number(const struct tg_holder *holder)
+/* The lowest number that is still this stream, other than `but`. */
+static int find_number(const struct tg_holder *holder, int but)
 {
 	int last = tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++)
-		if (tg_entry_holder(tg_entry_at(fd)) == holder)
+		if (fd != but && tg_entry_holder(tg_entry_at(fd)) == holder)
 			return fd;
 	return -1;
 }
@@ -202,6 +204,23 @@ static void say_farewell(struct tg_stream *stream)
 		tg_handover_rest(tg_stream_fd(stream), rest.iov_base, rest.iov_len);
 }
 
+/* The last number is about to be closed, and is the connection still. */
+static void depart(const struct tg_holder *holder, int fd)
+{
+	tg_readiness_forget(holder->stream, fd);
+	if (tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream))
+		say_farewell(holder->stream);
+}
+
+/* The stream's own number is to be another one of it. The lock: none that is being taken out is found. */
+static void move_from(const struct tg_holder *holder, int fd)
+{
+	pthread_mutex_lock(&lock);
+	if (tg_stream_fd(holder->stream) == fd)
+		tg_stream_set_fd(holder->stream, find_number(holder, fd));
+	pthread_mutex_unlock(&lock);
+}
+
 /*
  * `fd` is not the holder's any more. `closing`: it is about to be closed and still is the connection; else it has been
  * closed already, and is nothing or something else now.
@@ -210,16 +229,21 @@ static void leave(struct tg_holder *holder, int fd, bool closing)
 {
 	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
 	tg_stdio_leave(fd);
+	/* Another thread may be closing the last number: as long as this one counts, there is a reference for all of them.
+	 */
+	tg_holder_ref(holder);
 	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
-		if (tg_stream_fd(holder->stream) == fd)
-			tg_stream_set_fd(holder->stream, find_number(holder));
+		move_from(holder, fd);
+		unref(holder);
 		return;
 	}
-	tg_readiness_forget(holder->stream, closing ? fd : -1);
-	if (closing && tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream))
-		say_farewell(holder->stream);
+	if (closing)
+		depart(holder, fd);
+	else
+		tg_readiness_forget(holder->stream, -1);
 	/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
 	tg_stream_set_fd(holder->stream, -1);
+	unref(holder);
 	unref(holder);
 }
 
@@ -275,6 +299,33 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 	return holder != NULL;
 }
 
+/*
+ * Between the moment in which a number leaves the table and the kernel's close(2), another thread that writes to it would
+ * write to the socket. So the number becomes something else first, unless the socket takes nothing any more.
+ * True where it was the last one, and what is to be said before the end has been said.
+ */
+static bool bar(int fd)
+{
+	struct tg_holder *holder = tg_holder_at(fd);
+
+	if (holder == NULL)
+		return false;
+	const bool last = atomic_load_explicit(&holder->numbers, memory_order_acquire) == 1;
+	if (last)
+		depart(holder, fd);
+	if (!tg_stream_has_sent_end(holder->stream)) {
+		int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		move_from(holder, fd);
+		if (dead >= 0) {
+			tg_libc.dup3(dead, fd, O_CLOEXEC);
+			tg_libc.close(dead);
+		}
+		errno = saved;
+	}
+	unref(holder);
+	return last;
+}
+
 /* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 static bool is_anothers(void)
 {
@@ -285,9 +336,10 @@ void tg_descriptors_closing(int fd)
 {
 	if (tg_entry_at(fd) == 0 || is_anothers())
 		return;
+	const bool said = !__libc_single_threaded && bar(fd);
 	struct tg_holder *before = take_out(fd);
 	if (before != NULL)
-		leave(before, fd, true);
+		leave(before, fd, !said);
 }
 
 void tg_descriptors_closed(int fd)
@@ -301,7 +353,7 @@ void tg_descriptors_closed(int fd)
 
 bool tg_descriptors_duplicated(int from, int fd, bool kept)
 {
-	struct tg_holder *holder = from == fd ? NULL : hold(from);
+	struct tg_holder *holder = from == fd ? NULL : tg_holder_at(from);
 	struct tg_holder *before = NULL;
 
 	if (holder == NULL) {

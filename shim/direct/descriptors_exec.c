@@ -32,11 +32,11 @@ static void replace_all(const struct tg_holder *holder, int end)
 
 bool tg_descriptors_hand_over(int fd)
 {
-	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+	struct tg_holder *holder = tg_holder_at(fd);
 	int saved = errno;
 	bool done = false;
 
-	if (holder != NULL && tg_holder_ref(holder)) {
+	if (holder != NULL) {
 		done = holder->engine == TG_ENGINE_AUTO && tg_stream_is_untouched(holder->stream) &&
 		       tg_claim_take(&holder->claim) && tg_handover(fd) == 0;
 		if (done) {
@@ -160,14 +160,16 @@ void tg_descriptors_exit(void)
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
 		return;
-	for (int fd = 0; fd < last; fd++) {
-		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+	/* Other threads go on, and may close what is looked at. */
+	for (int fd = 0; fd < last && !tg_stream_is_inside(); fd++) {
+		struct tg_holder *holder = tg_holder_at(fd);
 		struct iovec rest;
-		if (holder == NULL || tg_claim_look(&holder->claim) != TG_CLAIM_OURS ||
-		    tg_stream_is_untouched(holder->stream))
+		if (holder == NULL)
 			continue;
-		if (!tg_stream_finish(holder->stream, &rest) && rest.iov_len > 0)
+		if (tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream) &&
+		    !tg_stream_finish(holder->stream, &rest) && rest.iov_len > 0)
 			tg_handover_rest(fd, rest.iov_base, rest.iov_len);
+		tg_descriptors_put(holder->stream);
 	}
 	errno = saved;
 }

@@ -41,6 +41,9 @@ static inline struct tg_holder *tg_entry_holder(uintptr_t entry)
 /* 0: none, or beyond what is kept. Without a reference. */
 uintptr_t tg_entry_at(int fd);
 
+/* What is at a number, with a reference that tg_descriptors_put ends; NULL: no stream. */
+struct tg_holder *tg_holder_at(int fd);
+
 /* A reference to a holder that the caller found, as it is at that moment. False: it has ended. */
 bool tg_holder_ref(struct tg_holder *holder);
 

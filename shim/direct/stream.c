@@ -110,6 +110,14 @@ bool tg_stream_is_untouched(struct tg_stream *stream)
 	return untouched;
 }
 
+bool tg_stream_has_sent_end(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	bool sent = stream->fin_sent;
+	pthread_mutex_unlock(&stream->lock);
+	return sent;
+}
+
 int64_t tg_stream_deadline(const struct tg_stream *stream)
 {
 	struct tg_stream *locked = (struct tg_stream *)(uintptr_t)stream;

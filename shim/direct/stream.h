@@ -109,6 +109,9 @@ static inline void tg_stream_before_wait(void)
  */
 bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest);
 
+/* Nothing can be written to the socket any more, by nobody. */
+bool tg_stream_has_sent_end(struct tg_stream *stream);
+
 /*
  * Milliseconds of CLOCK_MONOTONIC by which the handshake must be finished, or (accept_plaintext, plaintext_wait) a silent
  * client is taken for a plaintext one; INT64_MAX: none. tg_stream_poll acts on it.
@@ -120,6 +123,9 @@ int64_t tg_stream_deadline(const struct tg_stream *stream);
  * latent process is decided before (tg_shim_serve). Again costs nothing. False: no TLS can be spoken here.
  */
 bool tg_stream_prepare(void);
+
+/* This thread is in a call on a stream: whoever asks was called by a signal handler, and must not wait for a stream. */
+bool tg_stream_is_inside(void);
 
 /* By this thread, at this moment. */
 bool tg_stream_is_preparing(void);

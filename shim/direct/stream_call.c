@@ -55,6 +55,13 @@ static void put_errors_back(const struct tg_openssl *o, struct tg_kept_errors *k
 	free(kept);
 }
 
+static _Thread_local unsigned entered __attribute__((tls_model("initial-exec")));
+
+bool tg_stream_is_inside(void)
+{
+	return entered > 0;
+}
+
 void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 {
 	int cancellation;
@@ -69,6 +76,7 @@ void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *strea
 {
 	const struct tg_openssl *o = tg_openssl();
 
+	entered++;
 	call->stream = stream;
 	call->saved_errno = errno;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
@@ -109,6 +117,7 @@ void tg_stream_leave(const struct tg_stream_call *call, int error)
 	pthread_mutex_unlock(&stream->lock);
 	if (call->errors != NULL)
 		put_errors_back(o, call->errors);
+	entered--;
 	pthread_setcancelstate(call->cancellation, NULL);
 	errno = error == 0 ? call->saved_errno : error;
 }

@@ -28,8 +28,8 @@ void tg_stream_release(struct tg_stream *stream)
 /* An alert may be on its way out: as much as the socket takes of it goes before the end. */
 void tg_stream_end(struct tg_stream *stream, int error)
 {
-	if (tg_stream_flush(stream) && stream->is_touched)
-		tg_socket_shutdown(stream->fd, SHUT_WR);
+	if (tg_stream_flush(stream) && stream->is_touched && tg_socket_shutdown(stream->fd, SHUT_WR) == 0)
+		stream->fin_sent = true;
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
 	stream->may_have_failed = true;
