@@ -302,6 +302,12 @@ static void finish(struct tg_carried *carried)
 	end_connection(carried);
 }
 
+/* The server has sent its last, and there is nobody or nothing left to give to it. */
+static bool is_done(struct tg_carried *carried)
+{
+	return carried->server_done && (carried->end_hung_up || (carried->client_done && flush_to_server(carried)));
+}
+
 static void go_on(struct tg_carried *carried)
 {
 	int rounds = ROUNDS;
@@ -318,11 +324,9 @@ static void go_on(struct tg_carried *carried)
 		look_at_verdict(carried);
 		more = carry_to_client(carried) || more;
 	}
-	if (carried->is_finishing)
-		finish(carried);
-	else if (carried->has_failed && flush_to_server(carried))
+	if (!carried->is_finishing && carried->has_failed && flush_to_server(carried))
 		end_connection(carried);
-	else if (carried->server_done && (carried->end_hung_up || (carried->client_done && flush_to_server(carried))))
+	else if (carried->is_finishing || is_done(carried))
 		finish(carried);
 	else if (more)
 		tg_loop_time(carried->loop, &carried->timed, 0);

@@ -17,8 +17,16 @@
 #define ARCHITECTURE AUDIT_ARCH_AARCH64
 #endif
 
-/* A runtime of a sanitizer has needs of its own. */
-#if defined(ARCHITECTURE) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+/* A runtime of a sanitizer has needs of its own; clang tells by another way than gcc. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+
+#if defined(ARCHITECTURE) && !defined(SANITIZED)
 
 #define FIELD(name) ((uint32_t)offsetof(struct seccomp_data, name))
 #define LOW_HALF(number) (FIELD(args) + 8 * (number)) /* of an argument; both architectures are little-endian */

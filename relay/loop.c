@@ -113,12 +113,11 @@ void tg_loop_run(struct tg_loop *loop, int (*idle)(void))
 			source->ready(source, events[i].events);
 		}
 		look(loop);
-		while (loop->dead != NULL) {
-			struct tg_timed *dead = loop->dead;
-
-			take_off(dead);
+		for (struct tg_timed *dead = loop->dead, *next; dead != NULL; dead = next) {
+			next = dead->next;
 			free(dead);
 		}
+		loop->dead = NULL;
 		idle_ms = idle();
 	}
 }

@@ -31,7 +31,7 @@ TG_EXPORT int getsockname(int fd, __SOCKADDR_ARG address, socklen_t *restrict si
 
 	tg_libc_bind();
 	room = size ? *size : 0;
-	if (tg_libc.getsockname(fd, address, size) < 0)
+	if (tg_libc.getsockname(fd, address, size) < 0 || size == NULL)
 		return -1;
 	/* the length of such a name, and nobody else's */
 	if (*size == offsetof(struct sockaddr_un, sun_path) + 1 + TG_RELAY_NAME_SIZE && tg_relayed_end(fd, &end, tree))
@@ -47,7 +47,7 @@ TG_EXPORT int getpeername(int fd, __SOCKADDR_ARG address, socklen_t *restrict si
 
 	tg_libc_bind();
 	room = size ? *size : 0;
-	if (tg_libc.getpeername(fd, address, size) < 0)
+	if (tg_libc.getpeername(fd, address, size) < 0 || size == NULL)
 		return -1;
 	/* the relay's end has no name */
 	if (*size != sizeof(sa_family_t) || !tg_relayed_end(fd, &end, tree))

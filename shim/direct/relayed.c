@@ -293,7 +293,7 @@ static int get_from_relay(int fd, const char *tree, int level, int option, void 
 	    .level = level,
 	    .option = option,
 	};
-	struct tg_relay_answer answer;
+	struct tg_relay_answer answer = {0};
 	const int result = ask(fd, tree, &request, &answer);
 
 	if (result < 0)
@@ -403,7 +403,8 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 		return -EINVAL;
 	if (value == NULL && size > 0)
 		return -EFAULT;
-	memcpy(request.value, value, size);
+	if (size > 0)
+		memcpy(request.value, value, size);
 	result = ask(fd, tree, &request, is_sure(level, option, value, size) ? NULL : &answer);
 	if (is_ended(result)) {
 		const int other = like_an_ended(end);

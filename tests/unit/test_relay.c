@@ -45,8 +45,8 @@ static void the_hash_is_siphash(void **state)
 	unsigned char bytes[16], message[15];
 
 	(void)state;
-	for (unsigned char i = 0; i < sizeof bytes; i++)
-		bytes[i] = i;
+	for (size_t i = 0; i < sizeof bytes; i++)
+		bytes[i] = (unsigned char)i;
 	memcpy(message, bytes, sizeof message);
 	assert_true(tg_siphash(bytes, message, sizeof message) == 0xa129ca6149be45e5u);
 	assert_true(tg_siphash(bytes, message, 0) == 0x726fdb47dd0e0e31u);
