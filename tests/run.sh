@@ -20,7 +20,7 @@
 #   asan-keeper   keeper and command line as processes, and the tables of wrong files, likewise
 #   asan-servers  real servers with the sanitized shim, keeper and command line
 #   asan-semantics    the calls of semantics with sanitized shim, relay and server
-#   tsan      unit tests, a server of many threads, and the calls of semantics under ThreadSanitizer
+#   tsan      unit tests, a server of many threads, the threaded calls of semantics under ThreadSanitizer
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
@@ -284,7 +284,7 @@ stage_tsan() {
     counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
         "$python" tests/servers/run.py build-tsan -k test_threads_while
     counted tsan-semantics env TSAN_OPTIONS=ignore_noninstrumented_modules=1:handle_segv=0:die_after_fork=0 \
-        "$python" tests/semantics/run.py build-tsan
+        "$python" tests/semantics/run.py build-tsan -e auto -k '*/threaded'
 }
 
 # tidy_one FILE: with the flags of the build that compiles it; tests compile some programs themselves, with few flags.

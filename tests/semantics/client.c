@@ -78,7 +78,7 @@ static struct answer connect_to_server(struct connection *c)
 {
 	const struct timeval timeout = {.tv_sec = TIMEOUT_S};
 	struct answer answer = {.result = -1};
-	struct sockaddr_in own;
+	struct sockaddr_in own = {0};
 	socklen_t size = sizeof(own);
 
 	c->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -39,8 +39,9 @@ struct one_case {
 static struct one_case cases[MAX_CASES];
 static size_t case_count;
 
-static const struct single *const singles[] = {singles_calls,       singles_options,   singles_polling, singles_epoll,
-					       singles_descriptors, singles_processes, singles_ends};
+enum { SUBJECTS = 7 };
+static const struct single *const singles[SUBJECTS] = {
+    singles_calls, singles_options, singles_polling, singles_epoll, singles_descriptors, singles_processes, singles_ends};
 
 static struct one_case *add_case(const char *kind, const char *name, const char *situation)
 {
@@ -68,7 +69,7 @@ static void make_cases(void)
 				made->writing = writing;
 				made->write_way = way;
 			}
-	for (size_t i = 0; i < sizeof(singles) / sizeof(*singles); i++)
+	for (size_t i = 0; i < SUBJECTS; i++)
 		for (const struct single *single = singles[i]; single->name; single++)
 			add_case("single", single->name, "")->single = single;
 }

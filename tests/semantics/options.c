@@ -17,11 +17,13 @@
 static void note_address(struct test *t, const char *what, const struct sockaddr_storage *address, socklen_t size,
 			 long port)
 {
-	const struct sockaddr_in *in = (const struct sockaddr_in *)address;
+	struct sockaddr_in in = {0};
+
+	memcpy(&in, address, sizeof(in));
 
 	note(t, "%s: family %d, size %u, %s, port %s", what, address->ss_family, size,
-	     in->sin_addr.s_addr == htonl(INADDR_LOOPBACK) ? "loopback" : "elsewhere",
-	     ntohs(in->sin_port) == port ? "right" : "wrong");
+	     in.sin_addr.s_addr == htonl(INADDR_LOOPBACK) ? "loopback" : "elsewhere",
+	     ntohs(in.sin_port) == port ? "right" : "wrong");
 }
 
 static long listening_port(const struct test *t)
@@ -64,6 +66,8 @@ static void accepted_name(struct test *t)
 
 	begin(t, STEP_CONNECT, 0, 0);
 	t->fd = accept(t->listener, (struct sockaddr *)&address, &size);
+	if (t->fd < 0)
+		return;
 	struct pollfd waiting = {.fd = t->fd, .events = POLLIN};
 	while (!is_finished(t))
 		poll(&waiting, 1, 2);

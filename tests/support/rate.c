@@ -27,13 +27,13 @@ static atomic_ulong answers, failed;
 
 static bool ask(SSL *ssl)
 {
-	char answer[ROOM];
+	static _Thread_local char answer[ROOM];
 	size_t length = 0;
 	const size_t wanted = strlen(end);
 
 	if (SSL_write(ssl, request, (int)strlen(request)) <= 0)
 		return false;
-	while (length < wanted || memcmp(answer + length - wanted, end, wanted) != 0) {
+	while (length < wanted || memcmp(&answer[length - wanted], end, wanted) != 0) {
 		const int got = SSL_read(ssl, answer + length, (int)(sizeof(answer) - length));
 
 		if (got <= 0)
