@@ -66,6 +66,7 @@ esac
 folder=$(mktemp -d)
 chmod 755 "$folder"
 pids=
+report() { awk -v TITLES=titles -f "$ROOT/bench/plaintext.awk" rows; }
 clean_up() {
     stop_all
     rm -rf "$folder"
@@ -77,7 +78,8 @@ stop_all() {
     pids=
 }
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+# Who has waited enough sees what there is.
+trap 'report || true; exit 130' INT TERM
 cd "$folder"
 # shellcheck disable=SC3045 # dash and bash have it
 ulimit -n 16384
@@ -281,4 +283,4 @@ for server in redis memcached nginx; do
     done
     stop_all
 done
-awk -v TITLES=titles -f "$ROOT/bench/plaintext.awk" rows
+report
