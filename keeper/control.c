@@ -2,6 +2,7 @@
 
 #include "keeper/clock.h"
 #include "page/channel.h"
+#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,7 +16,7 @@ static void drop(struct tg_control *control, size_t index)
 {
 	struct tg_conversation *conversation = &control->conversations[index];
 
-	close(conversation->fd);
+	tg_stranger_hang_up(conversation->fd);
 	free(conversation->answer);
 	control->count--;
 	memmove(conversation, conversation + 1, (control->count - index) * sizeof(*conversation));

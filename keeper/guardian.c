@@ -8,6 +8,7 @@
 #include "keeper/worker.h"
 #include "loader/identity.h"
 #include "page/channel.h"
+#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -252,7 +253,7 @@ static void hear_worker(struct guardian *guardian)
 
 static void drop_caller(struct guardian *guardian, size_t index)
 {
-	close(guardian->callers[index].fd);
+	tg_stranger_hang_up(guardian->callers[index].fd);
 	guardian->caller_count--;
 	memmove(&guardian->callers[index], &guardian->callers[index + 1],
 		(guardian->caller_count - index) * sizeof(guardian->callers[0]));
@@ -273,7 +274,7 @@ static void take_caller(struct guardian *guardian)
 		return;
 	}
 	if (tg_channel_peer(caller.fd, &caller.uid, &caller.pid) < 0) {
-		close(caller.fd);
+		tg_stranger_hang_up(caller.fd);
 		return;
 	}
 	known = may_hold(guardian, caller.uid);

@@ -1,5 +1,6 @@
 #include "page/channel.h"
 
+#include "page/stranger.h"
 #include "page/tree.h"
 
 #include <errno.h>
@@ -15,12 +16,13 @@
 
 #define BACKLOG 128
 #define MOST_DESCRIPTORS 2
+#define MOST_SENT 253 /* by anybody in one message (unix(7), SCM_MAX_FD) */
 #define AGAIN_MS 5
 
 /* Room for more descriptors than anybody sends here: what a peer sends too many of is received and closed. */
 union control {
 	struct cmsghdr header;
-	char bytes[CMSG_SPACE(8 * sizeof(int))];
+	char bytes[CMSG_SPACE(MOST_SENT * sizeof(int))];
 };
 
 static int socket_address(const char *tree, struct sockaddr_un *ret_address, socklen_t *ret_size)
@@ -156,7 +158,7 @@ static int collect_descriptors(struct msghdr *message, int *ret_fds, int capacit
 			if (count < capacity)
 				ret_fds[count] = fd;
 			else
-				close(fd);
+				tg_stranger_close(fd);
 		}
 	}
 	return count;
@@ -166,7 +168,7 @@ static void close_all(int *fds, int count)
 {
 	for (int i = 0; i < count; i++) {
 		if (fds[i] >= 0)
-			close(fds[i]);
+			tg_stranger_close(fds[i]);
 		fds[i] = -1;
 	}
 }

@@ -1,5 +1,6 @@
 #include "relay/question.h"
 
+#include "page/stranger.h"
 #include "relay/listed.h"
 
 #include <errno.h>
@@ -53,8 +54,8 @@ static bool answer(int fd, int guest, const struct tg_relay_request *request, bo
 	if (reply.result == -ENOENT)
 		reply.result = -ENOTCONN;
 	send(fd, &reply, sizeof(reply), MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-	close(guest);
+	tg_stranger_hang_up(fd);
+	tg_stranger_close(guest);
 	return true;
 }
 

@@ -3,6 +3,7 @@
 #include "page/channel.h"
 #include "page/match.h"
 #include "page/relay.h"
+#include "page/stranger.h"
 #include "relay/carried.h"
 #include "relay/question.h"
 #include "relay/rest.h"
@@ -96,8 +97,8 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	if (route != NULL) {
 		tg_carried_begin(least_loaded(listener), real, end, cookie, route);
 	} else {
-		close(real);
-		close(end);
+		tg_stranger_close(real);
+		tg_stranger_close(end);
 	}
 	tg_generation_unref(generation);
 }
@@ -136,9 +137,9 @@ static bool hear(const struct tg_listener *listener, int fd)
 	explicit_bzero(&request, sizeof(request));
 	for (int i = 0; i < 2; i++)
 		if (fds[i] >= 0)
-			close(fds[i]);
+			tg_stranger_close(fds[i]);
 	if (fd >= 0)
-		close(fd);
+		tg_stranger_hang_up(fd);
 	return true;
 }
 
@@ -157,7 +158,7 @@ static void caller_due(struct tg_timed *timed)
 {
 	struct caller *caller = (struct caller *)(void *)timed;
 
-	close(caller->fd);
+	tg_stranger_hang_up(caller->fd);
 	forget(caller);
 }
 
@@ -172,7 +173,7 @@ static void caller_ready(struct tg_source *source, uint32_t events)
 	/* what goes on with it is another's event */
 	epoll_ctl(caller->listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	if (!hear(caller->listener, fd))
-		close(fd);
+		tg_stranger_hang_up(fd);
 	forget(caller);
 }
 
@@ -193,7 +194,7 @@ static void wait_for(struct tg_listener *listener, int fd)
 	struct epoll_event event = {.events = EPOLLIN};
 
 	if (caller == NULL) {
-		close(fd);
+		tg_stranger_hang_up(fd);
 		return;
 	}
 	caller->timed.due = caller_due;
@@ -202,7 +203,7 @@ static void wait_for(struct tg_listener *listener, int fd)
 	caller->fd = fd;
 	event.data.ptr = &caller->source;
 	if (epoll_ctl(listener->loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		close(fd);
+		tg_stranger_hang_up(fd);
 		free(caller);
 		return;
 	}
@@ -220,7 +221,7 @@ static void refuse_one(struct tg_listener *listener)
 	close(*listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		close(fd);
+		tg_stranger_hang_up(fd);
 	*listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
 }
 
