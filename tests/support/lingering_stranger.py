@@ -35,7 +35,10 @@ def main():
             made.connect("\0" + sys.argv[1])
             for data in (bytes(100), b"x"):
                 sender = lingering(listener, kept)
-                made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))])
+                try:
+                    made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))])
+                except ConnectionError:  # hung up on: it is ours to close
+                    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
                 sender.close()
             kept.append(made)
     print("sent", flush=True)
