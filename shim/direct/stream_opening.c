@@ -1,12 +1,7 @@
-/*
- * Before the handshake: what the client's first bytes say it is, and how many handshakes may be unfinished at once.
- *
- * TLS begins with a record of type handshake (22), major version 3, that holds a ClientHello (1), RFC 8446 sections 5.1 and
- * 4. A hello in SSLv2's form, which libssl still reads, is not taken: RFC 6176 forbids it, and its first byte is a length,
- * which may be any byte of a plaintext protocol.
- */
+/* Before the handshake: what the client is, and how many handshakes may be unfinished at once. */
 #include "page/report.h"
 #include "shim/direct/clock.h"
+#include "shim/direct/first_bytes.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
 #include "shim/enforce.h"
@@ -17,22 +12,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#define HELLO_HEAD 6          /* record type, version, length, handshake type */
-#define RECORD_MAX 16384      /* a plaintext record's (RFC 8446 section 5.1) */
-#define FIRST_SIZE 4096       /* more than any ClientHello needs; what is beyond stays in the socket */
-#define HANDSHAKE_RECORD 0x16 /* RFC 8446 section 5.1 */
-
-enum looks { LOOKS_TLS, LOOKS_PLAIN, LOOKS_SHORT };
-
-static enum looks look_at(const unsigned char *data, size_t size)
-{
-	if ((size > 0 && data[0] != HANDSHAKE_RECORD) || (size > 1 && data[1] != 3) || (size > 2 && data[2] > 4))
-		return LOOKS_PLAIN;
-	if (size < HELLO_HEAD)
-		return LOOKS_SHORT;
-	unsigned length = (unsigned)data[3] << 8 | data[4];
-	return length >= 4 && length <= RECORD_MAX && data[5] == 1 ? LOOKS_TLS : LOOKS_PLAIN;
-}
+#define FIRST_SIZE 4096 /* more than any ClientHello needs; what is beyond stays in the socket */
 
 bool tg_stream_is_silent(const struct tg_stream *stream)
 {
@@ -81,7 +61,7 @@ static void take_short(struct tg_stream *stream, unsigned char *head, size_t see
 /* After the first byte of what may be a record. */
 static void decide_later(struct tg_stream *stream)
 {
-	unsigned char head[HELLO_HEAD];
+	unsigned char head[TG_FIRST_BYTES];
 	size_t size = tg_bytes_copy(&stream->first, &(struct iovec){head, sizeof(head)}, 1);
 	ssize_t got = tg_socket_receive(stream->fd, head + size, sizeof(head) - size, 0);
 
@@ -91,10 +71,10 @@ static void decide_later(struct tg_stream *stream)
 		tg_stream_end(stream, ECONNRESET);
 		return;
 	}
-	enum looks looks = got == 0 ? LOOKS_PLAIN : look_at(head, size + (size_t)got);
-	if (looks == LOOKS_TLS) {
+	enum tg_looks looks = got == 0 ? TG_LOOKS_PLAIN : tg_first_bytes_look(head, size + (size_t)got);
+	if (looks == TG_LOOKS_TLS) {
 		tg_stream_start(stream);
-	} else if (looks == LOOKS_PLAIN) {
+	} else if (looks == TG_LOOKS_PLAIN) {
 		struct tg_bytes first = stream->first;
 		stream->first = (struct tg_bytes){0};
 		let_plain(stream);
@@ -110,20 +90,20 @@ static void decide(struct tg_stream *stream)
 		decide_later(stream);
 		return;
 	}
-	unsigned char head[HELLO_HEAD];
+	unsigned char head[TG_FIRST_BYTES];
 	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), MSG_PEEK);
 
 	if (got < 0 && errno != EAGAIN && errno != EINTR) {
 		tg_stream_end(stream, errno);
 		return;
 	}
-	enum looks looks = got > 0 ? look_at(head, (size_t)got) : LOOKS_SHORT;
+	enum tg_looks looks = got > 0 ? tg_first_bytes_look(head, (size_t)got) : TG_LOOKS_MORE;
 	bool waited = got < 0 && tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms;
 	if (got == 0)
 		count_silence(stream);
-	else if (looks == LOOKS_PLAIN || waited)
+	else if (looks == TG_LOOKS_PLAIN || waited)
 		let_plain(stream);
-	else if (looks == LOOKS_TLS)
+	else if (looks == TG_LOOKS_TLS)
 		tg_stream_start(stream);
 	else if (got > 0)
 		take_short(stream, head, (size_t)got);
@@ -161,7 +141,7 @@ void tg_stream_listen(struct tg_stream *stream)
 	stream->is_drained = got > 0 && (size_t)got < sizeof(head);
 	if (!tg_bytes_add(&stream->first, head, (size_t)got))
 		tg_stream_end(stream, ENOMEM);
-	else if (got > 0 && look_at(head, (size_t)got) == LOOKS_PLAIN)
+	else if (got > 0 && tg_first_bytes_look(head, (size_t)got) == TG_LOOKS_PLAIN)
 		refuse_plain(stream);
 	else if (got == 0)
 		count_silence(stream);
