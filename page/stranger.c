@@ -24,7 +24,7 @@ void tg_stranger_close(int fd)
 		setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
 		/* and nothing is left that somebody else, who sets the option again, could make us wait for */
 		if (domain == AF_INET || domain == AF_INET6)
-			connect(fd, &nowhere, sizeof nowhere);
+			(void)connect(fd, &nowhere, sizeof nowhere);
 	}
 	close(fd);
 }

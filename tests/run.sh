@@ -24,7 +24,7 @@
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
-#   fuzz      every fuzz target, TLSGRAFT_FUZZ_SECONDS (20) each
+#   fuzz      every fuzz target, TLSGRAFT_FUZZ_SECONDS (12) each
 set -u
 
 cd "$(dirname "$0")/.." || exit 70
@@ -180,11 +180,11 @@ stage_unit() {
 }
 
 stage_keeper() {
-    build dev && counted keeper "$python" tests/keeper/run.py build -j "$jobs"
+    build dev && counted keeper "$python" tests/keeper/run.py build -j $((jobs + 1))
 }
 
 stage_servers() {
-    build dev && counted servers "$python" tests/servers/run.py build -j "$jobs"
+    build dev && counted servers "$python" tests/servers/run.py build -j $((jobs + 1))
 }
 
 stage_rows() {
@@ -192,11 +192,11 @@ stage_rows() {
 }
 
 stage_matrix() {
-    build dev && counted matrix "$python" tests/matrix/run.py build -j "$jobs"
+    build dev && counted matrix "$python" tests/matrix/run.py build -j $((jobs + 1))
 }
 
 stage_plaintext() {
-    build dev && counted plaintext "$python" tests/plaintext/run.py build -j "$jobs"
+    build dev && counted plaintext "$python" tests/plaintext/run.py build -j $((jobs + 1))
 }
 
 stage_semantics() {
@@ -272,7 +272,7 @@ stage_asan-semantics() {
     chmod 711 "$logs"
     chmod 1777 "$logs/reports"
     counted asan-semantics env ASAN_OPTIONS="$options:log_path=$logs/reports/asan" \
-        UBSAN_OPTIONS="log_path=$logs/reports/ubsan:print_stacktrace=1" "$python" tests/semantics/run.py build-asan
+        UBSAN_OPTIONS="log_path=$logs/reports/ubsan:print_stacktrace=1" "$python" tests/semantics/run.py build-asan -e auto -e relay
     no_reports asan-semantics
 }
 
@@ -343,7 +343,7 @@ run_fuzz() {
     local target=$1 corpus="build-fuzz/corpus/${1##*/}" kept="tests/fuzz/corpus/${1##*/}"
     mkdir -p "$corpus" build-fuzz/findings
     if [ ! -d "$kept" ]; then kept=; fi
-    "$target" -max_total_time="${TLSGRAFT_FUZZ_SECONDS:-20}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    "$target" -max_total_time="${TLSGRAFT_FUZZ_SECONDS:-12}" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
         -artifact_prefix="build-fuzz/findings/${target##*/}-" "$corpus" ${kept:+"$kept"}
 }
 
