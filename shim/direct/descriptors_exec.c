@@ -166,9 +166,13 @@ void tg_descriptors_exit(void)
 		struct iovec rest;
 		if (holder == NULL)
 			continue;
-		if (tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream) &&
-		    !tg_stream_finish(holder->stream, &rest) && rest.iov_len > 0)
+		bool ours = tg_claim_look(&holder->claim) == TG_CLAIM_OURS;
+		if (ours && !tg_stream_is_untouched(holder->stream) && !tg_stream_finish(holder->stream, &rest) &&
+		    rest.iov_len > 0)
 			tg_handover_rest(fd, rest.iov_base, rest.iov_len);
+		/* A server that forks for each connection would use up all words. */
+		if (ours)
+			tg_claim_end(&holder->claim);
 		tg_descriptors_put(holder->stream);
 	}
 	errno = saved;

@@ -229,6 +229,21 @@ static void claims(void **state)
 }
 
 /* More streams than words are looked at: the oldest ones are lost, no two have the same. */
+/* Its word in the memory that all processes share is free again. */
+static void ends_with_the_process(void **state)
+{
+	int peer, fd = open_one(&peer);
+	struct tg_stream *stream = tg_descriptors_get(fd);
+	(void)state;
+
+	assert_true(tg_descriptors_own(stream));
+	tg_descriptors_exit();
+	assert_false(tg_descriptors_own(stream));
+	tg_descriptors_put(stream);
+	close_one(fd);
+	close(peer);
+}
+
 static void claims_run_out(void **state)
 {
 	enum { MANY = 3000 };
@@ -320,11 +335,17 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(one_number),      cmocka_unit_test(several_numbers),
-	    cmocka_unit_test(replaced),        cmocka_unit_test(closed_behind_our_back),
-	    cmocka_unit_test(too_high),        cmocka_unit_test(claims),
-	    cmocka_unit_test(claims_run_out),  cmocka_unit_test(after_fork),
-	    cmocka_unit_test(after_raw_clone), cmocka_unit_test(threads),
+	    cmocka_unit_test(one_number),
+	    cmocka_unit_test(several_numbers),
+	    cmocka_unit_test(replaced),
+	    cmocka_unit_test(closed_behind_our_back),
+	    cmocka_unit_test(too_high),
+	    cmocka_unit_test(claims),
+	    cmocka_unit_test(ends_with_the_process),
+	    cmocka_unit_test(claims_run_out),
+	    cmocka_unit_test(after_fork),
+	    cmocka_unit_test(after_raw_clone),
+	    cmocka_unit_test(threads),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
