@@ -23,6 +23,7 @@
 #include <link.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -265,9 +266,18 @@ static bool listens(int fd)
 
 void tg_descriptors_inherit(void)
 {
+	struct pollfd numbers[INHERITED];
 	int saved = errno;
 
-	for (int fd = 0; fd < INHERITED && tg_descriptors_are_wanted(); fd++) {
+	if (!tg_descriptors_are_wanted())
+		return;
+	for (int fd = 0; fd < INHERITED; fd++)
+		numbers[fd] = (struct pollfd){.fd = fd};
+	/* One call tells which are open. Where it fails, say by RLIMIT_NOFILE, each is looked at. */
+	tg_libc.poll(numbers, INHERITED, 0);
+	for (int fd = 0; fd < INHERITED; fd++) {
+		if ((numbers[fd].revents & POLLNVAL) != 0)
+			continue;
 		tg_relayed_look(fd);
 		if (listens(fd))
 			tg_descriptors_prepare();
