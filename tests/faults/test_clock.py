@@ -25,6 +25,17 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 DAY = 86400
 
 
+class HaproxyOfOneThread(Haproxy):
+    """libfaketime reads its file at each call, into memory that all threads share: one of two may see no date."""
+
+    def configure(self):
+        super().configure()
+        (self.home / "threads.cfg").write_text("global\n    nbthread 1\n")
+
+    def command(self):
+        return [*super().command(), "-f", self.home / "threads.cfg"]
+
+
 class Clock(FaultCase):
     def leaf(self, end):
         names = ", ".join(f"DNS:{host}" for host in HOSTS)
@@ -160,7 +171,7 @@ class Clock(FaultCase):
         self.clock_set(PythonSsl)
 
     def test_clock_set_haproxy(self):
-        self.clock_set(Haproxy)
+        self.clock_set(HaproxyOfOneThread)
 
     def test_clock_set_mosquitto(self):
         self.clock_set(Mosquitto)
