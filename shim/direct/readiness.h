@@ -29,10 +29,15 @@ void tg_readiness_duplicated(int from, int fd);
 int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline);
 
 /*
- * Another thread blocks until the stream can be read. One that would block as well waits (and so stands behind it) before
- * it reads: it might take from the socket what the other one's sleep ends with.
+ * Of several threads that read from one stream in calls that may block, one has the turn: it alone takes from the socket,
+ * and waits for it. A record is taken as a whole; what of it one thread leaves in TLS the kernel would wake no other for.
+ * take: false where another one has it; a thread has one turn at most. wait_behind: 0 where it is to be tried again, else
+ * -1 with errno as above; a cancellation point.
  */
-bool tg_readiness_is_awaited(struct tg_stream *stream);
+bool tg_readiness_take_turn(struct tg_stream *stream);
+void tg_readiness_give_turn(struct tg_stream *stream);
+bool tg_readiness_has_turn(const struct tg_stream *stream);
+int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
 
 /* Around fork. */
 void tg_readiness_lock(void);

@@ -34,6 +34,8 @@ struct tg_stream *tg_transfer_begin_slowly(int fd)
 /* Where a thread is cancelled, which happens in a wait alone. */
 static void cancelled(void *stream)
 {
+	if (tg_readiness_has_turn(stream))
+		tg_readiness_give_turn(stream);
 	tg_descriptors_put(stream);
 }
 
@@ -129,10 +131,8 @@ static ssize_t step(const struct transfer *transfer, bool writes, const struct i
 }
 
 /* Once, for as much as is there; waits for the first byte. */
-static ssize_t receive_some(struct transfer *transfer, const struct iovec *vector, int count)
+static ssize_t receive_there(struct transfer *transfer, const struct iovec *vector, int count)
 {
-	if (tg_readiness_is_awaited(transfer->stream) && !inside && may_block(transfer) && wait_for(transfer, POLLIN) != 0)
-		return -1;
 	for (;;) {
 		ssize_t r = step(transfer, false, vector, count);
 		if (r >= 0 || errno != EAGAIN || inside || !may_block(transfer))
@@ -140,6 +140,36 @@ static ssize_t receive_some(struct transfer *transfer, const struct iovec *vecto
 		if (wait_for(transfer, POLLIN) != 0)
 			return -1;
 	}
+}
+
+static int wait_behind(struct transfer *transfer)
+{
+	volatile int r;
+
+	if (transfer->deadline == 0)
+		transfer->deadline = deadline_of(transfer);
+	pthread_cleanup_push(cancelled, transfer->stream);
+	r = tg_readiness_wait_behind(transfer->stream, transfer->deadline);
+	pthread_cleanup_pop(0);
+	return r;
+}
+
+/* The same in this thread's turn, but for what does not wait, and for a signal handler of the thread that has the turn. */
+static ssize_t receive_some(struct transfer *transfer, const struct iovec *vector, int count)
+{
+	if (inside || (transfer->flags & MSG_DONTWAIT) != 0 || tg_readiness_has_turn(transfer->stream))
+		return receive_there(transfer, vector, count);
+	while (!tg_readiness_take_turn(transfer->stream)) {
+		if (!may_block(transfer))
+			return step(transfer, false, vector, count);
+		if (wait_behind(transfer) != 0)
+			return -1;
+	}
+	ssize_t r = receive_there(transfer, vector, count);
+	int saved = errno;
+	tg_readiness_give_turn(transfer->stream);
+	errno = saved;
+	return r;
 }
 
 /* MSG_TRUNC on a stream of bytes: they are taken, and not given (tcp(7)). */

@@ -71,9 +71,12 @@ static unsigned this_process(void)
 	return tg_registrations_epoch() + 1;
 }
 
-bool tg_readiness_is_awaited(struct tg_stream *stream)
+/* The stream that this thread has the turn for. */
+static _Thread_local struct tg_stream *turn_of __attribute__((tls_model("initial-exec")));
+
+bool tg_readiness_has_turn(const struct tg_stream *stream)
 {
-	return atomic_load_explicit(&tg_stream_watch(stream)->reader, memory_order_relaxed) == this_process();
+	return turn_of == stream;
 }
 
 /* A reader that a fork left behind in another process is none. */
@@ -84,10 +87,19 @@ static bool become_reader(struct tg_watch *watch)
 	return before != this_process() && atomic_compare_exchange_strong(&watch->reader, &before, this_process());
 }
 
-static void return_from_kernel(void *arg)
+bool tg_readiness_take_turn(struct tg_stream *stream)
 {
-	struct tg_watch *watch = arg;
+	if (!become_reader(tg_stream_watch(stream)))
+		return false;
+	turn_of = stream;
+	return true;
+}
 
+void tg_readiness_give_turn(struct tg_stream *stream)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+
+	turn_of = NULL;
 	atomic_store(&watch->reader, 0);
 	atomic_fetch_add(&watch->reader_turns, 1);
 	if (atomic_load(&watch->behind_it) == 0)
@@ -128,22 +140,19 @@ static int wait_behind(struct tg_watch *watch, unsigned turn, int64_t left)
 	return r;
 }
 
-/*
- * Of several threads that block until something can be read one is in the kernel, the others behind it. A record is taken
- * from the socket as a whole: what the first one leaves of it in TLS the kernel would wake nobody for.
- */
-static int wait_in_turn(struct tg_stream *stream, unsigned events, int64_t deadline, int64_t now)
+int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
 	unsigned turn = atomic_load(&watch->reader_turns);
-	volatile int r;
+	int64_t now = tg_clock_now();
 
-	if (!become_reader(watch))
-		return wait_behind(watch, turn, deadline == TG_CLOCK_NEVER ? deadline : deadline - now);
-	pthread_cleanup_push(return_from_kernel, watch);
-	r = wait_once(stream, events, deadline, now);
-	pthread_cleanup_pop(1);
-	return r;
+	if (deadline <= now) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (atomic_load(&watch->reader) != this_process())
+		return 0;
+	return wait_behind(watch, turn, deadline == TG_CLOCK_NEVER ? deadline : deadline - now);
 }
 
 /*
@@ -158,7 +167,7 @@ static int wait_until(struct tg_stream *stream, unsigned events, int64_t deadlin
 			errno = EAGAIN;
 			return -1;
 		}
-		if (((events & POLLIN) != 0 ? wait_in_turn : wait_once)(stream, events, deadline, now) < 0)
+		if (wait_once(stream, events, deadline, now) < 0)
 			return -1;
 		/* What is left over of output is the write's that follows. */
 		if ((events & POLLIN) == 0 && (tg_stream_state(stream) & TG_STREAM_OPENING) == 0)

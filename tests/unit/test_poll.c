@@ -327,14 +327,23 @@ static void test_wait(void **state)
 	fake_free(&silent);
 }
 
+static atomic_int behind;
+
+/* As a call that may block does it. */
 static void *read_one(void *arg)
 {
 	char byte;
 
 	(void)arg;
-	do
+	while (!tg_readiness_take_turn(fake.stream)) {
+		behind++;
+		assert_int_equal(tg_readiness_wait_behind(fake.stream, INT64_MAX), 0);
+		behind--;
+	}
+	assert_true(tg_readiness_has_turn(fake.stream));
+	while (fake_read(&fake, &byte, 1) != 1)
 		assert_int_equal(tg_readiness_wait(fake.stream, POLLIN, INT64_MAX), 0);
-	while (fake_read(&fake, &byte, 1) != 1);
+	tg_readiness_give_turn(fake.stream);
 	return NULL;
 }
 
@@ -346,16 +355,16 @@ static void test_wait_of_several(void **state)
 
 	fake_send(&fake, "hhhh");
 	assert_int_equal(tg_readiness_wait(fake.stream, POLLIN, tg_clock_now() + 1), -1);
-	assert_false(tg_readiness_is_awaited(fake.stream));
 	for (int i = 0; i < 4; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, read_one, NULL), 0);
-	while (!tg_readiness_is_awaited(fake.stream))
+	while (behind < 3)
 		usleep(1000);
-	usleep(20000);
+	assert_int_equal(tg_readiness_wait_behind(fake.stream, tg_clock_now()), -1);
+	assert_int_equal(errno, EAGAIN);
 	fake_send(&fake, "dadbdcdd");
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
-	assert_false(tg_readiness_is_awaited(fake.stream));
+	assert_int_equal(tg_readiness_wait_behind(fake.stream, INT64_MAX), 0);
 }
 
 static void set_handler(int flags)
