@@ -10,10 +10,18 @@
 
 #include <errno.h>
 
+/*
+ * Events of one call at most. A stream that is told of holds libssl's buffer until the server has read it: who is told of a
+ * thousand at once works through as many buffers, of which none is in the processor's cache any more, and what the kernel
+ * has left over it gives to the next call.
+ */
+#define AT_ONCE 64
+
 /* One call, as far as it has come. */
 struct wait {
 	const struct tg_epoll_call *call;
 	struct tg_epoll *epoll;
+	int room;
 	uint32_t round;
 	struct tg_timer timer;
 };
@@ -260,7 +268,7 @@ static int block(struct wait *wait, int64_t left)
 	int r;
 
 	pthread_cleanup_push(leave, wait->epoll);
-	r = in_kernel(wait->call, wait->call->events, wait->call->room, left);
+	r = in_kernel(wait->call, wait->call->events, wait->room, left);
 	pthread_cleanup_pop(1);
 	return r;
 }
@@ -270,7 +278,7 @@ static int wait_once(struct wait *wait)
 {
 	const struct tg_epoll_call *call = wait->call;
 	struct tg_epoll *epoll = wait->epoll;
-	int room = call->room, got = 0, saved = errno;
+	int room = wait->room, got = 0, saved = errno;
 	int64_t left = 0;
 
 	pthread_mutex_lock(&epoll->lock);
@@ -291,8 +299,8 @@ static int wait_once(struct wait *wait)
 	if (got < 0)
 		return -1;
 	got = filter(wait->round, call->events, got);
-	if (listed && got < call->room)
-		got += take_listed(wait, call->events + got, call->room - got);
+	if (listed && got < wait->room)
+		got += take_listed(wait, call->events + got, wait->room - got);
 	errno = saved;
 	return got;
 }
@@ -307,7 +315,8 @@ static bool has_token(const struct epoll_event *events, int count)
 
 int tg_epoll_wait(const struct tg_epoll_call *call)
 {
-	struct wait wait = {.call = call, .epoll = tg_epoll_find(call->fd)};
+	struct wait wait = {
+	    .call = call, .epoll = tg_epoll_find(call->fd), .room = call->room < AT_ONCE ? call->room : AT_ONCE};
 	int r;
 
 	tg_stream_before_wait();
