@@ -85,9 +85,14 @@ static inline void tg_libc_bind_lookups(void)
 		tg_libc_bind_lookups_now();
 }
 
+static inline bool tg_libc_is_bound(void)
+{
+	return atomic_load_explicit(&tg_libc_bound, memory_order_acquire);
+}
+
 static inline void tg_libc_bind(void)
 {
-	if (!atomic_load_explicit(&tg_libc_bound, memory_order_acquire))
+	if (!tg_libc_is_bound())
 		tg_libc_bind_now();
 }
 

@@ -3,6 +3,7 @@
 #include "page/report.h"
 #include "shim/direct/handover.h"
 #include "shim/direct/holder.h"
+#include "shim/direct/marks.h"
 #include "shim/direct/readiness.h"
 #include "shim/direct/stdio.h"
 #include "shim/libc.h"
@@ -175,6 +176,7 @@ static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holde
 {
 	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
 
+	tg_mark_follow(fd);
 	if (holder != NULL) {
 		atomic_fetch_add_explicit(&holder->numbers, 1, memory_order_relaxed);
 		atomic_fetch_add_explicit(&tg_descriptors_count, 1, memory_order_relaxed);

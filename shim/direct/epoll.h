@@ -12,6 +12,7 @@
 
 #include "shim/direct/descriptors.h"
 #include "shim/direct/epolls.h"
+#include "shim/libc.h"
 
 #include <sys/single_threaded.h>
 
@@ -33,12 +34,13 @@ struct tg_epoll_call {
 
 /*
  * No event of a stream's can come out of it, however long the wait: nobody else could register one meanwhile. Then the C
- * library's function does it, called as the last thing (hooks_socket.c).
+ * library's function does it, called as the last thing (hooks_socket.c), and before it nothing is: a function that calls
+ * none saves no register.
  */
 static inline bool tg_epoll_is_plain(int fd)
 {
 	if (!tg_descriptors_are_wanted())
-		return true;
+		return tg_libc_is_bound();
 	if (!__libc_single_threaded || tg_registrations_have_forked())
 		return false;
 	const struct tg_epoll *epoll = tg_epoll_find(fd);

@@ -1,6 +1,7 @@
 #include "shim/direct/epolls.h"
 
 #include "shim/direct/clock.h"
+#include "shim/direct/marks.h"
 
 #include <stdlib.h>
 
@@ -53,6 +54,7 @@ struct tg_epoll *tg_epoll_get(int fd)
 		epoll->fd = fd;
 		epoll->numbers = 1;
 		atomic_store_explicit(place, epoll, memory_order_release);
+		tg_mark_follow(fd);
 	}
 	pthread_mutex_unlock(&lock);
 	return epoll;
@@ -92,6 +94,7 @@ static void leave(struct tg_epoll *_Atomic *place, int fd)
 
 	if (epoll == NULL)
 		return;
+	tg_mark_follow(fd);
 	pthread_mutex_lock(&epoll->lock);
 	if (--epoll->numbers == 0)
 		end(epoll);
@@ -123,6 +126,7 @@ void tg_epoll_duplicated(int from, int fd)
 		if (epoll != NULL)
 			epoll->numbers++;
 		atomic_store_explicit(place, epoll, memory_order_release);
+		tg_mark_follow(fd);
 	}
 	pthread_mutex_unlock(&lock);
 }

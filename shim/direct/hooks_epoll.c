@@ -33,20 +33,23 @@ TG_EXPORT int epoll_ctl(int fd, int operation, int of, struct epoll_event *event
 	return tg_epoll_control(fd, operation, of, event);
 }
 
-TG_EXPORT int epoll_wait(int fd, struct epoll_event *events, int room, int timeout)
+static __attribute__((noinline)) int wait(int fd, struct epoll_event *events, int room, int timeout)
 {
 	tg_libc_bind();
-	if (tg_epoll_is_plain(fd))
-		return tg_libc.epoll_wait(fd, events, room, timeout);
 	return tg_epoll_wait(&(struct tg_epoll_call){
 	    .kind = TG_EPOLL_WAIT, .fd = fd, .events = events, .room = room, .milliseconds = timeout});
 }
 
+TG_EXPORT int epoll_wait(int fd, struct epoll_event *events, int room, int timeout)
+{
+	return tg_epoll_is_plain(fd) ? tg_libc.epoll_wait(fd, events, room, timeout) : wait(fd, events, room, timeout);
+}
+
 TG_EXPORT int epoll_pwait(int fd, struct epoll_event *events, int room, int timeout, const sigset_t *mask)
 {
-	tg_libc_bind();
 	if (tg_epoll_is_plain(fd))
 		return tg_libc.epoll_pwait(fd, events, room, timeout, mask);
+	tg_libc_bind();
 	return tg_epoll_wait(&(struct tg_epoll_call){
 	    .kind = TG_EPOLL_PWAIT, .fd = fd, .events = events, .room = room, .milliseconds = timeout, .mask = mask});
 }
@@ -54,9 +57,9 @@ TG_EXPORT int epoll_pwait(int fd, struct epoll_event *events, int room, int time
 TG_EXPORT int epoll_pwait2(int fd, struct epoll_event *events, int room, const struct timespec *timeout,
 			   const sigset_t *mask)
 {
-	tg_libc_bind();
 	if (tg_epoll_is_plain(fd))
 		return tg_libc.epoll_pwait2(fd, events, room, timeout, mask);
+	tg_libc_bind();
 	return tg_epoll_wait(&(struct tg_epoll_call){
 	    .kind = TG_EPOLL_PWAIT2, .fd = fd, .events = events, .room = room, .timeout = timeout, .mask = mask});
 }

@@ -6,12 +6,17 @@
 #include "shim/libc.h"
 #include "shim/state.h"
 
-TG_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
+static __attribute__((noinline)) int poll_closely(struct pollfd *fds, nfds_t count, int timeout)
 {
 	tg_libc_bind();
 	if (!tg_poll_concerns(fds, count))
 		return tg_libc.poll(fds, count, timeout);
 	return tg_poll(&(struct tg_poll_call){.fds = fds, .count = count, .milliseconds = timeout});
+}
+
+TG_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
+{
+	return tg_poll_is_plain(fds, count) ? tg_libc.poll(fds, count, timeout) : poll_closely(fds, count, timeout);
 }
 
 TG_EXPORT __typeof__(poll) __poll __attribute__((alias("poll")));
@@ -44,12 +49,19 @@ TG_EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t count, const struct timespe
 	    &(struct tg_poll_call){.fds = fds, .count = count, .is_ppoll = true, .timeout = timeout, .mask = mask});
 }
 
-TG_EXPORT int select(int count, fd_set *read, fd_set *write, fd_set *exception, struct timeval *limit)
+static __attribute__((noinline)) int select_closely(int count, fd_set *read, fd_set *write, fd_set *exception,
+						    struct timeval *limit)
 {
 	tg_libc_bind();
 	if (!tg_select_concerns(count, read, write))
 		return tg_libc.select(count, read, write, exception, limit);
 	return tg_select(&(struct tg_select_call){.count = count, .sets = {read, write, exception}, .limit = limit});
+}
+
+TG_EXPORT int select(int count, fd_set *read, fd_set *write, fd_set *exception, struct timeval *limit)
+{
+	return tg_select_is_plain(count, read, write) ? tg_libc.select(count, read, write, exception, limit)
+						      : select_closely(count, read, write, exception, limit);
 }
 
 TG_EXPORT __typeof__(select) __select __attribute__((alias("select")));

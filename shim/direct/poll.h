@@ -6,6 +6,9 @@
 #ifndef TG_SHIM_DIRECT_POLL_H
 #define TG_SHIM_DIRECT_POLL_H
 
+#include "shim/direct/marks.h"
+#include "shim/libc.h"
+
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -22,7 +25,21 @@ struct tg_poll_call {
 	const sigset_t *mask;
 };
 
-/* True where one of them is a stream: else the C library's function does it, called as the last thing (hooks_socket.c). */
+/*
+ * None of them is a stream, or an epoll with streams: the C library's function does it, called as the last thing, and no
+ * other before it (epoll.h).
+ */
+static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
+{
+	if (!tg_marks_any())
+		return tg_libc_is_bound();
+	for (nfds_t i = 0; i < count; i++)
+		if (tg_mark_is_set(fds[i].fd))
+			return false;
+	return tg_libc_is_bound();
+}
+
+/* Looks closer where they are not plain: true where one is a stream. */
 bool tg_poll_concerns(const struct pollfd *fds, nfds_t count);
 int tg_poll(const struct tg_poll_call *call);
 
@@ -34,6 +51,22 @@ struct tg_select_call {
 	const struct timespec *timeout; /* of pselect; NULL: none */
 	const sigset_t *mask;
 };
+
+/* The same for sets, whose words are looked at as the kernel does (select(2)). */
+static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_set *write)
+{
+	const unsigned long *reads = (const unsigned long *)(const void *)read;
+	const unsigned long *writes = (const unsigned long *)(const void *)write;
+
+	if (!tg_marks_any())
+		return tg_libc_is_bound();
+	for (int base = 0; base < count; base += TG_MARKS_BITS) {
+		const int at = base / TG_MARKS_BITS;
+		if ((((reads == NULL ? 0 : reads[at]) | (writes == NULL ? 0 : writes[at])) & tg_marks_from(base)) != 0)
+			return false;
+	}
+	return tg_libc_is_bound();
+}
 
 bool tg_select_concerns(int count, const fd_set *read, const fd_set *write);
 int tg_select(const struct tg_select_call *call);

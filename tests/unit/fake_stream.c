@@ -2,6 +2,7 @@
 
 #include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
+#include "shim/direct/marks.h"
 #include "shim/direct/readiness.h"
 #include "shim/libc.h"
 #include "shim/process.h"
@@ -58,6 +59,7 @@ static void enter(int fd, struct tg_stream *stream)
 	atomic_store(&pages[page].entry[fd % TG_DESCRIPTORS_PAGE], (uintptr_t)stream);
 	__atomic_store_n(&table[fd], stream, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&table_lock);
+	tg_mark_follow(fd);
 }
 
 void tg_libc_bind_now(void)

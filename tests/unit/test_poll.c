@@ -1,6 +1,7 @@
 /* poll(2), select(2) and the wait of a blocking call, on streams. */
 #include "fake_stream.h"
 #include "shim/direct/clock.h"
+#include "shim/direct/epolls.h"
 #include "shim/direct/poll.h"
 #include "shim/direct/readiness.h"
 
@@ -11,9 +12,11 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -304,6 +307,51 @@ static void test_select_beyond_its_size(void **state)
 	free(set);
 }
 
+static bool is_plain(int fd)
+{
+	struct pollfd one = {.fd = fd};
+	unsigned long set[4096 / TG_MARKS_BITS] = {0};
+	const fd_set *marked = (const fd_set *)(const void *)set;
+
+	set[fd / TG_MARKS_BITS] |= 1UL << (fd % TG_MARKS_BITS);
+	bool plain = tg_poll_is_plain(&one, 1);
+	assert_int_equal(tg_select_is_plain(4096, marked, NULL), plain);
+	assert_int_equal(tg_select_is_plain(4096, NULL, marked), plain);
+	assert_true(tg_select_is_plain(fd, marked, marked) || fd % TG_MARKS_BITS != 0);
+	return plain;
+}
+
+/* Calls that concern no stream are told by one look. */
+static void test_plain(void **state)
+{
+	const int fd = fake.fd;
+	struct pollfd none = {.fd = -1};
+	const void *volatile nowhere = mmap(NULL, 1, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	(void)state;
+
+	int epoll = epoll_create1(EPOLL_CLOEXEC), other = dup(epoll);
+	int high = fake_duplicate(&fake, 3008);
+	assert_non_null(tg_epoll_get(epoll));
+	assert_true(tg_poll_is_plain(&none, 1) && tg_poll_is_plain(NULL, 0) && tg_select_is_plain(FD_SETSIZE, NULL, NULL));
+	assert_true(is_plain(ready) && is_plain(idle) && is_plain(other));
+	assert_false(is_plain(fd) || is_plain(high) || is_plain(epoll));
+	tg_epoll_duplicated(epoll, other);
+	assert_false(is_plain(other));
+	tg_epoll_forget(other);
+	tg_epoll_forget(epoll);
+	assert_true(is_plain(other) && is_plain(epoll));
+	fake_close(fd);
+	assert_true(is_plain(fd));
+	assert_false(is_plain(high));
+	/* With the last stream nobody looks at what the server passes. */
+	fake_close(high);
+	assert_true(tg_poll_is_plain(nowhere, 1));
+	assert_true(tg_select_is_plain(8, nowhere, NULL));
+	munmap((void *)(uintptr_t)nowhere, 1);
+	close(epoll);
+	close(other);
+}
+
 static void test_wait(void **state)
 {
 	(void)state;
@@ -424,6 +472,7 @@ int main(void)
 	    TEST(test_select),
 	    TEST(test_select_of_others),
 	    TEST(test_select_beyond_its_size),
+	    TEST(test_plain),
 	    TEST(test_wait),
 	    TEST(test_wait_of_several),
 	    TEST(test_wait_and_signals),
