@@ -225,7 +225,7 @@ static size_t take_from_server(struct tg_carried *carried)
 static size_t give_client(struct tg_carried *carried, unsigned char *data, size_t size)
 {
 	const struct iovec part = {.iov_base = data, .iov_len = size};
-	const ssize_t done = tg_stream_write(carried->stream, &part, 1);
+	const ssize_t done = tg_stream_write(carried->stream, &part, 1, false);
 
 	if (done >= 0)
 		return (size_t)done;

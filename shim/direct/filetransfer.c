@@ -20,11 +20,21 @@ static ssize_t fail(int error)
 	return -1;
 }
 
+/* A server may ask for more than the file has. */
+static size_t count_there(int file, off64_t at, size_t count)
+{
+	struct stat status;
+
+	if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode))
+		return count;
+	const size_t left = status.st_size > at ? (size_t)(status.st_size - at) : 0;
+	return count < left ? count : left;
+}
+
 /* The position in the file moves by what was written alone, so nothing that was read is lost. */
 ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 {
 	off64_t at = offset != NULL ? *offset : lseek64(in, 0, SEEK_CUR);
-	const size_t room = count < FILE_PIECE ? count : FILE_PIECE;
 	char *piece;
 	size_t done = 0;
 	ssize_t r = 0;
@@ -33,6 +43,8 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		return fail(errno == EBADF ? EBADF : EINVAL);
 	if (tg_transfer_is_one(in) || at < 0)
 		return fail(offset != NULL && at >= 0 ? ESPIPE : EINVAL);
+	count = count_there(in, at, count);
+	const size_t room = count < FILE_PIECE ? count : FILE_PIECE;
 	piece = malloc(room > 0 ? room : 1);
 	if (piece == NULL)
 		return fail(ENOMEM);
@@ -41,7 +53,9 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
 		r = here;
 		if (here > 0)
-			r = stream != NULL ? tg_transfer_write(stream, piece, (size_t)here, 0) : fail(EBADF);
+			r = stream != NULL
+				? tg_transfer_write(stream, piece, (size_t)here, done + (size_t)here < count ? MSG_MORE : 0)
+				: fail(EBADF);
 		if (r <= 0)
 			break;
 		done += (size_t)r;

@@ -48,11 +48,11 @@ struct tg_holder **tg_stream_holder(struct tg_stream *stream);
  * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
  * peer's close_notify; with ECONNRESET where it went without one, was refused, or took too long. `peek`: MSG_PEEK.
  * Before the handshake is finished a write takes at most TG_STREAM_EARLY bytes in all. After the end EPIPE or ECONNRESET;
- * never a signal.
+ * never a signal. `more`: MSG_MORE, the next write follows at once, and the kernel need not send less than a packet before.
  */
 #define TG_STREAM_EARLY 65536
 ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int count, bool peek);
-ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count);
+ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count, bool more);
 
 /*
  * Goes on as far as it can and says what is ready now: POLLIN (bytes, the end or an error can be read), POLLOUT, POLLRDHUP,

@@ -56,6 +56,13 @@ static int bio_read(BIO *bio, char *data, size_t size, size_t *done)
 	return result;
 }
 
+static ssize_t send_now(struct tg_stream *stream, const void *data, size_t size)
+{
+	stream->is_touched = true;
+	stream->is_held_below = stream->more_follows;
+	return tg_socket_send(stream->fd, data, size, stream->more_follows ? MSG_MORE : 0);
+}
+
 static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -68,8 +75,7 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 		return 0;
 	}
 	if (stream->sends_now && tg_bytes_left(&stream->output) == 0) {
-		ssize_t n = tg_socket_send(stream->fd, data, size, 0);
-		stream->is_touched = true;
+		ssize_t n = send_now(stream, data, size);
 		if (n > 0)
 			sent = (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
@@ -127,8 +133,7 @@ bool tg_stream_flush(struct tg_stream *stream)
 
 	while (tg_bytes_left(output) > 0) {
 		size_t left = tg_bytes_left(output);
-		ssize_t n = tg_socket_send(stream->fd, output->data + output->from, left, 0);
-		stream->is_touched = true;
+		ssize_t n = send_now(stream, output->data + output->from, left);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
 			stream->output_error = errno;
 		if (stream->output_error != 0)

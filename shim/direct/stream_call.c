@@ -82,6 +82,7 @@ void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *strea
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
 	stream->is_drained = false;
 	stream->may_have_failed = false;
+	stream->more_follows = false;
 	/* Nobody else looks at the queue of a libssl that is ours alone. */
 	call->errors = o->supported && !o->is_private && o->ERR_peek_error() != 0 ? take_errors(o) : NULL;
 }

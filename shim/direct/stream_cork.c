@@ -2,11 +2,12 @@
  * TCP_CORK: a server that sends a header and then a file says so, and both become one record and one send(2).
  *
  * Plaintext waits, never more than a record holds of it, until the cork is pulled, or anything else is done with the
- * stream. The kernel would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for
- * any descriptor.
+ * stream. So does what the kernel was told to hold back of a packet, because more was to follow (MSG_MORE). The kernel
+ * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for any descriptor.
  */
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
+#include "shim/direct/stream_socket.h"
 
 #include <stdatomic.h>
 #include <unistd.h>
@@ -67,7 +68,19 @@ void tg_stream_let_go(struct tg_stream *stream)
 	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->early) > 0) {
 		tg_stream_held_forget(stream);
 		tg_stream_release_early(stream);
+	} else if (stream->is_held_below) {
+		tg_stream_held_forget(stream);
+		stream->is_held_below = false;
+		tg_socket_push(stream->fd);
 	}
+}
+
+void tg_stream_held_follow(struct tg_stream *stream)
+{
+	if (stream->is_held_below)
+		list(stream);
+	else if (stream->held_link != NULL && tg_bytes_left(&stream->early) == 0)
+		tg_stream_held_forget(stream);
 }
 
 /* Who is busy with one at this moment lets go of it by that, or pulls the cork soon. */

@@ -45,6 +45,8 @@ struct tg_stream {
 	bool fin_sent;              /* SHUT_WR on the socket */
 	bool may_have_failed;       /* in this call: libssl may have left errors in its queue */
 	bool sends_now;             /* the record that libssl makes is the last of the call: it need not be collected */
+	bool more_follows;          /* in this call: behind what is sent now */
+	bool is_held_below;         /* the kernel was told so, and may hold back a part of a packet */
 	bool is_touched;            /* something was read from the socket or written to it */
 	bool is_opening;            /* in the list of unfinished handshakes */
 	_Atomic bool is_pushed_out; /* there were too many of them */
@@ -123,7 +125,8 @@ void tg_stream_release_early(struct tg_stream *stream);
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count);
 void tg_stream_let_go(struct tg_stream *stream); /* writes what is held back */
 void tg_stream_held_forget(struct tg_stream *stream);
-void tg_stream_held_lock(void); /* around fork */
+void tg_stream_held_follow(struct tg_stream *stream); /* something was written */
+void tg_stream_held_lock(void);                       /* around fork */
 void tg_stream_held_unlock(void);
 
 /* stream_buffers.c: data was read or written; the SSL is about to be freed; around fork. */

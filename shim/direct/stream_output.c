@@ -66,16 +66,23 @@ static const void *next_piece(struct place *place, size_t size, unsigned char *p
 	return piece;
 }
 
-/* All that is there, as long as the socket takes what was encrypted before. */
+/*
+ * All that is there, as long as the socket takes what was encrypted before. But for the end of it the kernel is told that
+ * more follows: of several parts of packets it would hold back the last one until the client has acknowledged the first one
+ * (RFC 1122 section 4.2.3.4), which it delays.
+ */
 static size_t write_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
+	const bool more = stream->more_follows;
 	struct place place = {.vector = vector, .count = count};
 	unsigned char *piece = NULL;
 	size_t done = 0;
 
 	step(&place, 0);
+	stream->more_follows = true;
 	while (done < wanted && tg_stream_flush(stream)) {
 		size_t batch = MIN(wanted - done, BATCH);
+		stream->more_follows = more || done + batch < wanted;
 		if (batch > RECORD && !tg_bytes_reserve(&stream->output, batch + BATCH / RECORD * RECORD_EXTRA))
 			break;
 		for (size_t in = 0; in < batch;) {
@@ -93,6 +100,7 @@ static size_t write_open(struct tg_stream *stream, const struct iovec *vector, i
 			done += size;
 		}
 	}
+	stream->more_follows = more;
 	if (piece != NULL)
 		explicit_bzero(piece, MIN(wanted, RECORD));
 	free(piece);
@@ -159,7 +167,7 @@ static ssize_t write_plain(struct tg_stream *stream, const struct iovec *vector,
 		return -1;
 	}
 	stream->is_touched = true;
-	return tg_socket_send_vector(stream->fd, &message);
+	return tg_socket_send_vector(stream->fd, &message, stream->more_follows ? MSG_MORE : 0);
 }
 
 static int close_write(struct tg_stream *stream)
@@ -233,13 +241,15 @@ static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector
 	return -1;
 }
 
-ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count)
+ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count, bool more)
 {
 	struct tg_stream_call call;
 	int error = 0;
 
 	tg_stream_enter(&call, stream);
+	stream->more_follows = more || stream->is_corked;
 	ssize_t result = write_locked(stream, vector, count, &error);
+	tg_stream_held_follow(stream);
 	tg_stream_leave(&call, error);
 	return result;
 }

@@ -7,6 +7,8 @@
 
 #include "shim/libc.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -30,10 +32,17 @@ static inline ssize_t tg_socket_receive_vector(int fd, struct msghdr *message, i
 	return tg_libc.syscall(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
 }
 
-static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message)
+static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message, int flags)
 {
 	tg_libc_bind();
-	return tg_libc.syscall(SYS_sendmsg, fd, message, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return tg_libc.syscall(SYS_sendmsg, fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* What MSG_MORE held back goes now: the end of a cork pushes, also of one that never was (tcp(7)). */
+static inline void tg_socket_push(int fd)
+{
+	tg_libc_bind();
+	tg_libc.syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_CORK, &(const int){0}, sizeof(int));
 }
 
 static inline int tg_socket_shutdown(int fd, int how)

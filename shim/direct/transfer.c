@@ -113,7 +113,9 @@ static int rest_of(const struct iovec *vector, size_t count, size_t done, struct
 	return pieces;
 }
 
-static ssize_t step(const struct transfer *transfer, bool writes, const struct iovec *vector, int count)
+enum way { READ, WRITE, WRITE_MORE };
+
+static ssize_t step(const struct transfer *transfer, enum way way, const struct iovec *vector, int count)
 {
 	ssize_t r;
 
@@ -124,8 +126,8 @@ static ssize_t step(const struct transfer *transfer, bool writes, const struct i
 	if (!tg_descriptors_own(transfer->stream))
 		return -1;
 	inside = true;
-	r = writes ? tg_stream_write(transfer->stream, vector, count)
-		   : tg_stream_read(transfer->stream, vector, count, (transfer->flags & MSG_PEEK) != 0);
+	r = way != READ ? tg_stream_write(transfer->stream, vector, count, way == WRITE_MORE)
+			: tg_stream_read(transfer->stream, vector, count, (transfer->flags & MSG_PEEK) != 0);
 	inside = false;
 	return r;
 }
@@ -134,7 +136,7 @@ static ssize_t step(const struct transfer *transfer, bool writes, const struct i
 static ssize_t receive_there(struct transfer *transfer, const struct iovec *vector, int count)
 {
 	for (;;) {
-		ssize_t r = step(transfer, false, vector, count);
+		ssize_t r = step(transfer, READ, vector, count);
 		if (r >= 0 || errno != EAGAIN || inside || !may_block(transfer))
 			return r;
 		if (wait_for(transfer, POLLIN) != 0)
@@ -161,7 +163,7 @@ static ssize_t receive_some(struct transfer *transfer, const struct iovec *vecto
 		return receive_there(transfer, vector, count);
 	while (!tg_readiness_take_turn(transfer->stream)) {
 		if (!may_block(transfer))
-			return step(transfer, false, vector, count);
+			return step(transfer, READ, vector, count);
 		if (wait_behind(transfer) != 0)
 			return -1;
 	}
@@ -181,7 +183,7 @@ static ssize_t throw_away(struct transfer *transfer, size_t size)
 	while (done < size) {
 		size_t here = size - done < sizeof(bin) ? size - done : sizeof(bin);
 		struct iovec piece = {.iov_base = &bin[0], .iov_len = here};
-		ssize_t r = done == 0 ? receive_some(transfer, &piece, 1) : step(transfer, false, &piece, 1);
+		ssize_t r = done == 0 ? receive_some(transfer, &piece, 1) : step(transfer, READ, &piece, 1);
 		if (r <= 0)
 			return done > 0 ? (ssize_t)done : r;
 		done += (size_t)r;
@@ -201,7 +203,7 @@ static ssize_t receive_all(struct transfer *transfer, const struct iovec *vector
 		struct iovec rest[PIECES];
 		const int pieces = rest_of(vector, count, done, rest);
 		const size_t wanted = size_of(rest, (size_t)pieces);
-		ssize_t r = done > 0 && !whole ? step(transfer, false, rest, pieces) : receive_some(transfer, rest, pieces);
+		ssize_t r = done > 0 && !whole ? step(transfer, READ, rest, pieces) : receive_some(transfer, rest, pieces);
 		if (r <= 0)
 			return done > 0 ? (ssize_t)done : r;
 		done += (size_t)r;
@@ -257,7 +259,9 @@ static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, s
 
 	while (done < size) {
 		struct iovec rest[PIECES];
-		ssize_t r = step(transfer, true, rest, rest_of(vector, count, done, rest));
+		const int pieces = rest_of(vector, count, done, rest);
+		const bool more = (transfer->flags & MSG_MORE) != 0 || done + size_of(rest, (size_t)pieces) < size;
+		ssize_t r = step(transfer, more ? WRITE_MORE : WRITE, rest, pieces);
 		if (r > 0) {
 			done += (size_t)r;
 			continue;

@@ -59,7 +59,7 @@ ssize_t stream_peek(struct both *both, void *data, size_t size)
 
 ssize_t stream_write(struct both *both, const void *data, size_t size)
 {
-	return tg_stream_write(both->stream, &(struct iovec){(void *)(uintptr_t)data, size}, 1);
+	return tg_stream_write(both->stream, &(struct iovec){(void *)(uintptr_t)data, size}, 1, false);
 }
 
 void expect_failure(struct both *both, int error)

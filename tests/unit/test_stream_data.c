@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
@@ -174,7 +173,7 @@ static void bulk(int version)
 	while (up_seen < BULK || down_seen < BULK) {
 		size_t size = least(down % 39989 + 1, BULK - down);
 		const struct iovec vector[] = {{pattern + down, size / 3}, {pattern + down + size / 3, size - size / 3}};
-		ssize_t n = tg_stream_write(both.stream, vector, 2);
+		ssize_t n = tg_stream_write(both.stream, vector, 2, false);
 		if (n < 0) {
 			assert_int_equal(errno, EAGAIN);
 			assert_int_equal(tg_stream_wants(both.stream, 0) & POLLOUT, POLLOUT);
@@ -261,7 +260,7 @@ static void pieces_are_gathered(void **state)
 	open_ready(&both, TLS1_3_VERSION, 0);
 	/* The tickets come first. */
 	SSL_read(both.client, wire, sizeof(wire));
-	assert_int_equal(tg_stream_write(both.stream, vector, 20), 190);
+	assert_int_equal(tg_stream_write(both.stream, vector, 20, false), 190);
 	await_bytes(both.sockets.client);
 	size_t size = raw_read(&both, wire, sizeof(wire));
 	assert_int_equal(size, 5 + ((size_t)wire[3] << 8 | wire[4]));
@@ -453,96 +452,6 @@ static void wants(void **state)
 	both_close(&both);
 }
 
-/* A header and a file are one record, once the cork is pulled; nothing is lost, doubled or late. */
-static void cork(void **state)
-{
-	struct both both;
-	unsigned char wire[40000];
-	static char much[20000];
-	char data[100];
-	size_t got = 0;
-	(void)state;
-
-	memset(much, 'm', sizeof(much));
-	open_ready(&both, TLS1_3_VERSION, 0);
-	SSL_read(both.client, data, sizeof(data));
-	assert_true(tg_stream_cork(both.stream, true));
-	assert_true(tg_stream_is_corked(both.stream));
-	assert_int_equal(stream_write(&both, "head", 4), 4);
-	assert_int_equal(stream_write(&both, "body", 4), 4);
-	assert_int_equal(tg_stream_state(both.stream), 0);
-	assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
-	assert_true(tg_stream_cork(both.stream, false));
-	await_bytes(both.sockets.client);
-	assert_int_equal(recv(both.sockets.client, wire, sizeof(wire), MSG_PEEK), 5 + 8 + 1 + 16);
-	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 8);
-	assert_memory_equal(data, "headbody", 8);
-
-	/* More than a record does not wait. */
-	tg_stream_cork(both.stream, true);
-	assert_int_equal(stream_write(&both, "head", 4), 4);
-	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
-	while (got < 4 + sizeof(much)) {
-		int n = SSL_read(both.client, wire, sizeof(wire));
-		for (int i = 0; i < n; i++)
-			assert_int_equal(wire[i], got + (size_t)i < 4 ? "head"[got + (size_t)i] : 'm');
-		got += n > 0 ? (size_t)n : 0;
-	}
-
-	/* Still corked: whatever else is done lets go. */
-	for (int way = 0; way < 4; way++) {
-		assert_int_equal(stream_write(&both, "x", 1), 1);
-		assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
-		assert_int_equal(tg_stream_wants(both.stream, 0), POLLOUT);
-		if (way == 0)
-			assert_int_equal(stream_read(&both, data, sizeof(data)), -1);
-		else if (way == 1)
-			tg_stream_poll(both.stream);
-		else if (way == 2)
-			tg_stream_before_wait();
-		else
-			tg_stream_shutdown(both.stream, SHUT_WR);
-		await_bytes(both.sockets.client);
-		assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
-		assert_int_equal(tg_stream_held_count, 0);
-	}
-	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 0);
-	both_close(&both);
-
-	/* Freed with something behind the cork. */
-	open_ready(&both, TLS1_2_VERSION, 0);
-	tg_stream_cork(both.stream, true);
-	assert_int_equal(stream_write(&both, "x", 1), 1);
-	both_close(&both);
-	tg_stream_before_wait();
-	assert_int_equal(tg_stream_held_count, 0);
-}
-
-/* What a process holds back is not its child's to write. */
-static void cork_and_fork(void **state)
-{
-	struct both both;
-	char data[100];
-	int status = -1;
-	(void)state;
-
-	open_ready(&both, TLS1_3_VERSION, 0);
-	SSL_read(both.client, data, sizeof(data));
-	tg_stream_cork(both.stream, true);
-	assert_int_equal(stream_write(&both, "x", 1), 1);
-	pid_t child = fork();
-	if (child == 0) {
-		tg_stream_before_wait();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
-	tg_stream_before_wait();
-	await_bytes(both.sockets.client);
-	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
-	both_close(&both);
-}
-
 static int set_up(void **state)
 {
 	(void)state;
@@ -569,8 +478,6 @@ int main(void)
 	    cmocka_unit_test(finish_before_the_verdict),
 	    cmocka_unit_test(write_to_a_dead_peer),
 	    cmocka_unit_test(wants),
-	    cmocka_unit_test(cork),
-	    cmocka_unit_test(cork_and_fork),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
 }

@@ -1,0 +1,247 @@
+/* In which records and packets a stream's bytes leave, and when: TCP_CORK and MSG_MORE of tcp(7) and send(2). */
+#include "streams.h"
+
+#include "shim/libc.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void open_ready(struct both *both, int version, int buffer)
+{
+	both_open(both, CLIENT_GOOD, version, buffer);
+	assert_true(shake_hands(both));
+}
+
+/* A header and a file are one record, once the cork is pulled; nothing is lost, doubled or late. */
+static void cork(void **state)
+{
+	struct both both;
+	unsigned char wire[40000];
+	static char much[20000];
+	char data[100];
+	size_t got = 0;
+	(void)state;
+
+	memset(much, 'm', sizeof(much));
+	open_ready(&both, TLS1_3_VERSION, 0);
+	SSL_read(both.client, data, sizeof(data));
+	assert_true(tg_stream_cork(both.stream, true));
+	assert_true(tg_stream_is_corked(both.stream));
+	assert_int_equal(stream_write(&both, "head", 4), 4);
+	assert_int_equal(stream_write(&both, "body", 4), 4);
+	assert_int_equal(tg_stream_state(both.stream), 0);
+	assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
+	assert_true(tg_stream_cork(both.stream, false));
+	await_bytes(both.sockets.client);
+	assert_int_equal(recv(both.sockets.client, wire, sizeof(wire), MSG_PEEK), 5 + 8 + 1 + 16);
+	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 8);
+	assert_memory_equal(data, "headbody", 8);
+
+	/* More than a record is not held back here; the kernel sends it when the process waits. */
+	tg_stream_cork(both.stream, true);
+	assert_int_equal(stream_write(&both, "head", 4), 4);
+	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
+	tg_stream_before_wait();
+	while (got < 4 + sizeof(much)) {
+		int n = SSL_read(both.client, wire, sizeof(wire));
+		for (int i = 0; i < n; i++)
+			assert_int_equal(wire[i], got + (size_t)i < 4 ? "head"[got + (size_t)i] : 'm');
+		got += n > 0 ? (size_t)n : 0;
+	}
+
+	/* Still corked: whatever else is done lets go. */
+	for (int way = 0; way < 4; way++) {
+		assert_int_equal(stream_write(&both, "x", 1), 1);
+		assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
+		assert_int_equal(tg_stream_wants(both.stream, 0), POLLOUT);
+		if (way == 0)
+			assert_int_equal(stream_read(&both, data, sizeof(data)), -1);
+		else if (way == 1)
+			tg_stream_poll(both.stream);
+		else if (way == 2)
+			tg_stream_before_wait();
+		else
+			tg_stream_shutdown(both.stream, SHUT_WR);
+		await_bytes(both.sockets.client);
+		assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
+		assert_int_equal(tg_stream_held_count, 0);
+	}
+	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 0);
+	both_close(&both);
+
+	/* Freed with something behind the cork. */
+	open_ready(&both, TLS1_2_VERSION, 0);
+	tg_stream_cork(both.stream, true);
+	assert_int_equal(stream_write(&both, "x", 1), 1);
+	both_close(&both);
+	tg_stream_before_wait();
+	assert_int_equal(tg_stream_held_count, 0);
+}
+
+/* What a process holds back is not its child's to write. */
+static void cork_and_fork(void **state)
+{
+	struct both both;
+	char data[100];
+	int status = -1;
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 0);
+	SSL_read(both.client, data, sizeof(data));
+	tg_stream_cork(both.stream, true);
+	assert_int_equal(stream_write(&both, "x", 1), 1);
+	pid_t child = fork();
+	if (child == 0) {
+		tg_stream_before_wait();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
+	tg_stream_before_wait();
+	await_bytes(both.sockets.client);
+	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
+	both_close(&both);
+}
+
+static struct tcp_info info_of(const struct both *both)
+{
+	struct tcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	assert_int_equal(getsockopt(both->sockets.server, IPPROTO_TCP, TCP_INFO, &info, &size), 0);
+	return info;
+}
+
+static unsigned packets_sent(const struct both *both)
+{
+	return info_of(both).tcpi_data_segs_out;
+}
+
+static ssize_t write_and_more(struct both *both, const char *data, size_t size)
+{
+	return tg_stream_write(both->stream, &(struct iovec){(void *)(uintptr_t)data, size}, 1, true);
+}
+
+/* A part of a packet waits for what was said to follow, and leaves with it, or when the process waits. */
+static void more(void **state)
+{
+	const int on = 1;
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 0);
+	assert_int_equal(setsockopt(both.sockets.server, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+	SSL_read(both.client, data, sizeof(data));
+	unsigned before = packets_sent(&both);
+	assert_int_equal(write_and_more(&both, "ab", 2), 2);
+	assert_int_equal(write_and_more(&both, "c", 1), 1);
+	assert_int_equal(packets_sent(&both), before);
+	assert_int_equal(stream_write(&both, "d", 1), 1);
+	assert_int_equal(packets_sent(&both), before + 1);
+	assert_int_equal(tg_stream_held_count, 0);
+	for (int i = 0; i < 4; i++) {
+		await_bytes(both.sockets.client);
+		assert_int_equal(SSL_read(both.client, data + i, 1), 1);
+	}
+	assert_memory_equal(data, "abcd", 4);
+
+	assert_int_equal(write_and_more(&both, "e", 1), 1);
+	assert_int_equal(packets_sent(&both), before + 1);
+	tg_stream_before_wait();
+	assert_int_equal(packets_sent(&both), before + 2);
+	assert_int_equal(tg_stream_held_count, 0);
+	both_close(&both);
+}
+
+/* Behind a cork the end of what is more than a record waits, too, and the cork's end sends it. */
+static void cork_and_much(void **state)
+{
+	static char much[20000];
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_2_VERSION, 0);
+	SSL_read(both.client, data, sizeof(data));
+	unsigned before = packets_sent(&both);
+	tg_stream_cork(both.stream, true);
+	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
+	assert_int_equal(packets_sent(&both), before); /* loopback's are longer */
+	tg_stream_cork(both.stream, false);
+	assert_int_equal(packets_sent(&both), before + 1);
+	both_close(&both);
+}
+
+static unsigned sends, sends_with_more;
+static bool last_had_more;
+
+/* In the place of syscall(2): what is sent how. */
+static long note_sends(long number, ...)
+{
+	va_list list;
+	long arguments[6];
+
+	va_start(list, number);
+	for (size_t i = 0; i < 6; i++)
+		arguments[i] = va_arg(list, long);
+	va_end(list);
+	if (number == SYS_sendto) {
+		last_had_more = (arguments[3] & MSG_MORE) != 0;
+		sends++;
+		sends_with_more += last_had_more;
+	}
+	return syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+}
+
+/*
+ * Of one write only the last packet may be a short one: of two the second would wait until the client acknowledges the
+ * first, which it delays by 40 ms and more.
+ */
+static void one_short_packet(void **state)
+{
+	static char much[150000];
+	__typeof__(syscall) *const real = tg_libc.syscall;
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 400000);
+	SSL_read(both.client, data, sizeof(data));
+	tg_libc.syscall = note_sends;
+	ssize_t n = stream_write(&both, much, sizeof(much));
+	tg_libc.syscall = real;
+	assert_int_equal(n, sizeof(much));
+	assert_true(sends > 1);
+	assert_int_equal(sends_with_more, sends - 1);
+	assert_false(last_had_more);
+	both_close(&both);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return streams_set_up(LISTENER);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(cork),          cmocka_unit_test(cork_and_fork),    cmocka_unit_test(more),
+	    cmocka_unit_test(cork_and_much), cmocka_unit_test(one_short_packet),
+	};
+	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
+}
