@@ -20,7 +20,7 @@ static ssize_t fail(int error)
 	return -1;
 }
 
-/* A server may ask for more than the file has. */
+/* A server may ask for more than the file has: what follows the last piece is said of what is there. */
 static size_t count_there(int file, off64_t at, size_t count)
 {
 	struct stat status;
@@ -43,7 +43,8 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		return fail(errno == EBADF ? EBADF : EINVAL);
 	if (tg_transfer_is_one(in) || at < 0)
 		return fail(offset != NULL && at >= 0 ? ESPIPE : EINVAL);
-	count = count_there(in, at, count);
+	if (count > FILE_PIECE)
+		count = count_there(in, at, count);
 	const size_t room = count < FILE_PIECE ? count : FILE_PIECE;
 	piece = malloc(room > 0 ? room : 1);
 	if (piece == NULL)

@@ -5,12 +5,12 @@
  * stream. So does what the kernel was told to hold back of a packet, because more was to follow (MSG_MORE). The kernel
  * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for any descriptor.
  */
+#include "shim/direct/claims.h"
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
 
 #include <stdatomic.h>
-#include <unistd.h>
 
 _Atomic unsigned tg_stream_held_count;
 
@@ -18,13 +18,13 @@ _Atomic unsigned tg_stream_held_count;
 static struct {
 	pthread_mutex_t lock; /* taken after a stream's own */
 	struct tg_stream *first;
-	pid_t pid; /* of the process that holds it back: after a fork it is not the child's to write */
+	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void list(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&held.lock);
-	held.pid = getpid();
+	held.process = tg_claims_process();
 	if (stream->held_link == NULL) {
 		stream->held_next = held.first;
 		stream->held_link = &held.first;
@@ -90,7 +90,7 @@ void tg_stream_let_go_all(void)
 
 	do {
 		pthread_mutex_lock(&held.lock);
-		for (stream = held.pid == getpid() ? held.first : NULL;
+		for (stream = held.process == tg_claims_process() ? held.first : NULL;
 		     stream != NULL && pthread_mutex_trylock(&stream->lock) != 0;)
 			stream = stream->held_next;
 		pthread_mutex_unlock(&held.lock);

@@ -1,6 +1,7 @@
 /* In which records and packets a stream's bytes leave, and when: TCP_CORK and MSG_MORE of tcp(7) and send(2). */
 #include "streams.h"
 
+#include "shim/direct/claims.h"
 #include "shim/libc.h"
 
 #include <setjmp.h>
@@ -234,7 +235,7 @@ static void one_short_packet(void **state)
 static int set_up(void **state)
 {
 	(void)state;
-	return streams_set_up(LISTENER);
+	return tg_claims_start() ? streams_set_up(LISTENER) : -1;
 }
 
 int main(void)
