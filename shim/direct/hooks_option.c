@@ -132,7 +132,7 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);
-	if (corks(fd, level, option, value, size))
+	if (corks(fd, level, option, value, size) || (tg_relayed_any() && tg_relayed_keep(fd, level, option, value, size)))
 		return 0;
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))

@@ -18,7 +18,31 @@
 
 #define PATIENCE_MS 2000 /* for a relay that is being started again, or that everybody asks at once */
 
+#define NUMBERS (1 << 20)
+#define WORD_BITS ((int)(CHAR_BIT * sizeof(unsigned long)))
+
 atomic_bool tg_relayed_seen;
+
+/* Numbers that were a guest's end when they were last looked at. What they are now the kernel says. */
+static _Atomic unsigned long ends[NUMBERS / (CHAR_BIT * sizeof(unsigned long))];
+
+static void note(int fd, bool is_end)
+{
+	const unsigned long bit = 1UL << (fd % WORD_BITS);
+
+	if (fd >= NUMBERS)
+		return;
+	if (is_end)
+		atomic_fetch_or_explicit(&ends[fd / WORD_BITS], bit, memory_order_relaxed);
+	else
+		atomic_fetch_and_explicit(&ends[fd / WORD_BITS], ~bit, memory_order_relaxed);
+}
+
+static bool was_end(int fd)
+{
+	return fd >= 0 && fd < NUMBERS &&
+	       (atomic_load_explicit(&ends[fd / WORD_BITS], memory_order_relaxed) >> (fd % WORD_BITS) & 1) != 0;
+}
 
 /*
  * System calls without the C library's wrappers: those are hooks of ours, or cancellation points, which would leave
@@ -58,6 +82,7 @@ bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENG
 		 cookie_of(fd, &cookie) && cookie == end.cookie;
 	if (is_one) {
 		*ret = end;
+		note(fd, true);
 		atomic_store_explicit(&tg_relayed_seen, true, memory_order_relaxed);
 	}
 	errno = saved_errno;
@@ -315,6 +340,25 @@ static int place_of(int level, int option)
 	if (level != IPPROTO_TCP)
 		return 0;
 	return option == TCP_NODELAY ? SO_BROADCAST : option == TCP_CORK ? SO_DONTROUTE : 0;
+}
+
+bool tg_relayed_keep(int fd, int level, int option, const void *value, socklen_t size)
+{
+	const int place = place_of(level, option);
+	const int saved_errno = errno;
+	char tree[TG_TREE_LENGTH + 1];
+	struct tg_relay_end end;
+	struct sockaddr_un name;
+	socklen_t name_size;
+	bool kept;
+
+	if (place == 0 || !was_end(fd))
+		return false;
+	kept = name_of(fd, &name, &name_size) && tg_relay_name_read(&name, name_size, NULL, NULL, &end, tree);
+	note(fd, kept);
+	kept = kept && tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, place, value, size) == 0;
+	errno = saved_errno;
+	return kept;
 }
 
 void tg_relayed_inherit(int real, int end)

@@ -46,6 +46,12 @@ static inline bool tg_relayed_discards(int fd, int flags)
 /* True where an option is the relay's to answer, and not one of waiting and reading in this process. */
 bool tg_relayed_is_remote(int level, int option);
 
+/*
+ * Sets an option that is kept with the guest's end, in two system calls, since servers set one twice for each answer.
+ * False: not such an option, or `fd` is not known for a guest's end, or the kernel refuses the value: tg_relayed_set says.
+ */
+bool tg_relayed_keep(int fd, int level, int option, const void *value, socklen_t size);
+
 /* `end` begins with what `real` has from its listener, of the options that are kept with the guest's end. */
 void tg_relayed_inherit(int real, int end);
 
