@@ -27,13 +27,18 @@ function ratio(cell, above, below, column,    list, count, round) {
 }
 
 # Why `subject` is not faster than it is, as far as can be seen from outside.
-function reason(cell, subject, other,    busy, own, cpu) {
+function reason(cell, subject, other,    busy, others, own, cpu) {
     own = middle(cell, subject, "load")
     busy = middle(cell, subject, "busy")
+    others = middle(cell, other, "busy")
     cpu = sprintf("%.2f CPU s per million requests against %.2f", middle(cell, subject, "cpu"), middle(cell, other, "cpu"))
     if (middle(cell, subject, "rate") == 0) return "it was not measured"
     if (own > 0.93) return sprintf("the load generator is the limit, busy %.2f; %s", own, cpu)
     if (busy < 0.9) return sprintf("its processes wait, busy %.2f; %s", busy, cpu)
+    # A server of one thread has no use for what is left of the other processor; a proxy before it has.
+    if (busy > 0.95 && busy < 1.05 && others > busy + 0.03)
+        return sprintf("its one thread fills a processor, the other side uses %.2f; of the same processor time %.2f times the requests; %s",
+            others, ratio(cell, other, subject, "cpu"), cpu)
     return cpu
 }
 
