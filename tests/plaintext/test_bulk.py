@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import statistics
 import threading
 import time
 
@@ -18,7 +19,8 @@ LONG = bool(os.environ.get("TLSGRAFT_LONG"))
 EACH_WAY = (4 << 30) if LONG else (64 << 20)
 IDLE = 10_000 if LONG else 500
 SLOW = 5_000 if LONG else 200
-SECONDS = 10 if LONG else 2
+SECONDS = 3 if LONG else 2
+ROUNDS = 3 if LONG else 1  # of which the median counts: on few processors one differs from the next by a tenth
 IDLE_KIB = 32  # of memory in the server, for one connection that does nothing
 EVENT_DRIVEN = (bulk.Redis, bulk.Memcached, bulk.Nginx)
 
@@ -172,10 +174,13 @@ class SlowClients(Governed):
         self.no_leak(server, before)
 
     def rate(self, server):
-        found = Rate(server.port, self.good, 20, SECONDS, *server.conversation)
-        self.assertEqual(found.failed, 0)
-        self.assertGreater(found.answers, 0)
-        return found.answers
+        answers = []
+        for _ in range(ROUNDS):
+            found = Rate(server.port, self.good, 20, SECONDS, *server.conversation)
+            self.assertEqual(found.failed, 0)
+            self.assertGreater(found.answers, 0)
+            answers.append(found.answers)
+        return statistics.median(answers)
 
     def test_redis(self):
         self.slow(bulk.Redis)
