@@ -44,13 +44,26 @@ unsigned tg_asked_said(unsigned ready, unsigned events)
 	return ready & (events | POLLERR | POLLHUP);
 }
 
+/*
+ * Level-triggered input after the handshake: the kernel need tell of each arrival only once, since what the socket may
+ * still hold is known here (TG_STREAM_UNREAD) and reported from the epoll's list. Else it would look at each socket that it
+ * told of once more before the next wait, and find nothing. Processes that share an epoll may hear of each other's
+ * connections, and must go on hearing.
+ */
+static bool is_told_once(const struct tg_stream *stream, uint32_t asked)
+{
+	return (asked & ~(uint32_t)(EPOLLRDHUP | EPOLLWAKEUP)) == EPOLLIN &&
+	       (tg_stream_state(stream) & (TG_STREAM_OPENING | TG_STREAM_PLAIN)) == 0 && !tg_registrations_have_forked();
+}
+
 uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_stream *stream)
 {
 	uint32_t flags = registration->events & (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP);
 
 	if ((flags & EPOLLET) != 0)
 		return flags | EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-	return flags | tg_asked_wants(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
+	flags |= tg_asked_wants(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
+	return is_told_once(stream, flags) ? flags | EPOLLRDHUP | EPOLLET : flags;
 }
 
 static void ask_again(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
@@ -71,7 +84,7 @@ static void ask_again(struct tg_epoll *epoll, struct tg_registration *registrati
 /* It can be reported, as far as the hint says. */
 static bool has_news(const struct tg_registration *registration, unsigned state)
 {
-	return registration->closer || ((registration->events & EPOLLET) == 0 && (state & TG_STREAM_INPUT) != 0 &&
+	return registration->closer || ((registration->events & EPOLLET) == 0 && (state & TG_ASKED_INPUT) != 0 &&
 					(registration->events & IN_BITS) != 0);
 }
 

@@ -13,6 +13,9 @@
 
 #include <poll.h>
 
+/* Of a stream's state: something may be readable that the kernel need not tell of. */
+#define TG_ASKED_INPUT ((unsigned)TG_STREAM_INPUT | (unsigned)TG_STREAM_UNREAD)
+
 /* POLLIN and POLLOUT of the socket, for a server that waits for `events`, which are poll(2)'s or epoll's (the same bits).
  */
 unsigned tg_asked_wants(struct tg_stream *stream, unsigned events);

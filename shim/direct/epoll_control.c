@@ -25,7 +25,7 @@ static void look_for(struct tg_watch *watch)
 	     registration = registration->of_stream) {
 		look |= TG_STREAM_OUTPUT;
 		if ((registration->events & EPOLLET) == 0)
-			look |= TG_STREAM_INPUT;
+			look |= TG_ASKED_INPUT;
 		if (registration->opening)
 			look |= TG_STREAM_OPENING;
 		const struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);

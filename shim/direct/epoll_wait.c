@@ -140,6 +140,8 @@ static bool tell(uint32_t round, struct epoll_event *event)
 
 	if (stream == NULL)
 		return false;
+	if ((event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+		tg_stream_hear_end(stream);
 	unsigned ready = look(stream, event->events);
 	bool opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;
 	int64_t deadline = opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
@@ -180,7 +182,7 @@ static bool is_still_ready(const struct tg_registration *registration)
 	return !registration->disabled &&
 	       (registration->closer ||
 		((registration->events & EPOLLET) == 0 && (registration->events & (EPOLLIN | EPOLLRDNORM)) != 0 &&
-		 (tg_stream_state(registration->stream) & TG_STREAM_INPUT) != 0));
+		 (tg_stream_state(registration->stream) & TG_ASKED_INPUT) != 0));
 }
 
 /* In the lock. Is there something in the list to report? */

@@ -101,6 +101,11 @@ unsigned tg_stream_state(const struct tg_stream *stream)
 	return atomic_load_explicit(&stream->state, memory_order_acquire);
 }
 
+void tg_stream_hear_end(struct tg_stream *stream)
+{
+	atomic_store_explicit(&stream->heard_end, true, memory_order_relaxed);
+}
+
 bool tg_stream_is_untouched(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);

@@ -73,8 +73,14 @@ enum {
 	TG_STREAM_OUTPUT = 4,  /* ciphertext or early bytes wait for the socket or the handshake */
 	TG_STREAM_ENDED = 8,   /* by the peer, an error or a refusal */
 	TG_STREAM_PLAIN = 16,  /* a plaintext client that accept_plaintext let in: bytes go through as they are */
+	TG_STREAM_UNREAD =
+	    32, /* after the handshake: the socket was not found empty when it was last read, or its end came */
 };
 unsigned tg_stream_state(const struct tg_stream *stream);
+
+/* The kernel said that the socket's end came (EPOLLRDHUP), which a read that brought less than it asked for does not tell.
+ */
+void tg_stream_hear_end(struct tg_stream *stream);
 
 /* FIONREAD: plaintext bytes that can be read at once. */
 size_t tg_stream_readable(struct tg_stream *stream);

@@ -26,15 +26,15 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 	if (stream->is_drained || stream->is_at_end)
 		return 0;
 	ssize_t got = tg_socket_receive(stream->fd, data, size, 0);
-	stream->was_drained = got > 0 && (size_t)got < size;
 	if (got > 0) {
 		stream->is_touched = true;
-		stream->is_drained = (size_t)got < size;
+		stream->is_drained = stream->was_drained = (size_t)got < size;
 		*done = (size_t)got;
 		return 1;
 	}
 	const bool is_empty = got == 0 ? stream->read_shut /* shutdown(2) says so, not the peer */
 				       : errno == EAGAIN || errno == EINTR;
+	stream->was_drained = is_empty;
 	if (is_empty)
 		stream->is_drained = true;
 	else if (got == 0)

@@ -27,7 +27,8 @@ struct tg_stream {
 	_Atomic unsigned state;
 	int fd, numbers;
 	int greeted; /* bytes of the handshake */
-	bool failed, halved, at_end;
+	bool failed, halved, at_end, was_drained;
+	_Atomic bool heard_end;
 	char plain[256];
 	size_t plain_size, output;
 	_Atomic int64_t deadline;
@@ -60,6 +61,11 @@ static void enter(int fd, struct tg_stream *stream)
 	__atomic_store_n(&table[fd], stream, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&table_lock);
 	tg_mark_follow(fd);
+}
+
+void tg_stream_hear_end(struct tg_stream *stream)
+{
+	stream->heard_end = true;
 }
 
 void tg_libc_bind_now(void)
@@ -134,13 +140,15 @@ static void flush(struct tg_stream *stream)
 static void go_on(struct tg_stream *stream)
 {
 	char bytes[64];
-	ssize_t got = 0;
 
-	while (!stream->failed && !stream->at_end && (got = recv(stream->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0)
+	if (!stream->failed && !stream->at_end) {
+		/* As a real one, which does not ask once more after a short read, and so does not see the end behind it. */
+		ssize_t got = recv(stream->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		for (ssize_t i = 0; i < got; i++)
 			take(stream, bytes[i]);
-	if (got == 0 && !stream->failed)
-		stream->at_end = true;
+		stream->at_end = got == 0;
+		stream->was_drained = got != 0 && got < (ssize_t)sizeof(bytes);
+	}
 	if (!is_open(stream) && (stream->at_end || stream->deadline <= tg_clock_now()))
 		stream->failed = true;
 	flush(stream);
@@ -152,7 +160,8 @@ static void leave(struct tg_stream *stream)
 
 	stream->state = (is_open(stream) || stream->failed ? 0U : TG_STREAM_OPENING) |
 			(stream->plain_size > 0 || ended ? TG_STREAM_INPUT : 0U) |
-			(stream->output > 0 ? TG_STREAM_OUTPUT : 0U) | (ended ? TG_STREAM_ENDED : 0U);
+			(stream->output > 0 ? TG_STREAM_OUTPUT : 0U) | (ended ? TG_STREAM_ENDED : 0U) |
+			(is_open(stream) && !ended && (!stream->was_drained || stream->heard_end) ? TG_STREAM_UNREAD : 0U);
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -312,7 +321,8 @@ int fake_read(const struct fake *fake, char *data, int size)
 	struct tg_stream *stream = fake->stream;
 
 	pthread_mutex_lock(&stream->lock);
-	go_on(stream);
+	if (stream->plain_size == 0)
+		go_on(stream);
 	int got = stream->plain_size < (size_t)size ? (int)stream->plain_size : size;
 	memcpy(data, stream->plain, (size_t)got);
 	stream->plain_size -= (size_t)got;

@@ -102,7 +102,57 @@ static void test_level(void **state)
 	assert_quiet();
 	fake_send(&fake, "dc");
 	assert_told(EPOLLIN);
-	assert_int_equal(fake_counts.modified, 0);
+	assert_int_equal(fake_counts.modified, 1); /* after the handshake */
+}
+
+/* The kernel tells of an arrival once; what of it the stream has left in the socket is reported all the same. */
+static void test_level_unread(void **state)
+{
+	char much[2 * 100 + 1] = "";
+	(void)state;
+
+	for (int i = 0; i < 100; i++)
+		memcpy(&much[2 * i], "dx", 2);
+	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
+	finish_handshake();
+	fake_send(&fake, much);
+	for (int left = 100; left > 0;) {
+		char data[32];
+		assert_told(EPOLLIN);
+		int got = fake_read(&fake, data, sizeof(data));
+		assert_true(got > 0);
+		left -= got;
+	}
+	assert_quiet();
+}
+
+/* The end came with the last bytes: a read that was short did not see it. */
+static void test_level_end_behind_bytes(void **state)
+{
+	(void)state;
+	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
+	finish_handshake();
+	assert_quiet();
+	fake_send(&fake, "da");
+	assert_int_equal(shutdown(fake.peer, SHUT_WR), 0);
+	assert_told(EPOLLIN);
+	read_some(1, 1);
+	assert_told(EPOLLIN);
+	assert_told(EPOLLIN);
+}
+
+/* Processes that share an epoll hear of each other's connections, and go on hearing. */
+static void test_level_after_fork(void **state)
+{
+	(void)state;
+	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
+	finish_handshake();
+	atomic_store(&tg_registrations_forked, true);
+	fake_is_another_process = true;
+	fake_send(&fake, "da");
+	assert_told(EPOLLIN);
+	assert_told(EPOLLIN);
+	atomic_store(&tg_registrations_forked, false);
 }
 
 /* Read by the server of its own accord, and not to the end. */
@@ -492,6 +542,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(test_level),
+	    TEST(test_level_unread),
+	    TEST(test_level_end_behind_bytes),
+	    TEST(test_level_after_fork),
 	    TEST(test_level_input_nobody_reported),
 	    TEST(test_level_output),
 	    TEST(test_edge),
