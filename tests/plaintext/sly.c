@@ -11,8 +11,10 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -231,24 +233,35 @@ static void just_write(int fd)
 	said("write", send(fd, text, SIZE, MSG_NOSIGNAL));
 }
 
-static volatile int target = -1;
+enum { WRITERS = 2 };
+static atomic_int target = -1;
+static atomic_uint idle[WRITERS]; /* looks of each at no target */
 
 static void *writes(void *arg)
 {
-	(void)arg;
-	for (;;)
-		send(target, text, SIZE, MSG_NOSIGNAL | MSG_DONTWAIT);
+	atomic_uint *mine = arg;
+
+	for (;;) {
+		const int fd = target;
+		if (fd < 0)
+			(*mine)++;
+		else
+			send(fd, text, SIZE, MSG_NOSIGNAL | MSG_DONTWAIT);
+	}
 	return NULL;
 }
 
-/* One thread closes what others write to. */
+/*
+ * One thread closes what others write to. They have noticed before the number is a connection again: who writes to a number
+ * that is not his any more, and becomes another's in that moment, does the same without TLS.
+ */
 static void close_race(int fd)
 {
 	static bool running;
 	pthread_t thread;
 
-	for (int i = 0; i < 2 && !running; i++)
-		pthread_create(&thread, NULL, writes, NULL);
+	for (int i = 0; i < WRITERS && !running; i++)
+		pthread_create(&thread, NULL, writes, &idle[i]);
 	running = true;
 	for (int i = 0; i < 20; i++) {
 		if (dup2(fd, FIXED) < 0)
@@ -257,6 +270,9 @@ static void close_race(int fd)
 		usleep(200);
 		close(FIXED);
 		target = -1;
+		for (int j = 0; j < WRITERS; j++)
+			for (const unsigned before = idle[j]; idle[j] == before;)
+				sched_yield();
 	}
 }
 
