@@ -67,7 +67,8 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 	switch (stream->stage) {
 	case TG_STAGE_SILENT:
 	case TG_STAGE_HANDSHAKE:
-		wants = POLLIN | (output ? POLLOUT : 0);
+		/* What the server has written already waits for the verdict, not for room. */
+		wants = POLLIN | (tg_bytes_left(&stream->output) > 0 ? POLLOUT : 0);
 		break;
 	case TG_STAGE_OPEN:
 		/* The end of the stream comes after what waits to be read. */
