@@ -41,6 +41,12 @@ int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
 
 /* Around fork. */
 void tg_readiness_lock(void);
+/*
+ * How many milliseconds one thread sleeps at once while there is no verdict: another one that uses the stream may go on
+ * with the handshake and take with it from the socket what the sleeper waits for. Two threads in that moment are rare.
+ */
+#define TG_READINESS_OPENING_SLICE 2000
+
 void tg_readiness_unlock(void);
 
 #endif

@@ -75,12 +75,17 @@ static int wait_for_socket(struct transfer *transfer)
 	int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
 	volatile int r;
 
+	/* Another thread has done it meanwhile: nothing would end the wait. */
+	if (asked.events == 0)
+		return 0;
 	if (transfer->deadline == 0)
 		transfer->deadline = deadline_of(transfer);
 	if (transfer->deadline <= now)
 		return -1;
 	if (until > transfer->deadline)
 		until = transfer->deadline;
+	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) != 0 && until > now + TG_READINESS_OPENING_SLICE)
+		until = now + TG_READINESS_OPENING_SLICE;
 	pthread_cleanup_push(cancelled, transfer->stream);
 	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
 	pthread_cleanup_pop(0);

@@ -10,12 +10,6 @@
 #include <pthread.h>
 #include <sys/syscall.h>
 
-/*
- * How long one thread sleeps at once while there is no verdict: another one that uses the stream may go on with the
- * handshake and take with it from the socket what the sleeper waits for. Two threads in that moment are rare.
- */
-#define OPENING_SLICE 2000
-
 /* Never pulls input from under a thread that blocks for it: the caller's next write goes on with what is left to send. */
 static int wait_for_output(struct tg_stream *stream, int64_t deadline, int64_t now)
 {
@@ -49,8 +43,8 @@ static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline
 	int64_t own = tg_stream_deadline(stream), until = own < deadline ? own : deadline;
 
 	if ((tg_stream_state(stream) & TG_STREAM_OPENING) != 0) {
-		if (until > now + OPENING_SLICE)
-			until = now + OPENING_SLICE;
+		if (until > now + TG_READINESS_OPENING_SLICE)
+			until = now + TG_READINESS_OPENING_SLICE;
 	} else if ((events & POLLIN) == 0) {
 		return wait_for_output(stream, until, now);
 	}
