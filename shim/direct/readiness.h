@@ -37,16 +37,18 @@ int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadlin
 bool tg_readiness_take_turn(struct tg_stream *stream);
 void tg_readiness_give_turn(struct tg_stream *stream);
 bool tg_readiness_has_turn(const struct tg_stream *stream);
+/* With the stream's lock: true where another thread of this process has it, whose is what lies in the socket. */
+bool tg_readiness_is_anothers_turn(struct tg_stream *stream);
 int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
 
-/* Around fork. */
-void tg_readiness_lock(void);
 /*
  * How many milliseconds one thread sleeps at once while there is no verdict: another one that uses the stream may go on
  * with the handshake and take with it from the socket what the sleeper waits for. Two threads in that moment are rare.
  */
 #define TG_READINESS_OPENING_SLICE 2000
 
+/* Around fork. */
+void tg_readiness_lock(void);
 void tg_readiness_unlock(void);
 
 #endif

@@ -73,6 +73,11 @@ bool tg_readiness_has_turn(const struct tg_stream *stream)
 	return turn_of == stream;
 }
 
+bool tg_readiness_is_anothers_turn(struct tg_stream *stream)
+{
+	return turn_of != stream && atomic_load(&tg_stream_watch(stream)->reader) == this_process();
+}
+
 /* A reader that a fork left behind in another process is none. */
 static bool become_reader(struct tg_watch *watch)
 {
