@@ -173,6 +173,9 @@ static bool carry_to_server(struct tg_carried *carried)
 	if (carried->client_done || carried->has_failed || !flush_to_server(carried) || !carried->real_is_ready)
 		return false;
 	got = tg_stream_read(carried->stream, &room, 1, false);
+	/* a call that brings a part of a record has emptied the socket, and leaves the end behind it to the next one */
+	if (got < 0 && errno == EAGAIN && carried->real_ended)
+		got = tg_stream_read(carried->stream, &room, 1, false);
 	/* a short read has emptied the socket; what ended is read on to its end */
 	if (got < TG_SCRATCH && !carried->real_ended)
 		carried->real_is_ready = (tg_stream_state(carried->stream) & TG_STREAM_INPUT) != 0;
@@ -194,7 +197,8 @@ static bool carry_to_server(struct tg_carried *carried)
 		/* the socket may have got room before it was asked for */
 		return flush_to_server(carried);
 	}
-	return got == TG_SCRATCH || carried->real_ended;
+	/* also close_notify, which came with what was read */
+	return carried->real_is_ready;
 }
 
 /* Bytes from the server into scratch + 1, of which the last one stays where it is: see page/relay.h. */
@@ -274,6 +278,18 @@ static bool carry_to_client(struct tg_carried *carried)
 	return given == size;
 }
 
+/*
+ * Sending what was left over looks at the socket in both directions (tg_stream_poll), and may have taken from it what the
+ * client sent meanwhile, so that no event tells of it any more. True: it has.
+ */
+static bool took_input(struct tg_carried *carried)
+{
+	if (carried->real_is_ready || (tg_stream_state(carried->stream) & TG_STREAM_INPUT) == 0)
+		return false;
+	carried->real_is_ready = true;
+	return true;
+}
+
 /* Until the verdict a connection has a time by which it must be there, and one for accept_plaintext. */
 static void look_at_verdict(struct tg_carried *carried)
 {
@@ -323,6 +339,7 @@ static void go_on(struct tg_carried *carried)
 		more = carry_to_server(carried);
 		look_at_verdict(carried);
 		more = carry_to_client(carried) || more;
+		more = took_input(carried) || more;
 	}
 	if (!carried->is_finishing && carried->has_failed && flush_to_server(carried))
 		end_connection(carried);
