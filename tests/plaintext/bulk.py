@@ -36,6 +36,7 @@ class Wire:
     """A connection (support/live.py) of which exact bytes are expected."""
 
     def __init__(self, connection):
+        self.close = connection.close
         self._socket = connection.socket
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._rest = b""

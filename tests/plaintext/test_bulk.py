@@ -28,14 +28,17 @@ EVENT_DRIVEN = (bulk.Redis, bulk.Memcached, bulk.Nginx)
 class Governed(ServerCase):
     def governed(self, kind, **keys):
         server = self.make(kind)
-        section = {
-            "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.pki.server("ec")), **keys,
-        }
-        ini = self.ini({"listener bulk": section})
+        ini = self.rewrite(server, **keys)
         options = ("--user", kind.run_user) if kind.run_user else ()
         if kind.run_user:
             server.give_to(kind.run_user)
         return server.start(wrap=self.graft.run(ini, *options), environment=self.graft.environment())
+
+    def rewrite(self, server, **keys):
+        section = {
+            "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", **self.mutual(self.pki.server("ec")), **keys,
+        }
+        return self.ini({"listener bulk": section})
 
     def setUp(self):
         super().setUp()

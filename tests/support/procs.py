@@ -56,6 +56,12 @@ def state(pid):
     return stat[0] if stat else ""
 
 
+def processor_ticks(pid):
+    """Time of the processor that it has taken, in 1/SC_CLK_TCK of a second."""
+    stat = _stat(pid)
+    return int(stat[11]) + int(stat[12])
+
+
 def start_time(pid):
     stat = _stat(pid)
     return stat[19] if stat else None
