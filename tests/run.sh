@@ -20,7 +20,7 @@
 #   asan-keeper   keeper and command line as processes, and the tables of wrong files, likewise
 #   asan-servers  real servers with the sanitized shim, keeper and command line
 #   asan-semantics    the calls of semantics with sanitized shim, relay and server
-#   tsan      unit tests, a server of many threads, the threaded calls of semantics under ThreadSanitizer
+#   tsan      unit tests, servers of many threads with and without TLS, the relay, calls of semantics under ThreadSanitizer
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
@@ -143,7 +143,7 @@ unit_tests() {
 instrumented() {
     local dir=$1 symbol file
     shift
-    for file in "$dir"/tests/* "$dir/bin/tlsgraft" "$dir/libexec/tlsgraft/tlsgraft-keeper" "$dir/lib/libtlsgraft.so"; do
+    for file in "$dir"/tests/* "$dir/bin/tlsgraft" "$dir"/libexec/tlsgraft/* "$dir/lib/libtlsgraft.so"; do
         if [ -d "$file" ] || { [ -e "$file" ] && [ ! -x "$file" ]; }; then continue; fi
         for symbol in "$@"; do
             # Read to the end: nm would die of a closed pipe.
@@ -276,15 +276,50 @@ stage_asan-semantics() {
     no_reports asan-semantics
 }
 
+# told BUILD DIR VARIABLES: what the tests need of BUILD, in DIR, with a relay that has VARIABLES (NAME=VALUE|NAME=VALUE).
+told() {
+    local programs="$2/libexec/tlsgraft"
+    mkdir -p "$programs/real" && cp -a "$1/bin" "$1/lib" "$1/libexec" "$1/tests" "$2" &&
+        mv "$programs/tlsgraft-relay" "$programs/real" &&
+        cc -DRELAY="\"$programs/real/tlsgraft-relay\"" -DVARIABLES="\"$3\"" -o "$programs/tlsgraft-relay" \
+            tests/support/told_relay.c
+}
+
+# A race that is planted in the server and in the relay, after that has given up its rights, is reported by both.
+tsan_reports_planted() {
+    local options="$1:log_path=$logs/planted/tsan" library="$logs/planted/planted.so" program
+    mkdir -p "$logs/planted"
+    chmod 1777 "$logs/planted"
+    cc -g -fsanitize=thread -shared -fPIC -o "$library" tests/support/planted.c || return 1
+    told build-tsan "$logs/planted/build" "LD_PRELOAD=$library|TSAN_OPTIONS=$options" || return 1
+    env TSAN_OPTIONS="$options" "$python" tests/semantics/run.py "$logs/planted/build" -e relay -k read/read/threaded \
+        --preload "$library"
+    for program in semantics-server tlsgraft-relay; do
+        grep -c 'WARNING: ThreadSanitizer: data race' "$logs/planted/tsan.$program".* &&
+            grep -c planted.c "$logs/planted/tsan.$program".* || return 1
+    done
+}
+
 stage_tsan() {
+    # libssl is not instrumented: how its threads synchronise is not seen.
+    local options=ignore_noninstrumented_modules=1:log_exe_name=1 reporting="$logs/tsan"
     build tsan || return
     check "tsan: instrumented" instrumented build-tsan __tsan_
     unit_tests tsan
-    # libssl is not instrumented: how its threads synchronise is not seen.
     counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
         "$python" tests/servers/run.py build-tsan -k test_threads_while
-    counted tsan-semantics env TSAN_OPTIONS=ignore_noninstrumented_modules=1:handle_segv=0:die_after_fork=0 \
-        "$python" tests/semantics/run.py build-tsan -e auto -k '*/threaded'
+    mkdir -p "$logs/reports"
+    chmod 711 "$logs"
+    chmod 1777 "$logs/reports"
+    check "tsan: reports planted races" tsan_reports_planted "$options" || return
+    options="$options:log_path=$logs/reports/tsan"
+    check "tsan: a relay that reports" told build-tsan "$reporting" "TSAN_OPTIONS=$options" || return
+    # Programs that a server executes are not instrumented, so that they cannot hold the shim (exec_*).
+    counted tsan-semantics env TSAN_OPTIONS="$options:handle_segv=0:die_after_fork=0" "$python" tests/semantics/run.py \
+        "$reporting" -e auto -e relay -k '@(/threaded|single/[!e]|single/e[!x])'
+    counted tsan-plaintext env TSAN_OPTIONS="$options" \
+        "$python" tests/plaintext/run.py "$reporting" -k test_threads.Threads -j "$jobs"
+    no_reports tsan
 }
 
 # tidy_one FILE: with the flags of the build that compiles it; tests compile some programs themselves, with few flags.

@@ -1,8 +1,9 @@
 /*
  * A server that performs every call on connections that it accepted, and writes down what each returned.
  *
- *     semantics-server CONTROL_PATH PORT [PATTERN]   runs the cases whose names match (fnmatch), each in a process of its
- * own semantics-server --list                    their names
+ *     semantics-server CONTROL_PATH PORT [PATTERN]   runs the cases whose names match (fnmatch(3), FNM_EXTMATCH), each in a
+ *                                                    process of its own
+ *     semantics-server --list                        their names
  *
  * CONTROL_PATH: the client's (client.c). For each case a line "= NAME" and then its record on standard output.
  */
@@ -179,7 +180,7 @@ int main(int argc, char **argv)
 	if (t.log == MAP_FAILED)
 		return 71;
 	for (size_t i = 0; i < case_count; i++)
-		if (argc < 4 || fnmatch(argv[3], cases[i].name, 0) == 0)
+		if (argc < 4 || fnmatch(argv[3], cases[i].name, FNM_EXTMATCH) == 0)
 			for (int attempt = 1; !run_case(&cases[i], t, argv[1], attempt == 3); attempt++)
 				;
 	return 0;

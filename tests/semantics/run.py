@@ -37,13 +37,14 @@ ENGINES = {
 class Run(threading.Thread):
     """All cases, one engine: {case: lines of its record}."""
 
-    def __init__(self, name, graft, pki, home, pattern):
+    def __init__(self, name, graft, pki, home, pattern, preload):
         super().__init__(daemon=True)
         self.name = name
         self.home = home / name.replace(" ", "-")
         self.home.mkdir()
         self.records = {}
         self.problem = None
+        self.environment = {**os.environ, "LD_PRELOAD": preload} if preload else None
         port = free_port()
         keys, version = ENGINES.get(name, ({}, None))
         programs = graft.build / "tests"
@@ -75,7 +76,7 @@ class Run(threading.Thread):
             with open(self.home / "records", "w") as output, open(self.home / "errors", "w") as errors:
                 done = subprocess.run(
                     [str(word) for word in self.server_words], stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
-                    timeout=LIMIT_S, check=False,
+                    timeout=LIMIT_S, check=False, env=self.environment,
                 )
             client.stdin.close()
         lines = None
@@ -145,7 +146,8 @@ def unused(engines, used):
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("build")
-    options.add_argument("-k", metavar="PATTERN", dest="pattern", help="of names of cases; * and ? as in file names")
+    options.add_argument("-k", metavar="PATTERN", dest="pattern", help="of cases; as in file names, also @(ONE|OTHER)")
+    options.add_argument("--preload", metavar="LIBRARY", help="into the server: with a fault, whose report is to be seen")
     options.add_argument("-e", metavar="ENGINE", dest="engines", action="append", choices=list(ENGINES))
     options.add_argument("--keep", action="store_true", help="leave the folder with all records")
     chosen = options.parse_args()
@@ -158,7 +160,7 @@ def main():
     try:
         graft, pki = Graft(chosen.build), Pki(home / "pki")
         pattern = f"*{chosen.pattern}*" if chosen.pattern else "*"
-        runs = [Run(name, graft, pki, home, pattern) for name in (PLAIN, *engines)]
+        runs = [Run(name, graft, pki, home, pattern, chosen.preload) for name in (PLAIN, *engines)]
         for run in runs:
             run.start()
         for run in runs:
