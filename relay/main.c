@@ -91,9 +91,8 @@ static void *run(void *loop)
 	tg_loop_run(loop, idle);
 }
 
-static int start_threads(const char *tree, int listener_fd, size_t count)
+static int open_loops(const char *tree, int listener_fd, size_t count)
 {
-	pthread_attr_t attributes;
 	int result = 0;
 
 	spare = fcntl(listener_fd, F_DUPFD_CLOEXEC, 3);
@@ -109,8 +108,14 @@ static int start_threads(const char *tree, int listener_fd, size_t count)
 	}
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = tg_requests_listen(&listeners[i]);
-	if (result < 0)
-		return result;
+	return result;
+}
+
+static int start_threads(size_t count)
+{
+	pthread_attr_t attributes;
+	int result = 0;
+
 	if (pthread_attr_init(&attributes) != 0)
 		return -ENOMEM;
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
@@ -148,9 +153,12 @@ int main(int argc, char **argv)
 	if (result == 0)
 		result = tg_confine(parent);
 	if (result == 0)
-		result = start_threads(argv[1], fds[FD_LISTENER], count);
+		result = open_loops(argv[1], fds[FD_LISTENER], count);
+	/* before there is a thread that tells the guardian something */
 	if (result == 0)
 		result = tg_link_start(fds[FD_LINK], &loops[0]);
+	if (result == 0)
+		result = start_threads(count);
 	/* a kernel or an architecture without it: what is above holds all the same */
 	if (result == 0)
 		tg_filter_install();
