@@ -2,6 +2,7 @@
 
 #include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
+#include "shim/direct/readiness.h"
 #include "shim/libc.h"
 
 #include <errno.h>
@@ -81,11 +82,16 @@ static void ask_again(struct tg_epoll *epoll, struct tg_registration *registrati
 	errno = saved;
 }
 
-/* It can be reported, as far as the hint says. */
-static bool has_news(const struct tg_registration *registration, unsigned state)
+bool tg_asked_has_news(const struct tg_registration *registration, struct tg_stream *stream)
 {
-	return registration->closer || ((registration->events & EPOLLET) == 0 && (state & TG_ASKED_INPUT) != 0 &&
-					(registration->events & IN_BITS) != 0);
+	const unsigned state = tg_stream_state(stream);
+
+	if (registration->closer)
+		return true;
+	if ((registration->events & EPOLLET) != 0 || (registration->events & IN_BITS) == 0)
+		return false;
+	return (state & TG_STREAM_INPUT) != 0 ||
+	       ((state & TG_STREAM_UNREAD) != 0 && !tg_readiness_is_anothers_turn(stream));
 }
 
 void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream, bool wakes)
@@ -102,9 +108,9 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 	}
 	if (registration->disabled)
 		return;
-	if (has_news(registration, state))
+	if (tg_asked_has_news(registration, stream))
 		tg_epoll_list(epoll, registration);
-	const bool reports = registration->listed && has_news(registration, state);
+	const bool reports = registration->listed && tg_asked_has_news(registration, stream);
 	if (epoll->nested)
 		registration->wake = reports;
 	else

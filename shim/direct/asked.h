@@ -26,6 +26,12 @@ unsigned tg_asked_look(struct tg_stream *stream, unsigned events);
 /* What of it a server is told that waits for `events`. */
 unsigned tg_asked_said(unsigned ready, unsigned events);
 
+/*
+ * It can be reported, as far as the hint says: level-triggered input. What lies in the socket while another thread blocks
+ * in a read of it is that thread's, and afterwards it says what is left (tg_readiness_changed).
+ */
+bool tg_asked_has_news(const struct tg_registration *registration, struct tg_stream *stream);
+
 /* For epoll_ctl(2), with what the registration's server wants. In the epoll's lock. */
 uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_stream *stream);
 

@@ -113,14 +113,19 @@ static struct tg_stream *stream_of(struct tg_registration *registration, uint64_
 	return stream;
 }
 
-/* Another process has the stream: as the kernel says it. */
+/*
+ * Another process has the stream: as the kernel says it, and what was here already is reported as ever: the server's read
+ * tells it why there is nothing.
+ */
 static unsigned look(struct tg_stream *stream, unsigned events)
 {
 	int saved = errno;
 	bool ours = tg_descriptors_own(stream);
 
 	errno = saved;
-	return ours ? tg_asked_look(stream, events) : events;
+	if (ours)
+		return tg_asked_look(stream, events);
+	return events != 0 ? events : POLLIN;
 }
 
 static void update_deadline(struct tg_epoll *epoll, struct tg_registration *registration, int64_t deadline)
@@ -179,10 +184,7 @@ static int filter(uint32_t round, struct epoll_event *events, int count)
 /* In the lock. What can be said of a listed registration by the hint alone; false: nothing, and it leaves the list. */
 static bool is_still_ready(const struct tg_registration *registration)
 {
-	return !registration->disabled &&
-	       (registration->closer ||
-		((registration->events & EPOLLET) == 0 && (registration->events & (EPOLLIN | EPOLLRDNORM)) != 0 &&
-		 (tg_stream_state(registration->stream) & TG_ASKED_INPUT) != 0));
+	return !registration->disabled && tg_asked_has_news(registration, registration->stream);
 }
 
 /* In the lock. Is there something in the list to report? */

@@ -37,7 +37,7 @@ int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadlin
 bool tg_readiness_take_turn(struct tg_stream *stream);
 void tg_readiness_give_turn(struct tg_stream *stream);
 bool tg_readiness_has_turn(const struct tg_stream *stream);
-/* With the stream's lock: true where another thread of this process has it, whose is what lies in the socket. */
+/* Another thread of this process has it, whose is what lies in the socket. Without a lock: at this moment. */
 bool tg_readiness_is_anothers_turn(struct tg_stream *stream);
 int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
 

@@ -36,6 +36,7 @@ static void cancelled(void *stream)
 {
 	if (tg_readiness_has_turn(stream))
 		tg_readiness_give_turn(stream);
+	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 }
 

@@ -171,7 +171,10 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 
 	__atomic_fetch_add(&fake_counts.looked, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&stream->lock);
-	go_on(stream);
+	if (tg_readiness_is_anothers_turn(stream))
+		stream->was_drained = false;
+	else
+		go_on(stream);
 	if (stream->failed)
 		ready = POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
 	if (stream->plain_size > 0 || stream->at_end)

@@ -6,6 +6,7 @@
 #include "shim/libc.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -141,6 +142,46 @@ static void test_level_end_behind_bytes(void **state)
 	assert_told(EPOLLIN);
 }
 
+static pthread_barrier_t meeting;
+
+static void *hold_the_turn(void *arg)
+{
+	(void)arg;
+	assert_true(tg_readiness_take_turn(fake.stream));
+	pthread_barrier_wait(&meeting);
+	pthread_barrier_wait(&meeting);
+	tg_readiness_give_turn(fake.stream);
+	tg_readiness_changed(fake.stream);
+	return NULL;
+}
+
+/* What lies in the socket while a thread blocks in a read is that thread's: others do not look for it again and again. */
+static void test_level_in_anothers_turn(void **state)
+{
+	char nothing[64 + 1], data[4];
+	pthread_t thread;
+	(void)state;
+
+	memset(nothing, '.', 64);
+	nothing[64] = '\0';
+	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
+	finish_handshake();
+	pthread_barrier_init(&meeting, NULL, 2);
+	assert_int_equal(pthread_create(&thread, NULL, hold_the_turn, NULL), 0);
+	pthread_barrier_wait(&meeting);
+	fake_send(&fake, nothing); /* as much as a read takes at once, so there may be more */
+	fake_counts.looked = 0;
+	assert_int_equal(wait_for(ROOM, 50), 0);
+	assert_in_range(fake_counts.looked, 1, 3);
+	pthread_barrier_wait(&meeting);
+	pthread_join(thread, NULL);
+	fake_send(&fake, "da");
+	assert_told(EPOLLIN);
+	assert_int_equal(fake_read(&fake, data, 4), 1);
+	assert_quiet();
+	pthread_barrier_destroy(&meeting);
+}
+
 /* Processes that share an epoll hear of each other's connections, and go on hearing. */
 static void test_level_after_fork(void **state)
 {
@@ -151,6 +192,11 @@ static void test_level_after_fork(void **state)
 	fake_is_another_process = true;
 	fake_send(&fake, "da");
 	assert_told(EPOLLIN);
+	assert_told(EPOLLIN);
+	/* By a raw clone(2), say: of what had been decrypted before. */
+	fake_is_another_process = false;
+	assert_told(EPOLLIN);
+	fake_is_another_process = true;
 	assert_told(EPOLLIN);
 	atomic_store(&tg_registrations_forked, false);
 }
@@ -545,6 +591,7 @@ int main(void)
 	    TEST(test_level_unread),
 	    TEST(test_level_end_behind_bytes),
 	    TEST(test_level_after_fork),
+	    TEST(test_level_in_anothers_turn),
 	    TEST(test_level_input_nobody_reported),
 	    TEST(test_level_output),
 	    TEST(test_edge),
