@@ -91,7 +91,7 @@ bool tg_asked_has_news(const struct tg_registration *registration, struct tg_str
 	if ((registration->events & EPOLLET) != 0 || (registration->events & IN_BITS) == 0)
 		return false;
 	return (state & TG_STREAM_INPUT) != 0 ||
-	       ((state & TG_STREAM_UNREAD) != 0 && !tg_readiness_is_anothers_turn(stream));
+	       ((state & TG_STREAM_UNREAD) != 0 && !tg_readiness_is_awaited(tg_stream_watch(stream)));
 }
 
 void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream, bool wakes)

@@ -37,9 +37,13 @@ int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadlin
 bool tg_readiness_take_turn(struct tg_stream *stream);
 void tg_readiness_give_turn(struct tg_stream *stream);
 bool tg_readiness_has_turn(const struct tg_stream *stream);
-/* Another thread of this process has it, whose is what lies in the socket. Without a lock: at this moment. */
-bool tg_readiness_is_anothers_turn(struct tg_stream *stream);
 int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
+
+/*
+ * A thread sleeps in the kernel until the socket is readable. Nobody else takes from the socket meanwhile, also not who
+ * does not wait or only asks what is ready: the kernel would not wake it for what they leave. Exact with the stream's lock.
+ */
+bool tg_readiness_is_awaited(const struct tg_watch *watch);
 
 /*
  * How many milliseconds one thread sleeps at once while there is no verdict: another one that uses the stream may go on

@@ -7,6 +7,7 @@
  * Writing: records are collected and sent together. libssl is never refused but where a peer that reads nothing makes it
  * answer on and on (KeyUpdate, refused renegotiations).
  */
+#include "shim/direct/readiness.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
 
@@ -23,6 +24,7 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 		tg_bytes_use(&stream->first, *done);
 		return 1;
 	}
+	stream->is_drained = stream->is_drained || tg_readiness_is_awaited(&stream->watch);
 	if (stream->is_drained || stream->is_at_end)
 		return 0;
 	ssize_t got = tg_socket_receive(stream->fd, data, size, 0);

@@ -1,5 +1,4 @@
 /* What the server reads. */
-#include "shim/direct/readiness.h"
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
@@ -166,9 +165,6 @@ size_t tg_stream_readable(struct tg_stream *stream)
 
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
-	/* as in tg_stream_poll */
-	if (stream->stage == TG_STAGE_OPEN && tg_readiness_is_anothers_turn(stream))
-		stream->is_drained = true;
 	if (stream->stage == TG_STAGE_OPEN)
 		keep(stream, READABLE_MAX);
 	size_t size = tg_bytes_left(&stream->input);

@@ -1,5 +1,4 @@
 /* What is ready, and what to wait for. */
-#include "shim/direct/readiness.h"
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/libc.h"
@@ -53,9 +52,6 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 	tg_stream_enter(&call, stream);
 	stream->was_drained = false;
 	tg_stream_advance(stream);
-	/* who blocks for input would not be woken for what is taken from under it: a close_notify is the last that comes */
-	if (stream->stage == TG_STAGE_OPEN && tg_readiness_is_anothers_turn(stream))
-		stream->is_drained = true;
 	tg_stream_let_go(stream);
 	unsigned ready = ready_now(stream);
 	tg_stream_leave(&call, 0);

@@ -38,6 +38,33 @@ static int wait_for_input(struct tg_stream *stream, unsigned wants, int64_t dead
 	return tg_libc.poll(&asked, 1, tg_clock_left(deadline, now));
 }
 
+static unsigned this_process(void)
+{
+	return tg_registrations_epoch() + 1;
+}
+
+bool tg_readiness_is_awaited(const struct tg_watch *watch)
+{
+	return atomic_load(&watch->sleeper) == this_process();
+}
+
+/*
+ * Who was in the stream before this lock of it may have left something there; who comes after it sees that we sleep. A
+ * thread that is cancelled here gives its turn away, and this with it.
+ */
+static int sleep_for_input(struct tg_stream *stream, unsigned events, int64_t until, int64_t now)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	int r = 0;
+
+	atomic_store(&watch->sleeper, this_process());
+	const unsigned wants = tg_stream_wants(stream, events);
+	if ((tg_stream_state(stream) & (TG_STREAM_INPUT | TG_STREAM_ENDED)) == 0)
+		r = wait_for_input(stream, wants, until, now);
+	atomic_store(&watch->sleeper, 0);
+	return r;
+}
+
 static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline, int64_t now)
 {
 	int64_t own = tg_stream_deadline(stream), until = own < deadline ? own : deadline;
@@ -47,6 +74,8 @@ static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline
 			until = now + TG_READINESS_OPENING_SLICE;
 	} else if ((events & POLLIN) == 0) {
 		return wait_for_output(stream, until, now);
+	} else {
+		return sleep_for_input(stream, events, until, now);
 	}
 	return wait_for_input(stream, tg_stream_wants(stream, events), until, now);
 }
@@ -60,22 +89,12 @@ static bool is_ready(struct tg_stream *stream, unsigned events)
 	return (tg_stream_poll(stream) & (events | POLLERR | POLLHUP)) != 0;
 }
 
-static unsigned this_process(void)
-{
-	return tg_registrations_epoch() + 1;
-}
-
 /* The stream that this thread has the turn for. */
 static _Thread_local struct tg_stream *turn_of __attribute__((tls_model("initial-exec")));
 
 bool tg_readiness_has_turn(const struct tg_stream *stream)
 {
 	return turn_of == stream;
-}
-
-bool tg_readiness_is_anothers_turn(struct tg_stream *stream)
-{
-	return turn_of != stream && atomic_load(&tg_stream_watch(stream)->reader) == this_process();
 }
 
 /* A reader that a fork left behind in another process is none. */
@@ -99,6 +118,7 @@ void tg_readiness_give_turn(struct tg_stream *stream)
 	struct tg_watch *watch = tg_stream_watch(stream);
 
 	turn_of = NULL;
+	atomic_store(&watch->sleeper, 0);
 	atomic_store(&watch->reader, 0);
 	atomic_fetch_add(&watch->reader_turns, 1);
 	if (atomic_load(&watch->behind_it) == 0)

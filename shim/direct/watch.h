@@ -11,6 +11,7 @@ struct tg_watch {
 	_Atomic unsigned look;         /* what of tg_stream_state is worth a closer look after a call (registrations.h) */
 	struct tg_registration *first; /* under the lock of tg_registrations_lock */
 	_Atomic unsigned reader;       /* not 0: a thread is in the kernel until something can be read (wait.c) */
+	_Atomic unsigned sleeper;      /* not 0: it sleeps there, and what comes is its to take */
 	_Atomic unsigned reader_turns; /* a futex: how often one came back */
 	_Atomic unsigned behind_it;    /* threads that wait for that */
 };

@@ -7,7 +7,9 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -327,7 +329,59 @@ static void two_threads(struct test *t)
 	CALL(t, read(t->fd, buffer, 10));
 }
 
+static _Atomic int rounds_read;
+enum { ROUNDS = 500, ROUND = 100 };
+
+static void *read_rounds(void *arg)
+{
+	const struct test *t = arg;
+	char data[60];
+
+	for (int left = ROUNDS * ROUND; left > 0;) {
+		const int of_round = (left - 1) % ROUND + 1;
+		const ssize_t got = read(t->fd, data, of_round < 60 ? (size_t)of_round : 60);
+		if (got <= 0)
+			break;
+		left -= (int)got;
+		if (left % ROUND == 0)
+			atomic_fetch_add(&rounds_read, 1);
+	}
+	return NULL;
+}
+
+/* One thread blocks in read; another one asks in ways that do not wait what there is, and leaves it to the first. */
+static void asker_beside_reader(struct test *t)
+{
+	pthread_t reader;
+	int size;
+
+	connect_warm(t, 0);
+	atomic_store(&rounds_read, 0);
+	if (pthread_create(&reader, NULL, read_rounds, t) != 0)
+		return;
+	for (int round = 0; round < ROUNDS; round++) {
+		const long end = now_ms() + 2000;
+		begin(t, STEP_SEND, ROUND, 1);
+		while (atomic_load(&rounds_read) == round && now_ms() < end) {
+			struct pollfd asked = {.fd = t->fd, .events = POLLIN};
+			if (round % 3 == 0)
+				recv(t->fd, buffer, 1, MSG_PEEK | MSG_DONTWAIT);
+			else if (round % 3 == 1)
+				ioctl(t->fd, FIONREAD, &size);
+			else
+				poll(&asked, 1, 10);
+		}
+		finish(t);
+		if (atomic_load(&rounds_read) == round)
+			break;
+	}
+	note(t, "read %d times", atomic_load(&rounds_read));
+	shutdown(t->fd, SHUT_RD);
+	pthread_join(reader, NULL);
+}
+
 const struct single singles_polling[] = {
+    {"asker_beside_reader", asker_beside_reader},
     {"write_ready", write_ready},
     {"write_ready_cold", write_ready_cold},
     {"silence_cold", silence_cold},

@@ -171,7 +171,7 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 
 	__atomic_fetch_add(&fake_counts.looked, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&stream->lock);
-	if (tg_readiness_is_anothers_turn(stream))
+	if (tg_readiness_is_awaited(&stream->watch))
 		stream->was_drained = false;
 	else
 		go_on(stream);

@@ -6,7 +6,6 @@
 #include "shim/libc.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -142,44 +141,29 @@ static void test_level_end_behind_bytes(void **state)
 	assert_told(EPOLLIN);
 }
 
-static pthread_barrier_t meeting;
-
-static void *hold_the_turn(void *arg)
+/* What lies in the socket while a thread sleeps for it is that thread's: others do not look for it again and again. */
+static void test_level_awaited(void **state)
 {
-	(void)arg;
-	assert_true(tg_readiness_take_turn(fake.stream));
-	pthread_barrier_wait(&meeting);
-	pthread_barrier_wait(&meeting);
-	tg_readiness_give_turn(fake.stream);
-	tg_readiness_changed(fake.stream);
-	return NULL;
-}
-
-/* What lies in the socket while a thread blocks in a read is that thread's: others do not look for it again and again. */
-static void test_level_in_anothers_turn(void **state)
-{
-	char nothing[64 + 1], data[4];
-	pthread_t thread;
+	struct tg_watch *watch = tg_stream_watch(fake.stream);
+	char nothing[64 + 1];
 	(void)state;
 
 	memset(nothing, '.', 64);
 	nothing[64] = '\0';
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
 	finish_handshake();
-	pthread_barrier_init(&meeting, NULL, 2);
-	assert_int_equal(pthread_create(&thread, NULL, hold_the_turn, NULL), 0);
-	pthread_barrier_wait(&meeting);
+	atomic_store(&watch->sleeper, tg_registrations_epoch() + 1);
 	fake_send(&fake, nothing); /* as much as a read takes at once, so there may be more */
 	fake_counts.looked = 0;
 	assert_int_equal(wait_for(ROOM, 50), 0);
 	assert_in_range(fake_counts.looked, 1, 3);
-	pthread_barrier_wait(&meeting);
-	pthread_join(thread, NULL);
 	fake_send(&fake, "da");
-	assert_told(EPOLLIN);
-	assert_int_equal(fake_read(&fake, data, 4), 1);
 	assert_quiet();
-	pthread_barrier_destroy(&meeting);
+	atomic_store(&watch->sleeper, 0);
+	tg_readiness_changed(fake.stream);
+	assert_int_equal(wait_for(ROOM, 1000), 1);
+	read_some(1, 1);
+	assert_quiet();
 }
 
 /* Processes that share an epoll hear of each other's connections, and go on hearing. */
@@ -591,7 +575,7 @@ int main(void)
 	    TEST(test_level_unread),
 	    TEST(test_level_end_behind_bytes),
 	    TEST(test_level_after_fork),
-	    TEST(test_level_in_anothers_turn),
+	    TEST(test_level_awaited),
 	    TEST(test_level_input_nobody_reported),
 	    TEST(test_level_output),
 	    TEST(test_edge),
