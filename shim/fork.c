@@ -19,6 +19,7 @@ static void before(void)
 	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
 		tg_generation_prepare();
 	tg_shim_decision_begin();
+	tg_stream_before_wait(); /* what is held back is for one process to write */
 	tg_readiness_lock();
 	tg_descriptors_lock();
 	tg_stream_lock_all();

@@ -159,7 +159,7 @@ void tg_stream_lock_all(void)
 {
 	pthread_mutex_lock(&all_lock);
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
-		pthread_mutex_lock(&stream->lock);
+		tg_stream_lock_for_fork(stream);
 	tg_stream_openings_lock();
 	tg_stream_places_lock();
 	tg_stream_held_lock();

@@ -21,10 +21,22 @@ static struct {
 	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
 } held = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* With the lock. What another process held back when this one began (a raw clone(2)) stays that one's to write. */
+static void begin_anew(void)
+{
+	while (held.first != NULL) {
+		held.first->held_link = NULL;
+		held.first = held.first->held_next;
+	}
+	atomic_store_explicit(&tg_stream_held_count, 0, memory_order_relaxed);
+	held.process = tg_claims_process();
+}
+
 static void list(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&held.lock);
-	held.process = tg_claims_process();
+	if (held.process != tg_claims_process())
+		begin_anew();
 	if (stream->held_link == NULL) {
 		stream->held_next = held.first;
 		stream->held_link = &held.first;
@@ -102,6 +114,23 @@ void tg_stream_let_go_all(void)
 			tg_stream_leave(&call, 0);
 		}
 	} while (stream != NULL);
+}
+
+/*
+ * Both processes would have it: each would write it, under the same keys and numbers of records, or, where both only close
+ * what they have, nobody would.
+ */
+void tg_stream_lock_for_fork(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	while (stream->held_link != NULL && held.process == tg_claims_process()) {
+		struct tg_stream_call call;
+		tg_stream_enter_locked(&call, stream);
+		tg_stream_let_go(stream);
+		tg_stream_held_forget(stream);
+		tg_stream_leave(&call, 0);
+		pthread_mutex_lock(&stream->lock);
+	}
 }
 
 void tg_stream_held_lock(void)

@@ -126,8 +126,9 @@ void tg_stream_release_early(struct tg_stream *stream);
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count);
 void tg_stream_let_go(struct tg_stream *stream); /* writes what is held back */
 void tg_stream_held_forget(struct tg_stream *stream);
-void tg_stream_held_follow(struct tg_stream *stream); /* something was written */
-void tg_stream_held_lock(void);                       /* around fork */
+void tg_stream_held_follow(struct tg_stream *stream);   /* something was written */
+void tg_stream_lock_for_fork(struct tg_stream *stream); /* takes its lock, and it holds nothing back */
+void tg_stream_held_lock(void);                         /* around fork */
 void tg_stream_held_unlock(void);
 
 /* stream_buffers.c: data was read or written; the SSL is about to be freed; around fork. */
