@@ -15,6 +15,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,43 @@ static void plaintext_goes_through(void **state)
 	await_bytes(both.sockets.client);
 	assert_int_equal(recv(both.sockets.client, data, sizeof(data), 0), 0);
 	assert_int_equal(events(TG_PLAINTEXT_CLIENT), before + 1);
+	both_close(&both);
+}
+
+static int corked_in_kernel(const struct both *both)
+{
+	socklen_t size = sizeof(int);
+	int corked = -1;
+
+	assert_int_equal(getsockopt(both->sockets.server, IPPROTO_TCP, TCP_CORK, &corked, &size), 0);
+	return corked;
+}
+
+/* A cork from before the first bytes is the socket's then, and nothing of it stays with the stream when it is pulled. */
+static void cork_of_a_plaintext_client(void **state)
+{
+	const int off = 0;
+	struct both both;
+	char data[100];
+	(void)state;
+
+	both_open(&both, CLIENT_NONE, 0, 0);
+	assert_true(tg_stream_cork(both.stream, true));
+	send_text(&both, "PING\r\n");
+	assert_int_equal(stream_read(&both, data, sizeof(data)), 6);
+	assert_int_equal(corked_in_kernel(&both), 1);
+	assert_int_equal(stream_write(&both, "one", 3), 3);
+	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
+	assert_false(tg_stream_cork(both.stream, false));
+	assert_int_equal(setsockopt(both.sockets.server, IPPROTO_TCP, TCP_CORK, &off, sizeof(off)), 0);
+	assert_false(tg_stream_is_corked(both.stream));
+	await_bytes(both.sockets.client);
+	assert_int_equal(raw_read(&both, data, sizeof(data)), 3);
+	int64_t before = now();
+	assert_int_equal(stream_write(&both, "two", 3), 3);
+	await_bytes(both.sockets.client);
+	assert_int_equal(raw_read(&both, data, sizeof(data)), 3);
+	assert_true(now() - before < 150);
 	both_close(&both);
 }
 
@@ -348,6 +386,7 @@ int main(void)
 	    cmocka_unit_test(tls_beside_plaintext),
 	    cmocka_unit_test(health_check_is_no_plaintext_client),
 	    cmocka_unit_test(plaintext_goes_through),
+	    cmocka_unit_test(cork_of_a_plaintext_client),
 	    cmocka_unit_test(wait_for_plaintext),
 	    cmocka_unit_test(too_many),
 	    cmocka_unit_test(proxy_header),
