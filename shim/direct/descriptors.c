@@ -143,6 +143,13 @@ void tg_descriptors_put(struct tg_stream *stream)
 	unref(holder_of(stream));
 }
 
+bool tg_descriptors_keep_stream(struct tg_stream *stream)
+{
+	struct tg_holder *holder = holder_of(stream);
+
+	return holder != NULL && tg_holder_ref(holder);
+}
+
 bool tg_descriptors_own(struct tg_stream *stream)
 {
 	struct tg_holder *holder = holder_of(stream);

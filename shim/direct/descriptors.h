@@ -29,6 +29,9 @@ static inline struct tg_stream *tg_descriptors_get(int fd)
 }
 void tg_descriptors_put(struct tg_stream *stream);
 
+/* With the stream's lock: one more such reference. False: it is about to end, or has no number (the relay's). */
+bool tg_descriptors_keep_stream(struct tg_stream *stream);
+
 /* The table of numbers: what an entry holds is holder.h's. A descriptor beyond it is refused at accept. */
 #define TG_DESCRIPTORS_PAGE 512
 #define TG_DESCRIPTORS_PAGES 2048

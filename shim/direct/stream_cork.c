@@ -6,6 +6,8 @@
  * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for any descriptor.
  */
 #include "shim/direct/claims.h"
+#include "shim/direct/descriptors.h"
+#include "shim/direct/readiness.h"
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/direct/stream_socket.h"
@@ -111,7 +113,13 @@ void tg_stream_let_go_all(void)
 			tg_stream_enter_locked(&call, stream);
 			tg_stream_let_go(stream);
 			tg_stream_held_forget(stream);
+			/* What the socket did not take has to be waited for from now on. */
+			const bool is_kept = tg_descriptors_keep_stream(stream);
 			tg_stream_leave(&call, 0);
+			if (is_kept) {
+				tg_readiness_changed(stream);
+				tg_descriptors_put(stream);
+			}
 		}
 	} while (stream != NULL);
 }

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -210,6 +211,34 @@ static void timeouts(struct test *t)
 	note(t, "%ld.%06ld", value.tv_sec, value.tv_usec);
 }
 
+/* The socket has taken a part of it when the server waits: the rest follows as the client reads. Whether it has is chance.
+ */
+static void cork_and_small_buffer(struct test *t)
+{
+	static char much[12000];
+	struct epoll_event event;
+	int done = 0;
+
+	connect_warm(t, 0);
+	SET_OPTION(t, IPPROTO_TCP, TCP_CORK, 1);
+	setsockopt(t->fd, SOL_SOCKET, SO_SNDBUF, &(const int){2048}, sizeof(int));
+	const int epoll = new_epoll(t, EPOLLIN);
+	for (bool is_there = true; is_there && done < 4; done += is_there) {
+		const long end = now_ms() + 3000;
+		ssize_t size = sizeof(much);
+		begin(t, STEP_RECEIVE, 25 * sizeof(much), 0);
+		for (int i = 0; i < 25 && size == sizeof(much); i++)
+			size = write(t->fd, much, sizeof(much));
+		while (!is_finished(t) && now_ms() < end)
+			epoll_wait(epoll, &event, 1, 10);
+		is_there = is_finished(t);
+		if (is_there)
+			finish(t);
+	}
+	note(t, "the client had it %d times", done);
+	close(epoll);
+}
+
 static void cork(struct test *t)
 {
 	connect_warm(t, 0);
@@ -279,6 +308,7 @@ const struct single singles_options[] = {
     {"linger_reset", linger_reset},
     {"timeouts", timeouts},
     {"cork", cork},
+    {"cork_and_small_buffer", cork_and_small_buffer},
     {"more_then_rest", more_then_rest},
     {"error_option", error_option},
     {"not_listening", not_listening},
