@@ -80,6 +80,7 @@ TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, 
 	tg_libc_bind();
 	if (!tg_descriptors_are_wanted())
 		return begun(tg_libc.accept4(fd, address, size, flags));
+	tg_stream_before_wait();
 	int accepted = tg_libc.accept4(fd, address, size, flags | SOCK_CLOEXEC);
 	return accepted < 0 ? accepted : tg_descriptors_accepted(accepted, flags);
 }

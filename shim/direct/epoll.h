@@ -41,7 +41,7 @@ static inline bool tg_epoll_is_plain(int fd)
 {
 	if (!tg_descriptors_are_wanted())
 		return tg_libc_is_bound();
-	if (!__libc_single_threaded || tg_registrations_have_forked())
+	if (!__libc_single_threaded || tg_registrations_have_forked() || tg_stream_is_any_held())
 		return false;
 	const struct tg_epoll *epoll = tg_epoll_find(fd);
 	return epoll == NULL || atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;

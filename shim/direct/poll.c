@@ -42,6 +42,7 @@ bool tg_poll_concerns(const struct pollfd *fds, nfds_t count)
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0)
 		return false;
+	tg_stream_before_wait();
 	for (nfds_t i = 0; i < count; i++) {
 		if (tg_epoll_find(fds[i].fd) != NULL)
 			tg_epoll_expose(fds[i].fd);
@@ -141,7 +142,6 @@ int tg_poll(const struct tg_poll_call *call)
 	struct tg_stream *streams[ON_STACK];
 	struct work work = {.call = call, .asked = asked, .streams = streams};
 
-	tg_stream_before_wait();
 	if (!tg_timer_is_valid(call->timeout))
 		return pass(call);
 	work.timer = call->is_ppoll ? tg_timer_of_timespec(call->timeout) : tg_timer_of_milliseconds(call->milliseconds);

@@ -33,13 +33,15 @@ static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
 {
 	if (!tg_marks_any())
 		return tg_libc_is_bound();
+	if (tg_stream_is_any_held())
+		return false;
 	for (nfds_t i = 0; i < count; i++)
 		if (tg_mark_is_set(fds[i].fd))
 			return false;
 	return tg_libc_is_bound();
 }
 
-/* Looks closer where they are not plain: true where one is a stream. */
+/* Before the wait: looks closer where they are not plain. True where one is a stream. */
 bool tg_poll_concerns(const struct pollfd *fds, nfds_t count);
 int tg_poll(const struct tg_poll_call *call);
 
@@ -60,6 +62,8 @@ static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_se
 
 	if (!tg_marks_any())
 		return tg_libc_is_bound();
+	if (tg_stream_is_any_held())
+		return false;
 	for (int base = 0; base < count; base += TG_MARKS_BITS) {
 		const int at = base / TG_MARKS_BITS;
 		if ((((reads == NULL ? 0 : reads[at]) | (writes == NULL ? 0 : writes[at])) & tg_marks_from(base)) != 0)

@@ -106,9 +106,11 @@ static int find_watched(const struct tg_select_call *call, struct watched *ret, 
 
 bool tg_select_concerns(int count, const fd_set *read, const fd_set *write)
 {
-	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0 &&
-	       find(count, (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write, NULL, 0) >
-		   0;
+	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0)
+		return false;
+	tg_stream_before_wait();
+	return find(count, (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write, NULL, 0) >
+	       0;
 }
 
 static bool holds_input(const struct watched *watched)
@@ -242,7 +244,6 @@ int tg_select(const struct tg_select_call *call)
 	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
 	struct work work = {.call = call, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
 
-	tg_stream_before_wait();
 	if (!is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
 	    (work.watched_count = find_watched(call, watched, ON_STACK)) == 0)
 		return pass(call);

@@ -101,9 +101,13 @@ bool tg_stream_is_corked(struct tg_stream *stream);
 /* Before this thread waits for any descriptor: nothing waits behind a cork meanwhile. */
 extern _Atomic unsigned tg_stream_held_count;
 void tg_stream_let_go_all(void);
+static inline bool tg_stream_is_any_held(void)
+{
+	return atomic_load_explicit(&tg_stream_held_count, memory_order_relaxed) != 0;
+}
 static inline void tg_stream_before_wait(void)
 {
-	if (atomic_load_explicit(&tg_stream_held_count, memory_order_relaxed) != 0)
+	if (tg_stream_is_any_held())
 		tg_stream_let_go_all();
 }
 

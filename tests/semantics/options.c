@@ -4,12 +4,14 @@
 #include "situations.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -239,6 +241,54 @@ static void cork_and_small_buffer(struct test *t)
 	close(epoll);
 }
 
+/* Nor does a server's wait for something else keep it, by any call. */
+static void cork_and_other_wait(struct test *t)
+{
+	static const char *const by[] = {"poll", "select", "epoll_wait", "accept"};
+	int other[2];
+
+	connect_warm(t, 0);
+	if (pipe(other) != 0)
+		return;
+	const int epoll = epoll_create1(EPOLL_CLOEXEC);
+	struct epoll_event event = {.events = EPOLLIN};
+	epoll_ctl(epoll, EPOLL_CTL_ADD, other[0], &event);
+	fcntl(t->listener, F_SETFL, O_NONBLOCK);
+	SET_OPTION(t, IPPROTO_TCP, TCP_CORK, 1);
+	for (int way = 0; way < 4; way++) {
+		const long end = now_ms() + 3000;
+		begin(t, STEP_RECEIVE, 4, 0);
+		CALL(t, write(t->fd, "head", 4));
+		while (!is_finished(t) && now_ms() < end) {
+			struct pollfd asked = {.fd = other[0], .events = POLLIN};
+			struct timeval limit = {.tv_usec = 10000};
+			fd_set set;
+			FD_ZERO(&set);
+			FD_SET(other[0], &set);
+			switch (way) {
+			case 0:
+				poll(&asked, 1, 10);
+				break;
+			case 1:
+				select(other[0] + 1, &set, NULL, NULL, &limit);
+				break;
+			case 2:
+				epoll_wait(epoll, &event, 1, 10);
+				break;
+			default:
+				accept(t->listener, NULL, NULL);
+			}
+		}
+		note(t, "%s: %s", by[way], is_finished(t) ? "the client has it" : "held back");
+		if (is_finished(t))
+			finish(t);
+	}
+	fcntl(t->listener, F_SETFL, 0);
+	close(epoll);
+	close(other[0]);
+	close(other[1]);
+}
+
 static void cork(struct test *t)
 {
 	connect_warm(t, 0);
@@ -308,6 +358,7 @@ const struct single singles_options[] = {
     {"linger_reset", linger_reset},
     {"timeouts", timeouts},
     {"cork", cork},
+    {"cork_and_other_wait", cork_and_other_wait},
     {"cork_and_small_buffer", cork_and_small_buffer},
     {"more_then_rest", more_then_rest},
     {"error_option", error_option},
