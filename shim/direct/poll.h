@@ -54,7 +54,7 @@ struct tg_select_call {
 	const sigset_t *mask;
 };
 
-/* The same for sets, whose words are looked at as the kernel does (select(2)). */
+/* The same for sets, whose words are looked at as the kernel does (select(2)). How many those are is found out closely. */
 static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_set *write)
 {
 	const unsigned long *reads = (const unsigned long *)(const void *)read;
@@ -62,7 +62,7 @@ static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_se
 
 	if (!tg_marks_any())
 		return tg_libc_is_bound();
-	if (tg_stream_is_any_held())
+	if (tg_stream_is_any_held() || count > FD_SETSIZE)
 		return false;
 	for (int base = 0; base < count; base += TG_MARKS_BITS) {
 		const int at = base / TG_MARKS_BITS;

@@ -5,6 +5,8 @@
 #include "shim/libc.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,13 +106,43 @@ static int find_watched(const struct tg_select_call *call, struct watched *ret, 
 	return find(call->count, words_of(call, READ), words_of(call, WRITE), ret, room);
 }
 
+/* `fd` is open, or the kernel looks at its bit all the same and finds that it is not. */
+static bool is_within(int fd)
+{
+	if (tg_libc.fcntl(fd, F_GETFD) >= 0)
+		return true;
+	unsigned long *set = calloc((size_t)(fd / WORD_BITS) + 1, sizeof(*set));
+	struct timeval now = {0};
+
+	if (set == NULL)
+		return false;
+	put(set, fd, true);
+	const bool found = tg_libc.select(fd + 1, (fd_set *)(void *)set, NULL, NULL, &now) < 0 && errno == EBADF;
+	free(set);
+	return found;
+}
+
+/*
+ * The kernel looks at no more of a set than its table of descriptors has room for, which doubles as it grows. Programs rely
+ * on that: they say getdtablesize() of an fd_set, behind which other things lie.
+ */
+static int reach(int count)
+{
+	int saved = errno, end = FD_SETSIZE;
+
+	while (end < count && is_within(end))
+		end = end > INT_MAX / 2 ? INT_MAX : 2 * end;
+	errno = saved;
+	return count < end ? count : end;
+}
+
 bool tg_select_concerns(int count, const fd_set *read, const fd_set *write)
 {
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0)
 		return false;
 	tg_stream_before_wait();
-	return find(count, (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write, NULL, 0) >
-	       0;
+	return find(reach(count), (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write,
+		    NULL, 0) > 0;
 }
 
 static bool holds_input(const struct watched *watched)
@@ -242,14 +274,16 @@ int tg_select(const struct tg_select_call *call)
 {
 	struct watched watched[ON_STACK];
 	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
-	struct work work = {.call = call, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
+	struct tg_select_call reached = *call;
+	struct work work = {.call = &reached, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
 
+	reached.count = reach(call->count);
 	if (!is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
-	    (work.watched_count = find_watched(call, watched, ON_STACK)) == 0)
+	    (work.watched_count = find_watched(&reached, watched, ON_STACK)) == 0)
 		return pass(call);
 	work.timer = timer_of(call);
-	work.words = (call->count + WORD_BITS - 1) / WORD_BITS;
-	if (call->count > FD_SETSIZE || work.watched_count > ON_STACK) {
+	work.words = (reached.count + WORD_BITS - 1) / WORD_BITS;
+	if (reached.count > FD_SETSIZE || work.watched_count > ON_STACK) {
 		const size_t words = (size_t)work.words, streams = (size_t)work.watched_count;
 		work.memory = calloc(1, streams * sizeof(struct watched) + SETS * words * sizeof(unsigned long));
 		if (work.memory == NULL) {
@@ -259,7 +293,7 @@ int tg_select(const struct tg_select_call *call)
 		work.watched = work.memory;
 		for (size_t set = 0; set < SETS; set++)
 			work.asked[set] = (unsigned long *)(void *)(work.watched + streams) + set * words;
-		int found = find_watched(call, work.watched, work.watched_count);
+		int found = find_watched(&reached, work.watched, work.watched_count);
 		if (found < work.watched_count)
 			work.watched_count = found;
 	}

@@ -329,6 +329,31 @@ static void two_threads(struct test *t)
 	CALL(t, read(t->fd, buffer, 10));
 }
 
+/* Of more descriptors than the sets are of, and than there are: what lies behind a set is neither read nor written. */
+static void select_table_size(struct test *t)
+{
+	struct timeval limit = {0};
+	struct {
+		fd_set write, read;
+		char behind[512];
+	} sets;
+	int other[2];
+
+	connect_warm(t, 0);
+	if (pipe(other) != 0)
+		return;
+	FD_ZERO(&sets.write);
+	FD_ZERO(&sets.read);
+	memset(sets.behind, 0xff, sizeof(sets.behind));
+	FD_SET(t->fd, &sets.write);
+	FD_SET(other[0], &sets.read);
+	CALL(t, select(4096, &sets.read, &sets.write, NULL, &limit));
+	note(t, "writable: %d, the pipe is readable: %d", FD_ISSET(t->fd, &sets.write) != 0,
+	     FD_ISSET(other[0], &sets.read) != 0);
+	close(other[0]);
+	close(other[1]);
+}
+
 static _Atomic int rounds_read;
 enum { ROUNDS = 500, ROUND = 100 };
 
@@ -381,6 +406,7 @@ static void asker_beside_reader(struct test *t)
 }
 
 const struct single singles_polling[] = {
+    {"select_table_size", select_table_size},
     {"asker_beside_reader", asker_beside_reader},
     {"write_ready", write_ready},
     {"write_ready_cold", write_ready_cold},

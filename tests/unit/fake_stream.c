@@ -102,6 +102,7 @@ void fake_start(void)
 	tg_libc.pselect = pselect;
 	tg_libc.recv = recv;
 	tg_libc.syscall = syscall;
+	tg_libc.fcntl = fcntl;
 }
 
 static bool is_open(const struct tg_stream *stream)
