@@ -43,6 +43,8 @@ static inline bool tg_epoll_is_plain(int fd)
 		return tg_libc_is_bound();
 	if (!__libc_single_threaded || tg_registrations_have_forked() || tg_stream_is_any_held())
 		return false;
+	if (atomic_load_explicit(&tg_epolls_registrations, memory_order_relaxed) == 0)
+		return true;
 	const struct tg_epoll *epoll = tg_epoll_find(fd);
 	return epoll == NULL || atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
 }

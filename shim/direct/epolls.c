@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
+_Atomic unsigned tg_epolls_registrations;
 
 static struct tg_epoll *all, *unused;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of numbers; taken before an epoll's own */
@@ -140,6 +141,7 @@ void tg_epoll_add(struct tg_epoll *epoll, struct tg_registration *registration)
 	epoll->first = registration;
 	atomic_store_explicit(&registration->epoll, epoll, memory_order_release);
 	atomic_fetch_add_explicit(&epoll->count, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&tg_epolls_registrations, 1, memory_order_relaxed);
 }
 
 void tg_epoll_remove(struct tg_epoll *epoll, struct tg_registration *registration)
@@ -154,6 +156,7 @@ void tg_epoll_remove(struct tg_epoll *epoll, struct tg_registration *registratio
 		registration->next->previous = registration->previous;
 	atomic_store_explicit(&registration->epoll, NULL, memory_order_release);
 	atomic_fetch_sub_explicit(&epoll->count, 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&tg_epolls_registrations, 1, memory_order_relaxed);
 }
 
 void tg_epoll_list(struct tg_epoll *epoll, struct tg_registration *registration)

@@ -42,6 +42,9 @@ struct tg_epolls_page {
 };
 extern struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
 
+/* Of all epolls together. */
+extern _Atomic unsigned tg_epolls_registrations;
+
 static inline struct tg_epoll *_Atomic *tg_epolls_place(int fd)
 {
 	if (fd < 0 || fd >= TG_EPOLLS_PAGES * TG_EPOLLS_PAGE)
