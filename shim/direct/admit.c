@@ -148,7 +148,7 @@ static enum fate make_stream(int fd, int flags, const struct tg_route *route, st
 	return FATE_CLOSED;
 }
 
-static bool wants_relay(const struct tg_route *route, const struct tg_section_slot *counters)
+static bool wants_relay(int fd, const struct tg_route *route, const struct tg_section_slot *counters)
 {
 	switch (route->plaintext.engine) {
 	case TG_ENGINE_DIRECT:
@@ -156,7 +156,8 @@ static bool wants_relay(const struct tg_route *route, const struct tg_section_sl
 	case TG_ENGINE_RELAY:
 		return true;
 	default:
-		return atomic_load_explicit(&relay_only, memory_order_relaxed) ||
+		/* a standard stream: see tg_duplicate_onto */
+		return fd <= STDERR_FILENO || atomic_load_explicit(&relay_only, memory_order_relaxed) ||
 		       tg_report_has_moved(tg_shim.report, counters);
 	}
 }
@@ -167,7 +168,7 @@ static enum fate take(int fd, int flags, const struct tg_route *route, struct tg
 	    [FATE_STREAM] = TG_PLAINTEXT_DIRECT, [FATE_RELAY] = TG_PLAINTEXT_RELAYED, [FATE_CLOSED] = TG_PLAINTEXT_CLOSED};
 	enum fate fate = FATE_CLOSED;
 
-	if (fresh && wants_relay(route, counters))
+	if (fresh && wants_relay(fd, route, counters))
 		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
 	else if (fresh)
 		fate = make_stream(fd, flags, route, counters);

@@ -23,7 +23,11 @@ int tg_duplicate_above(int from, int least, bool kept)
 		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
 		return fd < 0 ? fd : tg_descriptors_pass_on(from, fd, kept);
 	}
-	return entered(from, tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least), kept);
+	int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
+	/* as in tg_duplicate_onto */
+	if (fd >= 0 && fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
+		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	return entered(from, fd, kept);
 }
 
 int tg_duplicate_onto(int from, int fd, bool kept)
@@ -36,7 +40,7 @@ int tg_duplicate_onto(int from, int fd, bool kept)
 	 * A standard stream is written to from within the C library, and by whatever a system(3) starts: that is for the
 	 * relay, where it may be.
 	 */
-	if (fd <= 2 && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
+	if (fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
 	/* What the number was says farewell as long as it is there. */
 	tg_descriptors_closing(fd);

@@ -29,7 +29,7 @@ static int address_of(long call, int fd, struct sockaddr_storage *ret)
 	socklen_t size = sizeof *ret;
 
 	memset(ret, 0, sizeof *ret);
-	return syscall(call, fd, ret, &size) < 0 ? -errno : 0;
+	return tg_libc.syscall(call, fd, ret, &size) < 0 ? -errno : 0;
 }
 
 /* Gives `fd` its name; `real` is connected. */
@@ -73,8 +73,8 @@ static int make_room(int fd)
 	int room = 0;
 	socklen_t size = sizeof room;
 
-	syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
-	if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0)
+	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_SNDBUF, &wanted, sizeof wanted);
+	if (tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_SNDBUF, &room, &size) < 0)
 		return -errno;
 	return room >= SEND_BUFFER_LEAST ? 0 : -ENOBUFS;
 }

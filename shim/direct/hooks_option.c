@@ -5,6 +5,7 @@
 #include "shim/direct/descriptors.h"
 #include "shim/direct/readiness.h"
 #include "shim/direct/relayed.h"
+#include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/state.h"
 
@@ -88,10 +89,22 @@ static bool corks(int fd, int level, int option, const void *value, socklen_t si
 	if (stream == NULL)
 		return false;
 	memcpy(&corked, value, sizeof(corked));
-	const bool taken = tg_descriptors_own(stream) && tg_stream_cork(stream, corked != 0);
+	const enum tg_cork cork = corked == 0                          ? TG_CORK_OFF
+				  : tg_descriptors_is_blocking(stream) ? TG_CORK_BELOW
+								       : TG_CORK_HELD;
+	const bool taken = tg_descriptors_own(stream) && tg_stream_cork(stream, cork);
 	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	return taken;
+}
+
+/*
+ * SO_RCVLOWAT of a stream stays 1: the kernel would keep back parts of the handshake and of records, whose length the
+ * server does not know.
+ */
+static bool is_low_water(int fd, int level, int option)
+{
+	return level == SOL_SOCKET && option == SO_RCVLOWAT && tg_transfer_is_one(fd);
 }
 
 static bool is_corked(int fd, int level, int option)
@@ -132,7 +145,8 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);
-	if (corks(fd, level, option, value, size) || (tg_relayed_any() && tg_relayed_keep(fd, level, option, value, size)))
+	if (is_low_water(fd, level, option) || corks(fd, level, option, value, size) ||
+	    (tg_relayed_any() && tg_relayed_keep(fd, level, option, value, size)))
 		return 0;
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))

@@ -167,6 +167,53 @@ static bool change_numbers(const struct call *call, long *ret)
 	}
 }
 
+/* A signal mask is the kernel's, which is shorter than the C library's; what is behind it nobody looks at. */
+static bool wait_for_events(const struct call *call, long *ret)
+{
+	const int fd = number_at(call, 0);
+
+	switch (call->number) {
+#ifdef SYS_epoll_wait
+	case SYS_epoll_wait:
+		*ret = epoll_wait(fd, pointer_at(call, 1), number_at(call, 2), number_at(call, 3));
+		return true;
+#endif
+	case SYS_epoll_pwait:
+		*ret = epoll_pwait(fd, pointer_at(call, 1), number_at(call, 2), number_at(call, 3), pointer_at(call, 4));
+		return true;
+	case SYS_epoll_pwait2:
+		*ret = epoll_pwait2(fd, pointer_at(call, 1), number_at(call, 2), pointer_at(call, 3), pointer_at(call, 4));
+		return true;
+	case SYS_epoll_ctl:
+		*ret = epoll_ctl(fd, number_at(call, 1), number_at(call, 2), pointer_at(call, 3));
+		return true;
+#ifdef SYS_poll
+	case SYS_poll:
+		*ret = poll(pointer_at(call, 0), (nfds_t)call->argument[1], number_at(call, 2));
+		return true;
+#endif
+	case SYS_ppoll:
+		*ret = ppoll(pointer_at(call, 0), (nfds_t)call->argument[1], pointer_at(call, 2), pointer_at(call, 3));
+		return true;
+#ifdef SYS_select
+	case SYS_select:
+		*ret = select(fd, pointer_at(call, 1), pointer_at(call, 2), pointer_at(call, 3), pointer_at(call, 4));
+		return true;
+#endif
+	case SYS_pselect6: {
+		const struct {
+			const sigset_t *set;
+			size_t size;
+		} *mask = pointer_at(call, 5);
+		*ret = pselect(fd, pointer_at(call, 1), pointer_at(call, 2), pointer_at(call, 3), pointer_at(call, 4),
+			       mask == NULL ? NULL : mask->set);
+		return true;
+	}
+	default:
+		return false;
+	}
+}
+
 static bool is_ring(long number)
 {
 	return number == SYS_io_uring_setup || number == SYS_io_uring_enter || number == SYS_io_uring_register;
@@ -196,7 +243,9 @@ static long call_wanted(const struct call *call)
 		errno = ENOSYS;
 		return -1;
 	}
-	return any && (read_or_write(call, &r) || move(call, &r) || change_numbers(call, &r)) ? r : pass(call);
+	if (any && (read_or_write(call, &r) || move(call, &r) || change_numbers(call, &r) || wait_for_events(call, &r)))
+		return r;
+	return pass(call);
 }
 
 TG_EXPORT long syscall(long number, ...)

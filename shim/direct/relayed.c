@@ -106,7 +106,7 @@ bool tg_relayed_is_over(int fd)
 	static const struct timespec now;
 	struct pollfd end = {.fd = fd};
 	const int saved_errno = errno;
-	const bool over = syscall(SYS_ppoll, &end, 1, &now, NULL, 0) == 1 && (end.revents & POLLHUP) != 0;
+	const bool over = tg_libc.syscall(SYS_ppoll, &end, 1, &now, NULL, 0) == 1 && (end.revents & POLLHUP) != 0;
 
 	errno = saved_errno;
 	return over;
@@ -179,7 +179,7 @@ static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_
 
 	tg_relayed_be_patient(fd);
 	do
-		result = syscall(SYS_connect, fd, address, size) < 0 ? -errno : 0;
+		result = tg_libc.syscall(SYS_connect, fd, address, size) < 0 ? -errno : 0;
 	while (result == -EINTR);
 	return result == -EAGAIN ? -ETIMEDOUT : result;
 }
@@ -189,8 +189,8 @@ void tg_relayed_be_patient(int connection)
 	static const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000, .tv_usec = PATIENCE_MS % 1000 * 1000};
 
 	/* the send timeout bounds connect(2), too */
-	syscall(SYS_setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	syscall(SYS_fcntl, connection, F_SETFL, 0);
+	tg_libc.syscall(SYS_setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	tg_libc.syscall(SYS_fcntl, connection, F_SETFL, 0);
 }
 
 int tg_relayed_connect(const char *tree)
@@ -202,17 +202,17 @@ int tg_relayed_connect(const char *tree)
 
 	if (result < 0)
 		return result;
-	fd = (int)syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return -errno;
-	result = syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
+	result = tg_libc.syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
 	if (result == -EAGAIN)
 		result = connect_patiently(fd, &address, size);
 	if (result == 0)
 		result = check_peer(fd);
 	if (result == 0)
 		return fd;
-	syscall(SYS_close, fd);
+	tg_libc.syscall(SYS_close, fd);
 	return result;
 }
 
@@ -253,12 +253,12 @@ static int hear_answer(int connection, struct tg_relay_answer *ret)
 	do {
 		struct timespec left = patience; /* the kernel counts it down */
 
-		got = syscall(SYS_ppoll, &answered, 1, &left, NULL, 0);
+		got = tg_libc.syscall(SYS_ppoll, &answered, 1, &left, NULL, 0);
 	} while (got < 0 && errno == EINTR);
 	if (got <= 0)
 		return got < 0 ? -errno : -ETIMEDOUT;
 	/* the relay sends it at once */
-	got = syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_DONTWAIT, NULL, NULL);
+	got = tg_libc.syscall(SYS_recvfrom, connection, ret, sizeof *ret, MSG_DONTWAIT, NULL, NULL);
 	if (got < 0)
 		return -errno;
 	return got == (long)sizeof *ret && ret->magic == TG_RELAY_MAGIC && ret->size <= sizeof ret->value ? ret->result
@@ -288,7 +288,7 @@ static int ask(int fd, const char *tree, const struct tg_relay_request *request,
  */
 static int like_an_ended(const struct tg_relay_end *end)
 {
-	const int fd = (int)syscall(SYS_socket, end->local.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+	const int fd = (int)tg_libc.syscall(SYS_socket, end->local.ss_family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -366,8 +366,8 @@ void tg_relayed_inherit(int real, int end)
 	int value = 0;
 	socklen_t size = sizeof value;
 
-	if (syscall(SYS_getsockopt, real, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0 && value != 0)
-		syscall(SYS_setsockopt, end, SOL_SOCKET, place_of(IPPROTO_TCP, TCP_NODELAY), &value, sizeof value);
+	if (tg_libc.syscall(SYS_getsockopt, real, IPPROTO_TCP, TCP_NODELAY, &value, &size) == 0 && value != 0)
+		tg_libc.syscall(SYS_setsockopt, end, SOL_SOCKET, place_of(IPPROTO_TCP, TCP_NODELAY), &value, sizeof value);
 }
 
 /*
@@ -404,7 +404,7 @@ int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int
 	int result;
 
 	if (place != 0) {
-		result = syscall(SYS_getsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
+		result = tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
 		errno = saved_errno;
 		return result;
 	}
@@ -414,8 +414,8 @@ int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int
 
 		result = other;
 		if (other >= 0) {
-			result = syscall(SYS_getsockopt, other, level, option, value, size) < 0 ? -errno : 0;
-			syscall(SYS_close, other);
+			result = tg_libc.syscall(SYS_getsockopt, other, level, option, value, size) < 0 ? -errno : 0;
+			tg_libc.syscall(SYS_close, other);
 		}
 	}
 	errno = saved_errno;
@@ -439,7 +439,7 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 	int result;
 
 	if (place != 0) {
-		result = syscall(SYS_setsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
+		result = tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, place, value, size) < 0 ? -errno : 0;
 		errno = saved_errno;
 		return result;
 	}
@@ -455,8 +455,8 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 
 		result = other;
 		if (other >= 0) {
-			result = syscall(SYS_setsockopt, other, level, option, value, size) < 0 ? -errno : 0;
-			syscall(SYS_close, other);
+			result = tg_libc.syscall(SYS_setsockopt, other, level, option, value, size) < 0 ? -errno : 0;
+			tg_libc.syscall(SYS_close, other);
 		}
 	}
 	errno = saved_errno;

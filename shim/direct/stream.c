@@ -3,6 +3,7 @@
 #include "shim/direct/clock.h"
 #include "shim/direct/stream_call.h"
 #include "shim/direct/stream_inside.h"
+#include "shim/direct/stream_socket.h"
 #include "shim/generation.h"
 #include "shim/state.h"
 
@@ -43,6 +44,7 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	stream->born = tg_clock_now();
 	stream->deadline = stream->born + (int64_t)route->plaintext.handshake_timeout * 1000;
 	stream->counters = counters_of(route);
+	tg_socket_tell_of_all(fd);
 	atomic_init(&stream->state, TG_STREAM_OPENING);
 	pthread_mutex_lock(&all_lock);
 	stream->next = all;

@@ -95,7 +95,12 @@ int tg_stream_shutdown(struct tg_stream *stream, int how);
  * TCP_CORK of tcp(7): less than a record waits until it is uncorked, or anything but a write is done with the stream.
  * False: the socket's own option has to say it (a plaintext client).
  */
-bool tg_stream_cork(struct tg_stream *stream, bool corked);
+enum tg_cork {
+	TG_CORK_OFF,
+	TG_CORK_BELOW, /* records are made at once, and packets wait in the kernel, 200 ms at most: a server that blocks */
+	TG_CORK_HELD,  /* bytes wait here: a server that does not block, and soon waits for its descriptors */
+};
+bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork);
 bool tg_stream_is_corked(struct tg_stream *stream);
 
 /* Before this thread waits for any descriptor: nothing waits behind a cork meanwhile. */

@@ -151,15 +151,15 @@ void tg_stream_held_unlock(void)
 	pthread_mutex_unlock(&held.lock);
 }
 
-bool tg_stream_cork(struct tg_stream *stream, bool corked)
+bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
 {
 	struct tg_stream_call call;
 
 	tg_stream_enter(&call, stream);
 	bool taken = stream->stage != TG_STAGE_PLAIN && stream->stage != TG_STAGE_ENDED;
 	if (taken)
-		stream->is_corked = corked;
-	if (taken && !corked)
+		stream->cork = cork;
+	if (taken && cork == TG_CORK_OFF)
 		tg_stream_let_go(stream);
 	tg_stream_leave(&call, 0);
 	return taken;
@@ -168,7 +168,7 @@ bool tg_stream_cork(struct tg_stream *stream, bool corked)
 bool tg_stream_is_corked(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	bool corked = stream->is_corked;
+	bool corked = stream->cork != TG_CORK_OFF;
 	pthread_mutex_unlock(&stream->lock);
 	return corked;
 }

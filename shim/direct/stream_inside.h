@@ -65,7 +65,7 @@ struct tg_stream {
 	pid_t opening_pid;                /* of the process that it is among the openings of */
 	uint64_t cookie;                  /* of the socket, as long as the stream is among the openings (socket(7)) */
 	struct tg_stream *newer, *older;  /* among the openings */
-	bool is_corked;                   /* TCP_CORK */
+	enum tg_cork cork;                /* TCP_CORK */
 	struct tg_stream *held_next, **held_link; /* among those that hold something back */
 	unsigned calls;                           /* that read or wrote data */
 	unsigned place;                           /* among those that keep their buffers, from 1; 0: none */

@@ -25,9 +25,9 @@ static void let_plain(struct tg_stream *stream)
 {
 	stream->stage = TG_STAGE_PLAIN;
 	/* From here on it is the socket's own, and the server pulls it there. */
-	if (stream->is_corked)
+	if (stream->cork != TG_CORK_OFF)
 		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
-	stream->is_corked = false;
+	stream->cork = TG_CORK_OFF;
 	if (stream->wants_header && !tg_stream_add_header(stream)) {
 		tg_stream_end(stream, ENOMEM);
 		return;

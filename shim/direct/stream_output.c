@@ -120,7 +120,7 @@ static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *v
 
 	if (!tg_stream_flush(stream))
 		return 0;
-	if (stream->is_corked && before + wanted < RECORD)
+	if (stream->cork == TG_CORK_HELD && before + wanted < RECORD)
 		return tg_stream_hold(stream, vector, count) ? (ssize_t)wanted : 0;
 	count = MIN(count, PIECES);
 	memcpy(whole + 1, vector, (size_t)count * sizeof(*vector));
@@ -137,7 +137,7 @@ static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *v
 
 static ssize_t write_judged(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
-	if (stream->is_corked || tg_bytes_left(&stream->early) > 0)
+	if (stream->cork == TG_CORK_HELD || tg_bytes_left(&stream->early) > 0)
 		return write_behind_cork(stream, vector, count, wanted);
 	return (ssize_t)write_open(stream, vector, count, wanted);
 }
@@ -247,7 +247,7 @@ ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, in
 	int error = 0;
 
 	tg_stream_enter(&call, stream);
-	stream->more_follows = more || stream->is_corked;
+	stream->more_follows = more || stream->cork != TG_CORK_OFF;
 	ssize_t result = write_locked(stream, vector, count, &error);
 	tg_stream_held_follow(stream);
 	tg_stream_leave(&call, error);

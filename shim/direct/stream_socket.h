@@ -45,6 +45,13 @@ static inline void tg_socket_push(int fd)
 	tg_libc.syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_CORK, &(const int){0}, sizeof(int));
 }
 
+/* Readable as soon as a byte is there (SO_RCVLOWAT, which a listener passes on). */
+static inline void tg_socket_tell_of_all(int fd)
+{
+	tg_libc_bind();
+	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &(const int){1}, sizeof(int));
+}
+
 static inline int tg_socket_shutdown(int fd, int how)
 {
 	tg_libc_bind();

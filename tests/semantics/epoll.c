@@ -474,7 +474,46 @@ static void asked_before(struct test *t)
 	close(edge);
 }
 
+/* By number, past the C library's functions. */
+static void by_number(struct test *t)
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 4242};
+	struct pollfd asked = {.events = POLLIN};
+	struct timespec none = {0};
+	struct timeval nothing = {0};
+	fd_set set;
+
+	connect_warm(t, 0);
+	const int epoll = epoll_create1(EPOLL_CLOEXEC);
+	asked.fd = t->fd;
+	FD_ZERO(&set);
+	FD_SET(t->fd, &set);
+	CALL(t, syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, t->fd, &event));
+	CALL(t, syscall(SYS_epoll_wait, epoll, &event, 1, 0));
+	CALL(t, syscall(SYS_ppoll, &asked, 1, &none, NULL, 8));
+	CALL(t, syscall(SYS_select, t->fd + 1, &set, NULL, NULL, &nothing));
+	client_sends(t, 10);
+	CALL(t, read(t->fd, buffer, 4)); /* what is left is in TLS */
+	for (int i = 0; i < 3; i++) {
+		event = (struct epoll_event){0};
+		CALL(t, i == 0   ? syscall(SYS_epoll_wait, epoll, &event, 1, 1000)
+			: i == 1 ? syscall(SYS_epoll_pwait, epoll, &event, 1, 1000, NULL, 8)
+				 : syscall(SYS_epoll_pwait2, epoll, &event, 1, NULL, NULL, 8));
+		note(t, "%x %lu", event.events, (unsigned long)event.data.u64);
+	}
+	CALL(t, syscall(SYS_poll, &asked, 1, 1000));
+	CALL(t, syscall(SYS_ppoll, &asked, 1, NULL, NULL, 8));
+	FD_SET(t->fd, &set);
+	CALL(t, syscall(SYS_select, t->fd + 1, &set, NULL, NULL, NULL));
+	CALL(t, syscall(SYS_pselect6, t->fd + 1, &set, NULL, NULL, NULL, NULL));
+	CALL(t, FD_ISSET(t->fd, &set) ? 1 : 0);
+	CALL(t, syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_DEL, t->fd, NULL));
+	CALL(t, syscall(SYS_epoll_wait, epoll, &event, 1, 0));
+	close(epoll);
+}
+
 const struct single singles_epoll[] = {
+    {"epoll_by_number", by_number},
     {"epoll_registering", registering},
     {"epoll_wrong_arguments", wrong_arguments},
     {"epoll_modified", modified},

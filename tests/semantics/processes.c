@@ -332,6 +332,46 @@ static void exec_in_place(struct test *t)
 	note_answer(t, "client", &answer);
 }
 
+/* As in place, by numbers that the kernel gives because they are free; `accepts`: to the connection itself. */
+static void exec_onto_free(struct test *t, bool accepts)
+{
+	const pid_t pid = fork();
+
+	if (pid == 0) {
+		if (accepts)
+			close(0);
+		connect_cold(t, 0);
+		begin(t, STEP_SEND, 50, 1);
+		begin(t, STEP_HALF, 0, 0);
+		begin(t, STEP_RECEIVE, UINT32_MAX, 0);
+		if (!accepts)
+			close(0);
+		close(1);
+		if (!accepts && dup(t->fd) != 0)
+			_exit(1);
+		if (fcntl(t->fd, F_DUPFD, 0) != 1)
+			_exit(2);
+		if (t->fd > 1)
+			close(t->fd);
+		execvp(cat, cat_words);
+		_exit(127);
+	}
+	t->asked = 4;
+	ended(t, pid);
+	const struct answer answer = finish(t);
+	note_answer(t, "client", &answer);
+}
+
+static void exec_in_free_place(struct test *t)
+{
+	exec_onto_free(t, false);
+}
+
+static void exec_accepted_there(struct test *t)
+{
+	exec_onto_free(t, true);
+}
+
 static void exec_after_use(struct test *t)
 {
 	connect_warm(t, 0);
@@ -398,6 +438,8 @@ const struct single singles_processes[] = {
     {"exec_untouched", exec_untouched},
     {"exec_spawned", spawn_untouched},
     {"exec_in_place", exec_in_place},
+    {"exec_in_free_place", exec_in_free_place},
+    {"exec_accepted_there", exec_accepted_there},
     {"exec_after_use", exec_after_use},
     {"exec_beside", exec_beside},
     {"exec_by_system", vfork_beside},

@@ -54,6 +54,25 @@ static void bad_client(enum client_kind kind, enum tg_refusal reason)
 	}
 }
 
+/* A handshake is made of messages shorter than what the server may want to be told of. */
+static void low_water(void **state)
+{
+	const int much = 4000;
+	int value = 0;
+	socklen_t size = sizeof(value);
+	struct both both;
+	(void)state;
+
+	pair_open(&both.sockets, 0);
+	assert_int_equal(setsockopt(both.sockets.server, SOL_SOCKET, SO_RCVLOWAT, &much, sizeof(much)), 0);
+	both.stream = tg_stream_new(both.sockets.server, route_of(both.sockets.server));
+	both.client = client_new(both.sockets.client, CLIENT_GOOD, TLS1_3_VERSION);
+	assert_int_equal(getsockopt(both.sockets.server, SOL_SOCKET, SO_RCVLOWAT, &value, &size), 0);
+	assert_int_equal(value, 1);
+	assert_true(shake_hands(&both));
+	both_close(&both);
+}
+
 static void no_certificate(void **state)
 {
 	(void)state;
@@ -513,6 +532,7 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(low_water),
 	    cmocka_unit_test(no_certificate),
 	    cmocka_unit_test(unknown_ca),
 	    cmocka_unit_test(expired),

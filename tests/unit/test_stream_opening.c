@@ -102,13 +102,13 @@ static void cork_of_a_plaintext_client(void **state)
 	(void)state;
 
 	both_open(&both, CLIENT_NONE, 0, 0);
-	assert_true(tg_stream_cork(both.stream, true));
+	assert_true(tg_stream_cork(both.stream, TG_CORK_HELD));
 	send_text(&both, "PING\r\n");
 	assert_int_equal(stream_read(&both, data, sizeof(data)), 6);
 	assert_int_equal(corked_in_kernel(&both), 1);
 	assert_int_equal(stream_write(&both, "one", 3), 3);
 	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
-	assert_false(tg_stream_cork(both.stream, false));
+	assert_false(tg_stream_cork(both.stream, TG_CORK_OFF));
 	assert_int_equal(setsockopt(both.sockets.server, IPPROTO_TCP, TCP_CORK, &off, sizeof(off)), 0);
 	assert_false(tg_stream_is_corked(both.stream));
 	await_bytes(both.sockets.client);

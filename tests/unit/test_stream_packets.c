@@ -40,20 +40,20 @@ static void cork(void **state)
 	memset(much, 'm', sizeof(much));
 	open_ready(&both, TLS1_3_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
-	assert_true(tg_stream_cork(both.stream, true));
+	assert_true(tg_stream_cork(both.stream, TG_CORK_HELD));
 	assert_true(tg_stream_is_corked(both.stream));
 	assert_int_equal(stream_write(&both, "head", 4), 4);
 	assert_int_equal(stream_write(&both, "body", 4), 4);
 	assert_int_equal(tg_stream_state(both.stream), 0);
 	assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
-	assert_true(tg_stream_cork(both.stream, false));
+	assert_true(tg_stream_cork(both.stream, TG_CORK_OFF));
 	await_bytes(both.sockets.client);
 	assert_int_equal(recv(both.sockets.client, wire, sizeof(wire), MSG_PEEK), 5 + 8 + 1 + 16);
 	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 8);
 	assert_memory_equal(data, "headbody", 8);
 
 	/* More than a record is not held back here; the kernel sends it when the process waits. */
-	tg_stream_cork(both.stream, true);
+	tg_stream_cork(both.stream, TG_CORK_HELD);
 	assert_int_equal(stream_write(&both, "head", 4), 4);
 	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
 	tg_stream_before_wait();
@@ -86,7 +86,7 @@ static void cork(void **state)
 
 	/* Freed with something behind the cork. */
 	open_ready(&both, TLS1_2_VERSION, 0);
-	tg_stream_cork(both.stream, true);
+	tg_stream_cork(both.stream, TG_CORK_HELD);
 	assert_int_equal(stream_write(&both, "x", 1), 1);
 	both_close(&both);
 	tg_stream_before_wait();
@@ -108,8 +108,8 @@ static void cork_and_fork(void **state)
 	open_ready(&other, TLS1_3_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
 	SSL_read(other.client, data, sizeof(data));
-	tg_stream_cork(both.stream, true);
-	tg_stream_cork(other.stream, true);
+	tg_stream_cork(both.stream, TG_CORK_HELD);
+	tg_stream_cork(other.stream, TG_CORK_HELD);
 	assert_int_equal(stream_write(&both, "x", 1), 1);
 	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (child == 0) {
@@ -195,11 +195,30 @@ static void cork_and_much(void **state)
 	open_ready(&both, TLS1_2_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
 	unsigned before = packets_sent(&both);
-	tg_stream_cork(both.stream, true);
+	tg_stream_cork(both.stream, TG_CORK_HELD);
 	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
 	assert_int_equal(packets_sent(&both), before); /* loopback's are longer */
-	tg_stream_cork(both.stream, false);
+	tg_stream_cork(both.stream, TG_CORK_OFF);
 	assert_int_equal(packets_sent(&both), before + 1);
+	both_close(&both);
+}
+
+/* Who blocks may wait for anything: then the kernel has what waits behind the cork, and lets go of it by itself. */
+static void cork_of_who_blocks(void **state)
+{
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 0);
+	SSL_read(both.client, data, sizeof(data));
+	unsigned before = packets_sent(&both);
+	assert_true(tg_stream_cork(both.stream, TG_CORK_BELOW));
+	assert_true(tg_stream_is_corked(both.stream));
+	assert_int_equal(stream_write(&both, "head", 4), 4);
+	assert_int_equal(packets_sent(&both), before);
+	await_bytes(both.sockets.client); /* after 200 ms, without another call */
+	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 4);
 	both_close(&both);
 }
 
@@ -258,7 +277,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(cork),          cmocka_unit_test(cork_and_fork),    cmocka_unit_test(more),
-	    cmocka_unit_test(cork_and_much), cmocka_unit_test(one_short_packet),
+	    cmocka_unit_test(cork_and_much), cmocka_unit_test(one_short_packet), cmocka_unit_test(cork_of_who_blocks),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
 }
