@@ -14,12 +14,16 @@ static __attribute__((noinline)) int poll_closely(struct pollfd *fds, nfds_t cou
 	return tg_poll(&(struct tg_poll_call){.fds = fds, .count = count, .milliseconds = timeout});
 }
 
-TG_EXPORT int poll(struct pollfd *fds, nfds_t count, int timeout)
+/* Under a name of its own: the C library declares that poll(2) only writes to the array, and the compiler takes it at its
+ * word.
+ */
+static int hooked_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	return tg_poll_is_plain(fds, count) ? tg_libc.poll(fds, count, timeout) : poll_closely(fds, count, timeout);
 }
 
-TG_EXPORT __typeof__(poll) __poll __attribute__((alias("poll")));
+TG_EXPORT __typeof__(poll) poll __attribute__((alias("hooked_poll")));
+TG_EXPORT __typeof__(poll) __poll __attribute__((alias("hooked_poll")));
 
 /* An array that is too small is the C library's to complain of. */
 TG_EXPORT int __poll_chk(struct pollfd *fds, nfds_t count, int timeout, size_t room)

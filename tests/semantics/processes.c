@@ -279,12 +279,26 @@ static pid_t start_cat(int fd)
 	return pid;
 }
 
-static void echo_by(struct test *t, pid_t pid)
+static void begin_echo(struct test *t)
 {
-	close(t->fd);
 	begin(t, STEP_SEND, 50, 1);
 	begin(t, STEP_HALF, 0, 0);
 	begin(t, STEP_RECEIVE, UINT32_MAX, 0);
+}
+
+/* The steps were begun by the process that the program took the place of. */
+static void echoed_in_place(struct test *t, pid_t pid)
+{
+	t->asked = 4;
+	ended(t, pid);
+	const struct answer answer = finish(t);
+	note_answer(t, "client", &answer);
+}
+
+static void echo_by(struct test *t, pid_t pid)
+{
+	close(t->fd);
+	begin_echo(t);
 	ended(t, pid);
 	const struct answer answer = finish(t);
 	note_answer(t, "client", &answer);
@@ -317,19 +331,14 @@ static void exec_in_place(struct test *t)
 
 	if (pid == 0) {
 		connect_cold(t, 0);
-		begin(t, STEP_SEND, 50, 1);
-		begin(t, STEP_HALF, 0, 0);
-		begin(t, STEP_RECEIVE, UINT32_MAX, 0);
+		begin_echo(t);
 		if (dup2(t->fd, 0) != 0 || dup2(t->fd, 1) != 1)
 			_exit(1);
 		close(t->fd);
 		execvp(cat, cat_words);
 		_exit(127);
 	}
-	t->asked = 4;
-	ended(t, pid);
-	const struct answer answer = finish(t);
-	note_answer(t, "client", &answer);
+	echoed_in_place(t, pid);
 }
 
 /* As in place, by numbers that the kernel gives because they are free; `accepts`: to the connection itself. */
@@ -341,9 +350,7 @@ static void exec_onto_free(struct test *t, bool accepts)
 		if (accepts)
 			close(0);
 		connect_cold(t, 0);
-		begin(t, STEP_SEND, 50, 1);
-		begin(t, STEP_HALF, 0, 0);
-		begin(t, STEP_RECEIVE, UINT32_MAX, 0);
+		begin_echo(t);
 		if (!accepts)
 			close(0);
 		close(1);
@@ -356,10 +363,7 @@ static void exec_onto_free(struct test *t, bool accepts)
 		execvp(cat, cat_words);
 		_exit(127);
 	}
-	t->asked = 4;
-	ended(t, pid);
-	const struct answer answer = finish(t);
-	note_answer(t, "client", &answer);
+	echoed_in_place(t, pid);
 }
 
 static void exec_in_free_place(struct test *t)
