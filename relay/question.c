@@ -70,11 +70,11 @@ static void due(struct tg_timed *timed)
 		tg_loop_time(loop, timed, tg_loop_now() + AGAIN_MS);
 }
 
-void tg_question_ask(struct tg_loop *loop, int fd, int guest, const struct tg_relay_request *request)
+void tg_question_ask(struct tg_loop *loop, int fd, int guest, const struct tg_relay_request *request, bool later)
 {
 	struct question *question;
 
-	if (answer(fd, guest, request, false))
+	if (!later && answer(fd, guest, request, false))
 		return;
 	question = calloc(1, sizeof(*question));
 	if (question == NULL) {

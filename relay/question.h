@@ -7,7 +7,10 @@
 #include "page/relay.h"
 #include "relay/loop.h"
 
-/* Answers on `fd` what was asked of the connection whose guest's end `guest` is. Takes over both descriptors. */
-void tg_question_ask(struct tg_loop *loop, int fd, int guest, const struct tg_relay_request *request);
+/*
+ * Answers on `fd` what was asked of the connection whose guest's end `guest` is. Takes over both descriptors. `later`: in a
+ * few milliseconds, since what was asked before may not have been heard yet.
+ */
+void tg_question_ask(struct tg_loop *loop, int fd, int guest, const struct tg_relay_request *request, bool later);
 
 #endif

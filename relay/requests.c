@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -31,6 +32,7 @@ struct caller {
 	int fd;
 };
 
+static atomic_size_t unheard; /* callers of all loops */
 static _Thread_local size_t caller_count;
 static _Thread_local struct caller *callers[CALLERS_MAX];
 
@@ -129,7 +131,9 @@ static bool hear(const struct tg_listener *listener, int fd)
 			break;
 		case TG_RELAY_GET:
 		case TG_RELAY_SET:
-			tg_question_ask(listener->loop, fd, fds[0], &request);
+			/* who set an option did not wait for an answer, and may be a caller whose request has not come */
+			tg_question_ask(listener->loop, fd, fds[0], &request,
+					request.kind == TG_RELAY_GET && atomic_load(&unheard) > 0);
 			fd = fds[0] = -1;
 			break;
 		}
@@ -151,6 +155,7 @@ static void forget(struct caller *caller)
 			break;
 		}
 	caller->fd = -1;
+	atomic_fetch_sub(&unheard, 1);
 	tg_loop_bury(caller->listener->loop, &caller->timed);
 }
 
@@ -165,16 +170,17 @@ static void caller_due(struct tg_timed *timed)
 static void caller_ready(struct tg_source *source, uint32_t events)
 {
 	struct caller *caller = (struct caller *)(void *)((char *)source - offsetof(struct caller, source));
+	const struct tg_listener *listener = caller->listener;
 	const int fd = caller->fd;
 	(void)events;
 
 	if (fd < 0)
 		return;
 	/* what goes on with it is another's event */
-	epoll_ctl(caller->listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-	if (!hear(caller->listener, fd))
-		tg_stranger_hang_up(fd);
+	epoll_ctl(listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	forget(caller);
+	if (!hear(listener, fd))
+		tg_stranger_hang_up(fd);
 }
 
 /* Guests send at once: whoever has waited longest is the one that goes. */
@@ -210,6 +216,7 @@ static void wait_for(struct tg_listener *listener, int fd)
 	if (caller_count == CALLERS_MAX)
 		make_room();
 	callers[caller_count++] = caller;
+	atomic_fetch_add(&unheard, 1);
 	tg_loop_time(listener->loop, &caller->timed, tg_loop_now() + REQUEST_MS);
 }
 

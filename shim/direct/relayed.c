@@ -371,8 +371,8 @@ void tg_relayed_inherit(int real, int end)
 }
 
 /*
- * Numbers that the kernel takes as they are: nobody waits for its word on them. Whoever asks later is answered later, since
- * the relay hears everybody in turn.
+ * Numbers that the kernel takes as they are: nobody waits for its word on them. Whoever asks later is answered later
+ * (relay/requests.c).
  */
 static bool is_sure(int level, int option, const void *value, socklen_t size)
 {
