@@ -11,6 +11,8 @@
 
 #include "shim/direct/stream.h"
 
+#include <stdint.h>
+
 /* After a call on the stream outside of a wait: its registrations are brought up to date, and who waits is woken. */
 void tg_readiness_changed(struct tg_stream *stream);
 
@@ -46,10 +48,16 @@ int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline);
 bool tg_readiness_is_awaited(const struct tg_watch *watch);
 
 /*
- * How many milliseconds one thread sleeps at once while there is no verdict: another one that uses the stream may go on
- * with the handshake and take with it from the socket what the sleeper waits for. Two threads in that moment are rare.
+ * Until when one thread sleeps at once while there is no verdict: another one that uses the stream may go on with the
+ * handshake and take with it from the socket what the sleeper waits for. As long again as the connection is old, so that
+ * what it may wait for nothing is little beside the handshake, and a silent client costs next to nothing.
  */
-#define TG_READINESS_OPENING_SLICE 2000
+static inline int64_t tg_readiness_slice_end(const struct tg_stream *stream, int64_t now)
+{
+	const int64_t age = now - tg_stream_born(stream), least = 10, most = 2000; /* milliseconds */
+
+	return now + (age < least ? least : age > most ? most : age);
+}
 
 /* Around fork. */
 void tg_readiness_lock(void);

@@ -125,6 +125,11 @@ bool tg_stream_has_sent_end(struct tg_stream *stream)
 	return sent;
 }
 
+int64_t tg_stream_born(const struct tg_stream *stream)
+{
+	return stream->born;
+}
+
 int64_t tg_stream_deadline(const struct tg_stream *stream)
 {
 	struct tg_stream *locked = (struct tg_stream *)(uintptr_t)stream;

@@ -133,6 +133,9 @@ bool tg_stream_has_sent_end(struct tg_stream *stream);
  */
 int64_t tg_stream_deadline(const struct tg_stream *stream);
 
+/* When it was made, in milliseconds of CLOCK_MONOTONIC. */
+int64_t tg_stream_born(const struct tg_stream *stream);
+
 /*
  * Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. A
  * latent process is decided before (tg_shim_serve). Again costs nothing. False: no TLS can be spoken here.

@@ -85,8 +85,9 @@ static int wait_for_socket(struct transfer *transfer)
 		return -1;
 	if (until > transfer->deadline)
 		until = transfer->deadline;
-	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) != 0 && until > now + TG_READINESS_OPENING_SLICE)
-		until = now + TG_READINESS_OPENING_SLICE;
+	const int64_t slice_end = tg_readiness_slice_end(transfer->stream, now);
+	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) != 0 && until > slice_end)
+		until = slice_end;
 	pthread_cleanup_push(cancelled, transfer->stream);
 	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
 	pthread_cleanup_pop(0);

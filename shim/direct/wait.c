@@ -70,8 +70,9 @@ static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline
 	int64_t own = tg_stream_deadline(stream), until = own < deadline ? own : deadline;
 
 	if ((tg_stream_state(stream) & TG_STREAM_OPENING) != 0) {
-		if (until > now + TG_READINESS_OPENING_SLICE)
-			until = now + TG_READINESS_OPENING_SLICE;
+		const int64_t slice_end = tg_readiness_slice_end(stream, now);
+		if (until > slice_end)
+			until = slice_end;
 	} else if ((events & POLLIN) == 0) {
 		return wait_for_output(stream, until, now);
 	} else {

@@ -206,6 +206,12 @@ int tg_stream_fd(const struct tg_stream *stream)
 	return stream->fd;
 }
 
+int64_t tg_stream_born(const struct tg_stream *stream)
+{
+	(void)stream;
+	return 0;
+}
+
 int64_t tg_stream_deadline(const struct tg_stream *stream)
 {
 	return (stream->state & TG_STREAM_OPENING) != 0 ? stream->deadline : TG_CLOCK_NEVER;
