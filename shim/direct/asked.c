@@ -61,9 +61,12 @@ uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_s
 {
 	uint32_t flags = registration->events & (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP);
 
-	if ((flags & EPOLLET) != 0)
+	/* With EPOLLONESHOT each answer that is not for the server would be asked for again, and come at once. */
+	if ((flags & (EPOLLET | EPOLLONESHOT)) == EPOLLET)
 		return flags | EPOLLIN | EPOLLOUT | EPOLLRDHUP;
 	flags |= tg_asked_wants(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
+	if ((flags & EPOLLET) != 0)
+		return flags;
 	return is_told_once(stream, flags) ? flags | EPOLLRDHUP | EPOLLET : flags;
 }
 

@@ -68,12 +68,16 @@ static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *re
 	return r;
 }
 
-/* The kernel's own report follows, of a socket that is writable; where it is not, what TLS holds is looked at here. */
+/*
+ * The kernel's own report follows, of a socket that is writable; where it is not, or with EPOLLONESHOT, which asks for no
+ * more than it must, what TLS holds is looked at here.
+ */
 static void begin(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
-	unsigned both = TG_STREAM_INPUT | TG_STREAM_OUTPUT;
+	const bool once = (registration->events & EPOLLONESHOT) != 0;
+	const unsigned closely = (unsigned)TG_STREAM_INPUT | (once ? 0 : (unsigned)TG_STREAM_OUTPUT);
 
-	if ((registration->events & EPOLLET) != 0 && (tg_stream_state(stream) & both) == both)
+	if ((registration->events & EPOLLET) != 0 && (tg_stream_state(stream) & closely) == closely)
 		registration->closer = true;
 	tg_asked_refresh(epoll, registration, stream, true);
 }

@@ -336,6 +336,28 @@ static void test_oneshot_edge(void **state)
 	assert_quiet();
 }
 
+/* The socket is writable all the time, which nobody asked for: a wait without news is one wait. */
+static void test_oneshot_edge_waits(void **state)
+{
+	const uint32_t asked = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT | EPOLLET;
+	(void)state;
+
+	assert_int_equal(control(EPOLL_CTL_ADD, asked), 0);
+	finish_handshake();
+	fake_counts.waited = fake_counts.modified = 0;
+	assert_int_equal(wait_for(ROOM, 20), 0);
+	assert_in_range(fake_counts.waited, 1, 4);
+	assert_in_range(fake_counts.modified, 0, 2);
+	/* What TLS holds is reported by the call that arms it again, as what lies in a socket. */
+	fake_send(&fake, "dadb");
+	assert_told(EPOLLIN);
+	read_some(1, 1);
+	assert_quiet();
+	assert_int_equal(control(EPOLL_CTL_MOD, asked), 0);
+	assert_told(EPOLLIN);
+	assert_quiet();
+}
+
 static void test_exclusive(void **state)
 {
 	(void)state;
@@ -583,6 +605,7 @@ int main(void)
 	    TEST(test_edge_when_a_call_finishes_the_handshake),
 	    TEST(test_oneshot),
 	    TEST(test_oneshot_edge),
+	    TEST(test_oneshot_edge_waits),
 	    TEST(test_exclusive),
 	    TEST(test_errors_are_the_kernels),
 	    TEST(test_end_and_failure),
