@@ -17,6 +17,12 @@
 
 #define OUTPUT_MAX (256 * 1024)
 
+/* The end is behind what was brought, and the kernel tells of it no second time. */
+static bool has_heard_end(const struct tg_stream *stream)
+{
+	return atomic_load_explicit(&stream->heard_end, memory_order_relaxed);
+}
+
 static int receive(struct tg_stream *stream, char *data, size_t size, size_t *done)
 {
 	if (tg_bytes_left(&stream->first) > 0) {
@@ -30,7 +36,7 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 	ssize_t got = tg_socket_receive(stream->fd, data, size, 0);
 	if (got > 0) {
 		stream->is_touched = true;
-		stream->is_drained = stream->was_drained = (size_t)got < size;
+		stream->is_drained = stream->was_drained = (size_t)got < size && !has_heard_end(stream);
 		*done = (size_t)got;
 		return 1;
 	}

@@ -62,6 +62,24 @@ static void truncation(void **state)
 	}
 }
 
+/* An end that was heard of is found by the same call, behind the part of a record that came with it. */
+static void end_behind_a_part(void **state)
+{
+	static const unsigned char part[] = {23, 3, 3, 0, 50, 1, 2, 3};
+	struct both both;
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 0);
+	assert_int_equal(send(both.sockets.client, part, sizeof(part), MSG_NOSIGNAL), sizeof(part));
+	shutdown(both.sockets.client, SHUT_WR);
+	struct pollfd end = {.fd = both.sockets.server, .events = POLLRDHUP};
+	assert_int_equal(poll(&end, 1, 10000), 1);
+	tg_stream_hear_end(both.stream);
+	assert_int_equal(tg_stream_poll(both.stream) & POLLIN, POLLIN);
+	expect_failure(&both, ECONNRESET);
+	both_close(&both);
+}
+
 /* What was looked at before the cut stays. */
 static void truncation_after_peek(void **state)
 {
@@ -462,6 +480,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(truncation),
+	    cmocka_unit_test(end_behind_a_part),
 	    cmocka_unit_test(truncation_after_peek),
 	    cmocka_unit_test(close_notify_is_the_end),
 	    cmocka_unit_test(read_takes_all),
