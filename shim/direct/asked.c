@@ -117,7 +117,7 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 	if (epoll->nested)
 		registration->wake = reports;
 	else
-		registration->wake = woken || (reports && wakes && epoll->waiters > 0);
+		registration->wake = woken || (reports && wakes && tg_epoll_has_waiters(epoll));
 	uint32_t events = tg_asked_events(registration, stream);
 	if (events != registration->asked || registration->spent || (edge && registration->wake && !woken))
 		ask_again(epoll, registration, stream, events);

@@ -7,7 +7,6 @@
 #include "shim/libc.h"
 
 #include <errno.h>
-#include <sys/single_threaded.h>
 
 #define EXCLUSIVE_BITS                                                                                                     \
 	((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE | EPOLLRDNORM))
@@ -44,17 +43,14 @@ static void fill(struct tg_registration *registration, const struct epoll_event 
 	registration->disabled = registration->spent = registration->told_out = registration->closer = false;
 }
 
-/*
- * A thread that waits already has to hear of an earlier deadline. Where this is the epoll's first stream, whoever waits is
- * not counted.
- */
+/* A thread that waits already has to hear of an earlier deadline. */
 static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
 	registration->opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;
 	int64_t deadline = registration->opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
 	tg_epoll_set_deadline(epoll, registration, deadline);
-	bool unknown = epoll->count == 1 && !__libc_single_threaded;
-	registration->wake = deadline != TG_CLOCK_NEVER && (unknown || (epoll->waiters > 0 && deadline < epoll->until));
+	registration->wake =
+	    deadline != TG_CLOCK_NEVER && tg_epoll_has_waiters(epoll) && (epoll->waiters == 0 || deadline < epoll->until);
 }
 
 static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream)

@@ -277,6 +277,32 @@ static int block(struct wait *wait, int64_t left)
 	return r;
 }
 
+/*
+ * No stream is registered yet, and another thread may register one meanwhile, with input that TLS holds: who waits is
+ * counted all the same. False: one is registered by now.
+ */
+static bool is_empty_and_counted(struct tg_epoll *epoll)
+{
+	pthread_mutex_lock(&epoll->lock);
+	const bool empty = atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
+	if (empty) {
+		epoll->waiters++;
+		epoll->until = TG_CLOCK_NEVER;
+	}
+	pthread_mutex_unlock(&epoll->lock);
+	return empty;
+}
+
+static int pass_counted(const struct tg_epoll_call *call, struct tg_epoll *epoll)
+{
+	int r;
+
+	pthread_cleanup_push(leave, epoll);
+	r = pass(call);
+	pthread_cleanup_pop(1);
+	return r;
+}
+
 /* One round. 0: nothing for the server yet. */
 static int wait_once(struct wait *wait)
 {
@@ -321,12 +347,13 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 {
 	struct wait wait = {
 	    .call = call, .epoll = tg_epoll_find(call->fd), .room = call->room < AT_ONCE ? call->room : AT_ONCE};
+	const bool passes = wait.epoll == NULL || call->room <= 0 || !tg_timer_is_valid(call->timeout);
 	int r;
 
 	tg_stream_before_wait();
-	if (wait.epoll == NULL || atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 || call->room <= 0 ||
-	    !tg_timer_is_valid(call->timeout)) {
-		r = pass(call);
+	if (passes ||
+	    (atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 && is_empty_and_counted(wait.epoll))) {
+		r = passes ? pass(call) : pass_counted(call, wait.epoll);
 		if (r <= 0 || !has_token(call->events, r))
 			return r;
 		/* The first stream came while we waited, or the descriptor came from somewhere else. */

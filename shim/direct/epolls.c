@@ -84,6 +84,7 @@ static void end(struct tg_epoll *epoll)
 	}
 	epoll->nested = false;
 	epoll->turn = false;
+	epoll->round = 0;
 	epoll->next_free = unused;
 	unused = epoll;
 }

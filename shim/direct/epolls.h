@@ -14,6 +14,7 @@
 #include "shim/direct/registrations.h"
 
 #include <pthread.h>
+#include <sys/single_threaded.h>
 
 struct tg_epoll {
 	pthread_mutex_t lock;
@@ -77,6 +78,16 @@ void tg_epoll_duplicated(int from, int fd);
 void tg_epoll_expose(int fd);
 
 /* The rest in the epoll's lock. */
+
+/*
+ * Somebody may be in the kernel who is to hear of what it does not know. Whoever began to wait before the epoll was known
+ * here is not counted (round: no wait has come through here yet).
+ */
+static inline bool tg_epoll_has_waiters(const struct tg_epoll *epoll)
+{
+	return epoll->waiters > 0 || (epoll->round == 0 && !__libc_single_threaded);
+}
+
 void tg_epoll_add(struct tg_epoll *epoll, struct tg_registration *registration);
 void tg_epoll_remove(struct tg_epoll *epoll, struct tg_registration *registration);
 

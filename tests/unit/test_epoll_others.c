@@ -181,6 +181,25 @@ static void test_a_thread_is_woken_by_a_registration(void **state)
 	fake_free(&other);
 }
 
+/* The same for who began to wait when the epoll had no stream yet, or was not known to be an epoll. */
+static void test_a_thread_is_woken_by_the_first_registration(void **state)
+{
+	struct waiter waiter;
+	(void)state;
+
+	for (int round = 0; round < 2; round++) {
+		fake_send(&fake, "dadbdc");
+		read_some(1, 1);
+		assert_non_null(tg_epoll_get(epoll));
+		start(&waiter, epoll, 1);
+		assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
+		join(&waiter);
+		assert_int_equal(waiter.event.data.fd, fake.fd);
+		read_some(9, 2);
+		assert_int_equal(control(epoll, EPOLL_CTL_DEL, fake.fd, EPOLLIN), 0);
+	}
+}
+
 static void test_a_thread_hears_of_an_earlier_deadline(void **state)
 {
 	struct fake other = fake_new();
@@ -430,6 +449,7 @@ int main(void)
 	    TEST(test_a_thread_that_waits_is_woken),
 	    TEST(test_a_thread_that_waits_is_woken_once),
 	    TEST(test_a_thread_is_woken_by_a_registration),
+	    TEST(test_a_thread_is_woken_by_the_first_registration),
 	    TEST(test_a_thread_hears_of_an_earlier_deadline),
 	    TEST(test_oneshot_for_one_thread),
 	    TEST(test_closed_while_a_thread_waits),
