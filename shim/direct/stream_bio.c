@@ -15,8 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OUTPUT_MAX (256 * 1024)
-
 /* The end is behind what was brought, and the kernel tells of it no second time. */
 static bool has_heard_end(const struct tg_stream *stream)
 {
@@ -78,7 +76,7 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 	size_t sent = 0;
 
 	o->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-	if (tg_bytes_left(&stream->output) > OUTPUT_MAX) {
+	if (tg_stream_is_choked(stream)) {
 		o->BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
 		return 0;
 	}

@@ -102,7 +102,7 @@ static unsigned hints(const struct tg_stream *stream)
 		state |= TG_STREAM_INPUT;
 	if (stream->stage == TG_STAGE_OPEN && !stream->is_stalled && o->SSL_has_pending(stream->ssl) == 1)
 		state |= TG_STREAM_INPUT;
-	if (stream->stage == TG_STAGE_OPEN && !stream->peer_closed &&
+	if (stream->stage == TG_STAGE_OPEN && !stream->peer_closed && !tg_stream_is_choked(stream) &&
 	    (!stream->was_drained || atomic_load_explicit(&stream->heard_end, memory_order_relaxed)))
 		state |= TG_STREAM_UNREAD;
 	if (tg_bytes_left(&stream->output) > 0 || (tg_bytes_left(&stream->early) > 0 && stream->stage != TG_STAGE_OPEN))

@@ -27,7 +27,11 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 
 	if (!is_readable_in_libssl(o, stream) || stream->peer_closed || !tg_stream_is_ready(stream))
 		return 0;
-	int result = peek ? o->SSL_peek_ex(stream->ssl, data, size, &done) : o->SSL_read_ex(stream->ssl, data, size, &done);
+	int result;
+	do
+		result =
+		    peek ? o->SSL_peek_ex(stream->ssl, data, size, &done) : o->SSL_read_ex(stream->ssl, data, size, &done);
+	while (result != 1 && stream->output_error == 0 && tg_stream_is_choked(stream) && tg_stream_flush(stream));
 	if (result == 1) {
 		stream->is_stalled = false;
 		tg_stream_used(stream);

@@ -137,6 +137,15 @@ void tg_stream_unused(struct tg_stream *stream);
 void tg_stream_places_lock(void);
 void tg_stream_places_unlock(void);
 
+/*
+ * A peer that reads nothing makes libssl answer on and on (KeyUpdate, refused renegotiations): nothing more is read of it
+ * before the socket has taken some of that.
+ */
+static inline bool tg_stream_is_choked(const struct tg_stream *stream)
+{
+	return tg_bytes_left(&stream->output) > (size_t)256 * 1024;
+}
+
 /* stream_input.c: true where something can be read; decrypts a record for that where it must. */
 bool tg_stream_fill(struct tg_stream *stream);
 

@@ -73,7 +73,8 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 	case TG_STAGE_OPEN:
 		/* The end of the stream comes after what waits to be read. */
 		input = (tg_stream_state(stream) & TG_STREAM_INPUT) != 0;
-		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->peer_closed)
+		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->peer_closed &&
+		    !tg_stream_is_choked(stream))
 			wants |= POLLIN;
 		if ((events & POLLOUT) != 0 || output)
 			wants |= POLLOUT;
