@@ -159,7 +159,8 @@ static bool tell(uint32_t round, struct epoll_event *event)
 			registration->wake = registration->closer = false;
 			told = judge(epoll, registration, ready, round, event);
 			update_deadline(epoll, registration, deadline);
-			tg_asked_refresh(epoll, registration, stream, false);
+			/* Level-triggered, the kernel would tell the next one who waits, before this one has read. */
+			tg_asked_refresh(epoll, registration, stream, told);
 		}
 		pthread_mutex_unlock(&epoll->lock);
 	}

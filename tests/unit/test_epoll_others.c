@@ -200,6 +200,24 @@ static void test_a_thread_is_woken_by_the_first_registration(void **state)
 	}
 }
 
+/* Level-triggered, the kernel tells one after the other, whatever the first does with it. */
+static void test_each_thread_is_told(void **state)
+{
+	struct waiter one, other;
+	(void)state;
+
+	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
+	start(&one, epoll, 1);
+	start(&other, epoll, 2);
+	fake_send(&fake, "da");
+	join(&one);
+	join(&other);
+	assert_int_equal(one.event.events, EPOLLIN);
+	assert_int_equal(other.event.events, EPOLLIN);
+	read_some(9, 1);
+	assert_quiet(epoll);
+}
+
 static void test_a_thread_hears_of_an_earlier_deadline(void **state)
 {
 	struct fake other = fake_new();
@@ -450,6 +468,7 @@ int main(void)
 	    TEST(test_a_thread_that_waits_is_woken_once),
 	    TEST(test_a_thread_is_woken_by_a_registration),
 	    TEST(test_a_thread_is_woken_by_the_first_registration),
+	    TEST(test_each_thread_is_told),
 	    TEST(test_a_thread_hears_of_an_earlier_deadline),
 	    TEST(test_oneshot_for_one_thread),
 	    TEST(test_closed_while_a_thread_waits),
