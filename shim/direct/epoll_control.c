@@ -135,6 +135,18 @@ static int modify(struct tg_epoll *epoll, struct tg_registration *registration, 
 	return r;
 }
 
+static void change(struct tg_registration *registration, struct tg_stream *stream)
+{
+	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
+
+	if (epoll == NULL)
+		return;
+	pthread_mutex_lock(&epoll->lock);
+	if (registration->epoll == epoll)
+		tg_asked_refresh(epoll, registration, stream, true);
+	pthread_mutex_unlock(&epoll->lock);
+}
+
 static int set(int fd, int operation, struct tg_stream *stream, int of, const struct epoll_event *event)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
@@ -161,6 +173,9 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 		r = add(epoll, operation, stream, of, event, registration);
 	tg_registrations_prune(watch);
 	look_for(watch);
+	/* A thread that reads at this moment may have left something there before it could see that anyone looks. */
+	if (r == 0 && !__libc_single_threaded && (registration = tg_registration_of(watch, epoll, of)) != NULL)
+		change(registration, stream);
 	tg_registrations_unlock(watch);
 	return r;
 }
@@ -226,18 +241,6 @@ int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
 		r = tg_libc.epoll_ctl(fd, operation, of, event);
 	tg_descriptors_put(stream);
 	return r;
-}
-
-static void change(struct tg_registration *registration, struct tg_stream *stream)
-{
-	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
-
-	if (epoll == NULL)
-		return;
-	pthread_mutex_lock(&epoll->lock);
-	if (registration->epoll == epoll)
-		tg_asked_refresh(epoll, registration, stream, true);
-	pthread_mutex_unlock(&epoll->lock);
 }
 
 void tg_readiness_changed(struct tg_stream *stream)
