@@ -145,7 +145,7 @@ static bool tell(uint32_t round, struct epoll_event *event)
 
 	if (stream == NULL)
 		return false;
-	if ((event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0)
+	if ((event->events & (EPOLLRDHUP | EPOLLHUP)) != 0)
 		tg_stream_hear_end(stream);
 	unsigned ready = look(stream, event->events);
 	bool opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;

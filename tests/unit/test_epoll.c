@@ -556,38 +556,6 @@ static void test_signal_mask(void **state)
 	assert_int_equal(sigprocmask(SIG_UNBLOCK, &usr1, NULL), 0);
 }
 
-/* Many events are told a part at a time, each of them once before any is told again. */
-static void test_many(void **state)
-{
-	enum { MANY = 150 };
-	static struct fake fakes[MANY];
-	static bool told[MANY];
-	struct epoll_event found[MANY];
-	const struct tg_epoll_call call = {.fd = epoll, .events = found, .room = MANY};
-	(void)state;
-
-	for (int i = 0; i < MANY; i++) {
-		struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
-		fakes[i] = fake_new_open();
-		assert_int_equal(tg_epoll_control(epoll, EPOLL_CTL_ADD, fakes[i].fd, &event), 0);
-		fake_send(&fakes[i], "da");
-	}
-	for (int left = MANY; left > 0;) {
-		int count = tg_epoll_wait(&call);
-		assert_in_range(count, 1, 64);
-		for (int i = 0; i < count; i++) {
-			char byte;
-			assert_false(told[found[i].data.u32]);
-			told[found[i].data.u32] = true;
-			assert_int_equal(fake_read(&fakes[found[i].data.u32], &byte, 1), 1);
-		}
-		left -= count;
-	}
-	assert_int_equal(tg_epoll_wait(&call), 0);
-	for (int i = 0; i < MANY; i++)
-		fake_free(&fakes[i]);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -615,7 +583,6 @@ int main(void)
 	    TEST(test_many_deadlines),
 	    TEST(test_another_process),
 	    TEST(test_signal_mask),
-	    TEST(test_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

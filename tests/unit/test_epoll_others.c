@@ -1,4 +1,5 @@
-/* Several threads and processes at one epoll, epolls in epolls, and descriptors that are copied, closed and used again. */
+/* Several threads and processes at one epoll, many streams, epolls in epolls, and descriptors that are copied, closed and
+ * used again. */
 #include "fake_stream.h"
 #include "shim/direct/clock.h"
 #include "shim/direct/epoll.h"
@@ -459,6 +460,38 @@ static void test_fork_with_one_epoll(void **state)
 	close(go[1]);
 }
 
+/* Many events are told a part at a time, each of them once before any is told again. */
+static void test_many(void **state)
+{
+	enum { MANY = 150 };
+	static struct fake fakes[MANY];
+	static bool told[MANY];
+	struct epoll_event found[MANY];
+	const struct tg_epoll_call call = {.fd = epoll, .events = found, .room = MANY};
+	(void)state;
+
+	for (int i = 0; i < MANY; i++) {
+		struct epoll_event event = {.events = EPOLLIN, .data.u32 = (uint32_t)i};
+		fakes[i] = fake_new_open();
+		assert_int_equal(tg_epoll_control(epoll, EPOLL_CTL_ADD, fakes[i].fd, &event), 0);
+		fake_send(&fakes[i], "da");
+	}
+	for (int left = MANY; left > 0;) {
+		int count = tg_epoll_wait(&call);
+		assert_in_range(count, 1, 64);
+		for (int i = 0; i < count; i++) {
+			char byte;
+			assert_false(told[found[i].data.u32]);
+			told[found[i].data.u32] = true;
+			assert_int_equal(fake_read(&fakes[found[i].data.u32], &byte, 1), 1);
+		}
+		left -= count;
+	}
+	assert_int_equal(tg_epoll_wait(&call), 0);
+	for (int i = 0; i < MANY; i++)
+		fake_free(&fakes[i]);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -480,6 +513,7 @@ int main(void)
 	    TEST(test_poll_on_an_epoll),
 	    TEST(test_fork),
 	    TEST(test_fork_with_one_epoll),
+	    TEST(test_many),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
