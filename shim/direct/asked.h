@@ -3,8 +3,9 @@
  *
  * Level-triggered, it is asked for what may bring the server nearer to what it wants: anything more would be answered at
  * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody
- * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. Writable is a stream from the beginning, as a socket is; what is written
- * before the verdict is kept, and from the first such byte on it is not writable until then.
+ * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. Writable is a stream from the
+ * beginning, as a socket is; what is written before the verdict is kept, and from the first such byte on it is not writable
+ * until then.
  */
 #ifndef TG_SHIM_DIRECT_ASKED_H
 #define TG_SHIM_DIRECT_ASKED_H
