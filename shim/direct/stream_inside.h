@@ -30,13 +30,13 @@ struct tg_stream {
 	pthread_mutex_t lock;
 	_Atomic unsigned state; /* TG_STREAM_*, as the last call left it */
 	enum tg_stage stage;
+	_Atomic bool heard_end; /* tg_stream_hear_end; apart from the others, which the compiler reads several at a time */
 	_Atomic int fd;
 	int error;                  /* errno that reads and writes fail with; counts in TG_STAGE_ENDED */
 	int input_error;            /* errno that the socket failed with when it was read; 0: none */
 	int output_error;           /* when it was written to: nothing more is sent, what came in can still be read */
 	bool is_drained;            /* in this call: the socket had less than it was asked for */
 	bool was_drained;           /* it had less when it was last asked, and has not been said to be readable since */
-	_Atomic bool heard_end;     /* tg_stream_hear_end */
 	bool is_stalled;            /* what libssl holds is no complete record */
 	bool is_at_end;             /* the peer's FIN came */
 	bool peer_closed;           /* and before it close_notify, or it is a plaintext client's */
