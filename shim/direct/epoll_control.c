@@ -261,8 +261,9 @@ void tg_readiness_changed(struct tg_stream *stream)
 }
 
 /*
- * The kernel forgets a socket when its last number is closed, in every process that has one: after a fork that may be late,
- * and its events would be nobody's. So it is told, by whoever registered it here.
+ * The kernel forgets a socket when its last number is closed, in every process that has one. After a fork that may be late,
+ * as it is where the keeper sends the rest of what was written, or the server gave the socket away; and its events would be
+ * nobody's. So it is told, by whoever registered it here, unless the number is something else by now.
  */
 static void forget(struct tg_registration *registration, int fd)
 {
@@ -273,8 +274,9 @@ static void forget(struct tg_registration *registration, int fd)
 	pthread_mutex_lock(&epoll->lock);
 	if (registration->epoll == epoll) {
 		int saved = errno;
-		if (tg_registrations_have_forked() && registration->epoch == tg_registrations_epoch() &&
-		    registration->fd == fd)
+		if (registration->fd != fd)
+			atomic_store_explicit(&tg_epolls_have_strays, true, memory_order_relaxed);
+		else if (registration->epoch == tg_registrations_epoch())
 			tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_DEL, fd, NULL);
 		errno = saved;
 		drop(epoll, registration);

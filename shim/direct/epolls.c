@@ -7,6 +7,7 @@
 
 struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
 _Atomic unsigned tg_epolls_registrations;
+_Atomic bool tg_epolls_have_strays;
 
 static struct tg_epoll *all, *unused;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of numbers; taken before an epoll's own */

@@ -1,5 +1,6 @@
 """What servers do with a connection's descriptors: through TLS a client sees what it would see without, or nothing."""
 
+import socket
 import ssl
 from pathlib import Path
 
@@ -257,6 +258,22 @@ class Descriptors(ServerCase):
                     self.assertEqual(fault.reason, "UNEXPECTED_EOF_WHILE_READING")
                 self.nobody_else(server)
                 self.assertGreater(self.events(server)["closed"], 0)
+
+    def test_leaves_registered(self):
+        """The rest goes on its way from the keeper: the kernel has the socket still, the server hears no more of it."""
+        for way in ("leaves_registered", "leaves_duplicated"):
+            with self.subTest(way):
+                server = self.governed(way, "direct")
+                with Live(server.port, self.pki.clients["good"]) as client:
+                    client.socket.sendall(b"hello")
+                    procs.wait_until(lambda server=server: len(server.notes()) > 1, 10, "the server closed it")
+                    socket.socket.shutdown(client.socket, socket.SHUT_WR)  # TCP's
+                    procs.wait_until(lambda server=server: len(server.notes()) == 11, 10, "the server waited")
+                    rest = client.ask(b"")
+                    self.assertEqual((client.over, client.broken), (True, False))
+                self.assertEqual(server.notes()[0], f"sent {len(rest)}")
+                self.assertEqual(set(server.notes()[1:]), {"events"})
+                server.stop()
 
     def test_inherited_by_the_way(self):
         self.whole("executes_beside", (b"hello", b"hello"), engine="auto")

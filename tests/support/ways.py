@@ -9,6 +9,7 @@ import array
 import ctypes
 import os
 import resource
+import select
 import signal
 import socket
 import subprocess
@@ -337,6 +338,34 @@ def times_out(connection):
     connection.sendall(b"on")
     note("all", connection.recv(8, socket.MSG_WAITALL))
     connection.close()
+
+
+def leaves_registered(connection, duplicated=False):
+    """Closes it with much still on its way: no event is of it any more, whatever the client does."""
+    loop = select.epoll()
+    loop.register(connection, select.EPOLLIN | select.EPOLLRDHUP)
+    connection.setblocking(False)
+    loop.poll()
+    connection.recv(100)
+    sent = 0
+    try:
+        while True:
+            sent += connection.send(BIG)
+    except BlockingIOError:
+        pass
+    if duplicated:
+        connection, registered = connection.dup(), connection
+        registered.close()
+    connection.close()
+    note("sent", sent)
+    for _ in range(10):
+        note("events", *loop.poll(0.1))
+    loop.close()
+
+
+def leaves_duplicated(connection):
+    """Nobody can take it out of the kernel's epoll: the number that it was put in by is closed (epoll(7))."""
+    leaves_registered(connection, duplicated=True)
 
 
 def closes_at_start(connection):
