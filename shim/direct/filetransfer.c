@@ -35,7 +35,7 @@ static size_t count_there(int file, off64_t at, size_t count)
 ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 {
 	off64_t at = offset != NULL ? *offset : lseek64(in, 0, SEEK_CUR);
-	char *piece;
+	char small[4096], *piece = small;
 	size_t done = 0;
 	ssize_t r = 0;
 
@@ -46,8 +46,7 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 	if (count > FILE_PIECE)
 		count = count_there(in, at, count);
 	const size_t room = count < FILE_PIECE ? count : FILE_PIECE;
-	piece = malloc(room > 0 ? room : 1);
-	if (piece == NULL)
+	if (room > sizeof(small) && (piece = malloc(room)) == NULL)
 		return fail(ENOMEM);
 	while (done < count) {
 		ssize_t here = pread64(in, piece, count - done < room ? count - done : room, at + (off64_t)done);
@@ -64,7 +63,8 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 			break;
 	}
 	int saved = errno;
-	free(piece);
+	if (piece != small)
+		free(piece);
 	errno = saved;
 	if (r < 0 && done == 0)
 		return -1;

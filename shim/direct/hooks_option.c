@@ -98,6 +98,12 @@ static bool corks(int fd, int level, int option, const void *value, socklen_t si
 	return taken;
 }
 
+/* With a reference. NULL: another option, or no stream. */
+static struct tg_stream *of_no_delay(int fd, int level, int option)
+{
+	return level == IPPROTO_TCP && option == TCP_NODELAY && tg_transfer_any() ? tg_descriptors_get(fd) : NULL;
+}
+
 /*
  * SO_RCVLOWAT of a stream stays 1: the kernel would keep back parts of the handshake and of records, whose length the
  * server does not know.
@@ -141,6 +147,7 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	char tree[TG_TREE_LENGTH + 1];
 	const int saved = errno;
 	struct tg_relay_end end;
+	struct tg_stream *stream;
 
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
@@ -148,6 +155,11 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	if (is_low_water(fd, level, option) || corks(fd, level, option, value, size) ||
 	    (tg_relayed_any() && tg_relayed_keep(fd, level, option, value, size)))
 		return 0;
+	if ((stream = of_no_delay(fd, level, option)) != NULL) {
+		const int done = tg_stream_set_no_delay(stream, fd, value, size);
+		tg_descriptors_put(stream);
+		return done;
+	}
 	const int result = tg_libc.setsockopt(fd, level, option, value, size);
 	if (result < 0 && errno == EOPNOTSUPP && tg_relayed_is_remote(level, option) && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);

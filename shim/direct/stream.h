@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -102,6 +103,9 @@ enum tg_cork {
 };
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork);
 bool tg_stream_is_corked(struct tg_stream *stream);
+
+/* TCP_NODELAY of the stream's descriptor `fd`, as setsockopt(2): not during a write, which turns it on, and off again. */
+int tg_stream_set_no_delay(struct tg_stream *stream, int fd, const void *value, socklen_t size);
 
 /* Before this thread waits for any descriptor: nothing waits behind a cork meanwhile. */
 extern _Atomic unsigned tg_stream_held_count;

@@ -13,6 +13,9 @@
 #include "shim/direct/stream_socket.h"
 
 #include <stdatomic.h>
+#include <sys/param.h>
+
+#define LITTLE 4096 /* room for a header and what it is the header of, without moving it */
 
 _Atomic unsigned tg_stream_held_count;
 
@@ -69,7 +72,7 @@ bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int co
 
 	for (int i = 0; i < count; i++)
 		size += vector[i].iov_len;
-	if (!tg_bytes_reserve(&stream->early, size))
+	if (!tg_bytes_reserve(&stream->early, MAX(size, LITTLE)))
 		return false;
 	for (int i = 0; i < count; i++)
 		tg_bytes_add(&stream->early, vector[i].iov_base, vector[i].iov_len);
@@ -79,6 +82,8 @@ bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int co
 
 void tg_stream_let_go(struct tg_stream *stream)
 {
+	const struct tg_pace pace = tg_stream_pace_begin(stream, 0);
+
 	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->early) > 0) {
 		tg_stream_held_forget(stream);
 		tg_stream_release_early(stream);
@@ -87,6 +92,9 @@ void tg_stream_let_go(struct tg_stream *stream)
 		stream->is_held_below = false;
 		tg_socket_push(stream->fd);
 	}
+	tg_stream_pace_end(stream, &pace);
+	stream->in_a_row = 0;
+	stream->is_row_split = false;
 }
 
 void tg_stream_held_follow(struct tg_stream *stream)

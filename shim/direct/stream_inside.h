@@ -48,6 +48,9 @@ struct tg_stream {
 	bool sends_now;             /* the record that libssl makes is the last of the call: it need not be collected */
 	bool more_follows;          /* in this call: behind what is sent now */
 	bool is_held_below;         /* the kernel was told so, and may hold back a part of a packet */
+	size_t in_a_row;            /* bytes, written since more was to follow each time */
+	int packet;                 /* what one takes, about; 0: not asked yet */
+	bool is_row_split;          /* into parts of packets, which the client may not have acknowledged yet */
 	bool is_touched;            /* something was read from the socket or written to it */
 	bool is_opening;            /* in the list of unfinished handshakes */
 	_Atomic bool is_pushed_out; /* there were too many of them */
@@ -121,6 +124,17 @@ bool tg_stream_is_ready(struct tg_stream *stream);
 
 /* stream_output.c: what is kept from before the verdict, and the close that was asked for. */
 void tg_stream_release_early(struct tg_stream *stream);
+
+/* stream_pace.c: around a write of `wanted` bytes, all of which may go to the socket. */
+#define TG_STREAM_RECORD SSL3_RT_MAX_PLAIN_LENGTH
+#define TG_STREAM_BATCH (4 * TG_STREAM_RECORD) /* of plaintext, at most */
+struct tg_pace {
+	size_t batch;      /* and a little more, that is encrypted before the socket is asked whether it takes it */
+	bool at_once;      /* whatever follows */
+	bool is_nagle_off; /* until the end of the write */
+};
+struct tg_pace tg_stream_pace_begin(struct tg_stream *stream, size_t wanted);
+void tg_stream_pace_end(const struct tg_stream *stream, const struct tg_pace *pace);
 
 /* stream_cork.c. False: no memory. */
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count);

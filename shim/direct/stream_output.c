@@ -8,9 +8,9 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define RECORD SSL3_RT_MAX_PLAIN_LENGTH
-#define BATCH (4 * RECORD)  /* plaintext that is encrypted before the socket is asked whether it takes it */
+#define RECORD TG_STREAM_RECORD
 #define RECORD_EXTRA 256    /* what a record has beside its plaintext, at most (RFC 8446 section 5.2) */
+#define LITTLE 1024         /* less than a packet: not sent for itself */
 #define PIECES 64           /* of a vector that go behind what a cork holds back */
 #define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
 
@@ -66,46 +66,60 @@ static const void *next_piece(struct place *place, size_t size, unsigned char *p
 	return piece;
 }
 
+/* The next `size` bytes as records. False: not all of them, and nothing more can be sent. */
+static bool write_batch(struct tg_stream *stream, struct place *place, size_t size, unsigned char *piece, size_t *done)
+{
+	if (size > RECORD && !tg_bytes_reserve(&stream->output, size + TG_STREAM_BATCH / RECORD * RECORD_EXTRA))
+		return false;
+	for (size_t in = 0; in < size;) {
+		size_t part = MIN(size - in, RECORD);
+		if (!encrypt(stream, next_piece(place, part, piece), part, in + part == size))
+			return false;
+		in += part;
+		*done += part;
+	}
+	return true;
+}
+
 /*
  * All that is there, as long as the socket takes what was encrypted before. But for the end of it the kernel is told that
  * more follows: of several parts of packets it would hold back the last one until the client has acknowledged the first one
- * (RFC 1122 section 4.2.3.4), which it delays.
+ * (RFC 1122 section 4.2.3.4), which it delays. `piece`: of a record's size, or `wanted`.
  */
-static size_t write_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
+static size_t write_batches(struct tg_stream *stream, struct place *place, size_t wanted, unsigned char *piece)
 {
+	const struct tg_pace pace = tg_stream_pace_begin(stream, wanted);
 	const bool more = stream->more_follows;
-	struct place place = {.vector = vector, .count = count};
-	unsigned char *piece = NULL;
+	bool goes_on = true;
 	size_t done = 0;
 
-	step(&place, 0);
-	stream->more_follows = true;
-	while (done < wanted && tg_stream_flush(stream)) {
-		size_t batch = MIN(wanted - done, BATCH);
-		stream->more_follows = more || done + batch < wanted;
-		if (batch > RECORD && !tg_bytes_reserve(&stream->output, batch + BATCH / RECORD * RECORD_EXTRA))
-			break;
-		for (size_t in = 0; in < batch;) {
-			size_t size = MIN(batch - in, RECORD);
-			if (piece == NULL && place.vector[place.at].iov_len - place.offset < size) {
-				piece = malloc(MIN(wanted - done, RECORD));
-				if (piece == NULL)
-					return done;
-			}
-			if (!encrypt(stream, next_piece(&place, size, piece), size, in + size == batch)) {
-				free(piece);
-				return done;
-			}
-			in += size;
-			done += size;
-		}
+	stream->more_follows = !pace.at_once;
+	while (goes_on && done < wanted && (goes_on = tg_stream_flush(stream))) {
+		const size_t left = wanted - done, batch = left < pace.batch + LITTLE ? left : pace.batch;
+		stream->more_follows = !pace.at_once && (more || batch < left);
+		goes_on = write_batch(stream, place, batch, piece, &done);
 	}
-	stream->more_follows = more;
-	if (piece != NULL)
-		explicit_bzero(piece, MIN(wanted, RECORD));
-	free(piece);
-	if (stream->stage == TG_STAGE_OPEN)
+	if (goes_on)
 		tg_stream_flush(stream);
+	stream->in_a_row = more ? stream->in_a_row + done : 0;
+	stream->is_row_split = more && pace.at_once;
+	tg_stream_pace_end(stream, &pace);
+	return done;
+}
+
+static size_t write_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
+{
+	struct place place = {.vector = vector, .count = count};
+	unsigned char small[4096], *piece = small; /* what gathers a record of several parts, as of a header and a body */
+	const size_t room = count == 1 ? 0 : MIN(wanted, RECORD);
+
+	if (room > sizeof(small) && (piece = malloc(room)) == NULL)
+		return 0;
+	step(&place, 0);
+	const size_t done = write_batches(stream, &place, wanted, piece);
+	explicit_bzero(piece, room);
+	if (piece != small)
+		free(piece);
 	return done;
 }
 

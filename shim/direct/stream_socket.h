@@ -45,6 +45,15 @@ static inline void tg_socket_push(int fd)
 	tg_libc.syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_CORK, &(const int){0}, sizeof(int));
 }
 
+static inline int tg_socket_option(int fd, int name)
+{
+	int value = 0;
+
+	tg_libc_bind();
+	tg_libc.syscall(SYS_getsockopt, fd, IPPROTO_TCP, name, &value, &(socklen_t){sizeof(value)});
+	return value;
+}
+
 /* Readable as soon as a byte is there (SO_RCVLOWAT, which a listener passes on). */
 static inline void tg_socket_tell_of_all(int fd)
 {

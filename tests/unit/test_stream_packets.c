@@ -222,8 +222,12 @@ static void cork_of_who_blocks(void **state)
 	both_close(&both);
 }
 
-static unsigned sends, sends_with_more;
-static bool last_had_more;
+/* What note_sends saw, and what it says of the socket. */
+static struct {
+	unsigned sends, with_more, with_nagle;
+	bool last_had_more, is_nagle_off;
+	int packet; /* the answer for TCP_MAXSEG; 0: the kernel's */
+} seen;
 
 /* In the place of syscall(2): what is sent how. */
 static long note_sends(long number, ...)
@@ -236,11 +240,44 @@ static long note_sends(long number, ...)
 		arguments[i] = va_arg(list, long);
 	va_end(list);
 	if (number == SYS_sendto) {
-		last_had_more = (arguments[3] & MSG_MORE) != 0;
-		sends++;
-		sends_with_more += last_had_more;
+		seen.last_had_more = (arguments[3] & MSG_MORE) != 0;
+		seen.sends++;
+		seen.with_more += seen.last_had_more;
+		seen.with_nagle += !seen.is_nagle_off;
+	} else if (number == SYS_setsockopt && arguments[2] == TCP_NODELAY) {
+		seen.is_nagle_off = *(const int *)arguments[3] != 0;
+	} else if (number == SYS_getsockopt && arguments[2] == TCP_MAXSEG && seen.packet != 0) {
+		*(int *)arguments[3] = seen.packet;
+		return 0;
 	}
 	return syscall(number, arguments[0], arguments[1], arguments[2], arguments[3], arguments[4], arguments[5]);
+}
+
+/* One write, all of which the socket takes; what is sent for it is in `seen`. */
+static void write_noted(struct both *both, const char *data, size_t size, bool more)
+{
+	__typeof__(syscall) *const real = tg_libc.syscall;
+
+	seen.sends = seen.with_more = seen.with_nagle = 0;
+	tg_libc.syscall = note_sends;
+	ssize_t n = more ? write_and_more(both, data, size) : stream_write(both, data, size);
+	tg_libc.syscall = real;
+	assert_int_equal(n, size);
+}
+
+static void set_no_delay(const struct both *both, int value)
+{
+	assert_int_equal(setsockopt(both->sockets.server, IPPROTO_TCP, TCP_NODELAY, &value, sizeof(value)), 0);
+	seen.is_nagle_off = value;
+}
+
+static int no_delay(const struct both *both)
+{
+	int value = -1;
+
+	assert_int_equal(getsockopt(both->sockets.server, IPPROTO_TCP, TCP_NODELAY, &value, &(socklen_t){sizeof(value)}),
+			 0);
+	return value;
 }
 
 /*
@@ -250,20 +287,90 @@ static long note_sends(long number, ...)
 static void one_short_packet(void **state)
 {
 	static char much[150000];
-	__typeof__(syscall) *const real = tg_libc.syscall;
 	struct both both;
 	char data[100];
 	(void)state;
 
 	open_ready(&both, TLS1_3_VERSION, 400000);
 	SSL_read(both.client, data, sizeof(data));
-	tg_libc.syscall = note_sends;
-	ssize_t n = stream_write(&both, much, sizeof(much));
-	tg_libc.syscall = real;
-	assert_int_equal(n, sizeof(much));
-	assert_true(sends > 1);
-	assert_int_equal(sends_with_more, sends - 1);
-	assert_false(last_had_more);
+	write_noted(&both, much, sizeof(much), false);
+	assert_true(seen.sends > 1);
+	assert_int_equal(seen.with_more, seen.sends - 1);
+	assert_false(seen.last_had_more);
+	both_close(&both);
+}
+
+#define BATCH 65536
+
+/* In the middle of much data nothing waits for a packet's rest, nor does the end of it; and Nagle's algorithm is on again.
+ */
+static void much_in_a_row(void **state)
+{
+	static char batch[BATCH + 300];
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 800000);
+	SSL_read(both.client, data, sizeof(data));
+	set_no_delay(&both, 0);
+	for (int i = 0; i < 2; i++) {
+		write_noted(&both, batch, BATCH, true);
+		assert_true(seen.sends == 1 && seen.last_had_more);
+	}
+	for (int i = 0; i < 2; i++) {
+		write_noted(&both, batch, BATCH, true);
+		assert_int_equal(seen.sends, 2);
+		assert_int_equal(seen.with_more + seen.with_nagle, 0);
+		assert_int_equal(no_delay(&both), 0);
+	}
+	write_noted(&both, batch, 100, false);
+	assert_int_equal(seen.sends, 1);
+	assert_int_equal(seen.with_more + seen.with_nagle, 0);
+	assert_int_equal(no_delay(&both), 0);
+	/* another row */
+	write_noted(&both, batch, BATCH, true);
+	assert_true(seen.sends == 1 && seen.last_had_more);
+	both_close(&both);
+}
+
+/* Where packets are small, no piece waits for the next one, and what is hardly one is none. */
+static void small_packets(void **state)
+{
+	static char batch[BATCH + 300];
+	const int on = 1;
+	struct both both;
+	char data[100];
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 800000);
+	SSL_read(both.client, data, sizeof(data));
+	set_no_delay(&both, 0);
+	seen.packet = 1448;
+	write_noted(&both, batch, 5000, false);
+	assert_int_equal(seen.with_nagle, 1); /* one packet's end waits for nothing */
+	for (int i = 0; i < 3; i++) {
+		write_noted(&both, batch, sizeof(batch), true);
+		assert_int_equal(seen.sends, i < 2 ? 2 : 4);
+		assert_int_equal(seen.with_more + seen.with_nagle, 0);
+		assert_int_equal(no_delay(&both), 0);
+	}
+
+	/* What is left behind the cork leaves with its end, whatever the client has acknowledged. */
+	assert_true(tg_stream_cork(both.stream, TG_CORK_HELD));
+	write_noted(&both, batch, BATCH, false);
+	write_noted(&both, batch, 100, false);
+	unsigned before = packets_sent(&both);
+	assert_true(tg_stream_cork(both.stream, TG_CORK_OFF));
+	assert_int_equal(packets_sent(&both), before + 1);
+
+	/* The server's own wish stays. */
+	assert_int_equal(tg_stream_set_no_delay(both.stream, both.sockets.server, &on, sizeof(on)), 0);
+	seen.is_nagle_off = true;
+	write_noted(&both, batch, BATCH, true);
+	assert_int_equal(seen.with_more + seen.with_nagle, 0);
+	assert_int_equal(no_delay(&both), 1);
+	seen.packet = 0;
 	both_close(&both);
 }
 
@@ -278,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(cork),          cmocka_unit_test(cork_and_fork),    cmocka_unit_test(more),
 	    cmocka_unit_test(cork_and_much), cmocka_unit_test(one_short_packet), cmocka_unit_test(cork_of_who_blocks),
+	    cmocka_unit_test(much_in_a_row), cmocka_unit_test(small_packets),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
 }
