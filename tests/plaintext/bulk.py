@@ -166,6 +166,7 @@ class Echo(Bulk):
     """tests/support/echo.c, which blocks. `way`: what it makes for each connection."""
 
     largest = 100_003
+    conversation = ("beside them\n", "\n")
     executable = "/bin/sh"  # until it is compiled
     way = None
 

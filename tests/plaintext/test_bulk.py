@@ -134,16 +134,25 @@ def client_hello():
     return out.read()
 
 
-class Slow:
+class Silent:
+    """Clients that say nothing."""
+
+    def __init__(self, port, count):
+        self.sockets = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(count)]
+
+    def close(self):
+        for made in self.sockets:
+            made.close()
+
+
+class Slow(Silent):
     """Clients of which one third stops after a part of its first message, one after all of it, and one sends a byte a second."""
 
     def __init__(self, port, count):
+        super().__init__(port, count)
         self.hello = client_hello()
-        self.sockets = []
-        for number in range(count):
-            made = socket.create_connection(("127.0.0.1", port), timeout=20)
+        for number, made in enumerate(self.sockets):
             made.sendall(self.hello[: (len(self.hello) // 2, len(self.hello), 1)[number % 3]])
-            self.sockets.append(made)
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._trickle, daemon=True)
         self._thread.start()
@@ -161,8 +170,7 @@ class Slow:
     def close(self):
         self._end.set()
         self._thread.join()
-        for made in self.sockets:
-            made.close()
+        super().close()
 
 
 class SlowClients(Governed):
@@ -176,10 +184,10 @@ class SlowClients(Governed):
         say(f"       {kind.name}: beside {SLOW} slow clients {beside / alone:.2f} of the answers without them")
         self.no_leak(server, before)
 
-    def rate(self, server):
+    def rate(self, server, who="good"):
         answers = []
         for _ in range(ROUNDS):
-            found = Rate(server.port, self.good, 20, SECONDS, *server.conversation)
+            found = Rate(server.port, self.pki.clients.get(who), 20, SECONDS, *server.conversation)
             self.assertEqual(found.failed, 0)
             self.assertGreater(found.answers, 0)
             answers.append(found.answers)
@@ -193,6 +201,35 @@ class SlowClients(Governed):
 
     def test_nginx(self):
         self.slow(bulk.Nginx)
+
+    def share(self, server, crowd, who):
+        """Of its answers, those that it still gives while it has a process or thread for each of a crowd."""
+        alone = self.rate(server, who)
+        crowd = crowd(server.port, SLOW)
+        wait_until(lambda: server.slots() >= SLOW, 60, "each has its slot")
+        beside = self.rate(server, who)
+        crowd.close()
+        wait_until(lambda: server.slots() == 0, 60, "no slot is taken")
+        return beside / alone
+
+    def beside(self, kind, engine):
+        """A process or thread for each: slow clients against as many that are silent, on the server as it is."""
+        server = self.governed(kind, handshake_timeout=300, engine=engine)
+        before = server.descriptors()
+        slow = self.share(server, Slow, "good")
+        self.no_leak(server, before)
+        server.stop()
+        silent = self.share(self.make(kind).start(), Silent, None)
+        say(f"       {kind.name}, {engine}: beside {SLOW} slow clients {slow:.2f}; plaintext, beside silent ones {silent:.2f}")
+
+    def test_beside_forking(self):
+        self.beside(bulk.Forking, "auto")
+
+    def test_beside_threaded(self):
+        self.beside(bulk.Threaded, "auto")
+
+    def test_beside_threaded_by_relay(self):
+        self.beside(bulk.Threaded, "relay")
 
     def freed(self, kind, engine):
         """A process or thread for each: what it waits for ends, whatever the client does, and another client is served."""

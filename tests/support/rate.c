@@ -1,8 +1,8 @@
 /*
  * How many answers a server gives: rate PORT CERT KEY CONNECTIONS SECONDS REQUEST END
  *
- * Each connection, TLS and by a thread of its own, sends REQUEST and reads up to END, again and again. Prints
- * "answers N failed N".
+ * Each connection, by a thread of its own, sends REQUEST and reads up to END, again and again. Prints "answers N failed N".
+ * With an empty CERT in plaintext, else by TLS.
  */
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
@@ -19,22 +19,32 @@
 
 enum { MAX_CONNECTIONS = 64, ROOM = 65536 };
 
-static SSL_CTX *context;
+static SSL_CTX *context; /* NULL: plaintext */
 static struct sockaddr_in server = {.sin_family = AF_INET};
 static const char *request, *end;
 static atomic_bool stopping;
 static atomic_ulong answers, failed;
 
-static bool ask(SSL *ssl)
+static ssize_t put(SSL *ssl, int fd, const char *data, size_t size)
+{
+	return ssl ? SSL_write(ssl, data, (int)size) : write(fd, data, size);
+}
+
+static ssize_t get(SSL *ssl, int fd, char *data, size_t room)
+{
+	return ssl ? SSL_read(ssl, data, (int)room) : read(fd, data, room);
+}
+
+static bool ask(SSL *ssl, int fd)
 {
 	static _Thread_local char answer[ROOM];
 	size_t length = 0;
 	const size_t wanted = strlen(end);
 
-	if (SSL_write(ssl, request, (int)strlen(request)) <= 0)
+	if (put(ssl, fd, request, strlen(request)) <= 0)
 		return false;
 	while (length < wanted || memcmp(&answer[length - wanted], end, wanted) != 0) {
-		const int got = SSL_read(ssl, answer + length, (int)(sizeof(answer) - length));
+		const ssize_t got = get(ssl, fd, answer + length, sizeof(answer) - length);
 
 		if (got <= 0)
 			return false;
@@ -46,15 +56,15 @@ static bool ask(SSL *ssl)
 static void *converse(void *argument)
 {
 	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	SSL *ssl = SSL_new(context);
+	SSL *ssl = context ? SSL_new(context) : NULL;
 
 	(void)argument;
-	if (connect(fd, (const struct sockaddr *)&server, sizeof(server)) < 0 || SSL_set_fd(ssl, fd) != 1 ||
-	    SSL_connect(ssl) != 1) {
+	if (connect(fd, (const struct sockaddr *)&server, sizeof(server)) < 0 ||
+	    (ssl && (SSL_set_fd(ssl, fd) != 1 || SSL_connect(ssl) != 1))) {
 		failed++;
 	} else {
 		while (!stopping)
-			if (ask(ssl)) {
+			if (ask(ssl, fd)) {
 				answers++;
 			} else {
 				failed++;
@@ -80,9 +90,10 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	server.sin_port = htons((uint16_t)atoi(argv[1]));
-	context = SSL_CTX_new(TLS_client_method());
-	if (!context || SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1)
+	const bool plain = *argv[2] == '\0';
+	context = plain ? NULL : SSL_CTX_new(TLS_client_method());
+	if (!plain && (!context || SSL_CTX_use_certificate_chain_file(context, argv[2]) != 1 ||
+		       SSL_CTX_use_PrivateKey_file(context, argv[3], SSL_FILETYPE_PEM) != 1))
 		return 66;
 	for (int i = 0; i < count; i++)
 		if (pthread_create(&threads[i], NULL, converse, NULL) != 0)

@@ -470,6 +470,46 @@ static void wants(void **state)
 	both_close(&both);
 }
 
+/* A client that makes the server answer (RFC 8446 section 4.6.3), and reads none of it: true once the server takes no more.
+ */
+static bool flood(struct both *both, unsigned updates)
+{
+	unsigned refusals = 0;
+	char data[100];
+
+	for (unsigned i = 0; i < updates && refusals < 100; i++) {
+		SSL_key_update(both->client, SSL_KEY_UPDATE_REQUESTED);
+		ERR_clear_error();
+		refusals = SSL_do_handshake(both->client) == 1 ? 0 : refusals + 1;
+		assert_int_equal(stream_read(both, data, sizeof(data)), -1);
+		assert_int_equal(errno, EAGAIN);
+	}
+	return refusals == 100;
+}
+
+static void key_updates(void **state)
+{
+	struct both both;
+	char data[100];
+	int got = 0;
+	(void)state;
+
+	open_ready(&both, TLS1_3_VERSION, 4096);
+	assert_int_equal(SSL_read(both.client, data, sizeof(data)), -1);
+	assert_true(flood(&both, 200000));
+
+	/* Once it reads, all goes on. */
+	for (unsigned turn = 0; turn < 200000 && got != 4; turn++) {
+		ERR_clear_error();
+		got = SSL_read(both.client, data, sizeof(data));
+		if (stream_read(&both, data, sizeof(data)) < 0)
+			stream_write(&both, "here", 4);
+	}
+	assert_int_equal(got, 4);
+	assert_memory_equal(data, "here", 4);
+	both_close(&both);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -497,6 +537,7 @@ int main(void)
 	    cmocka_unit_test(finish_before_the_verdict),
 	    cmocka_unit_test(write_to_a_dead_peer),
 	    cmocka_unit_test(wants),
+	    cmocka_unit_test(key_updates),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
 }
