@@ -54,9 +54,9 @@ bool tg_readiness_is_awaited(const struct tg_watch *watch);
  */
 static inline int64_t tg_readiness_slice_end(const struct tg_stream *stream, int64_t now)
 {
-	const int64_t age = now - tg_stream_born(stream), least = 10, most = 2000; /* milliseconds */
+	const int64_t age = now - tg_stream_born(stream), least = 10; /* milliseconds */
 
-	return now + (age < least ? least : age > most ? most : age);
+	return now + (age < least ? least : age);
 }
 
 /* Around fork. */

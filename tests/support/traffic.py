@@ -123,9 +123,9 @@ class Herd:
 class Rate:
     """Answers that a server gives to connections that ask again and again: tests/support/rate.c. `who` None: in plaintext."""
 
-    def __init__(self, port, who, connections, seconds, request, end):
+    def __init__(self, port, who, connections, seconds, request, end, wrap=()):
         program = compiled("rate.c", "-lssl", "-lcrypto", "-pthread")
-        words = [program, port, who.cert if who else "", who.key if who else "", connections, seconds, request, end]
+        words = [*wrap, program, port, who.cert if who else "", who.key if who else "", connections, seconds, request, end]
         done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=seconds + 60, check=True)
         match = re.match(r"answers (\d+) failed (\d+)", done.stdout)
         self.answers, self.failed = int(match[1]), int(match[2])
