@@ -70,19 +70,23 @@ uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_s
 	return is_told_once(stream, flags) ? flags | EPOLLRDHUP | EPOLLET : flags;
 }
 
-static void ask_again(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
-		      uint32_t events)
+static void ask_again(struct tg_epoll *epoll, struct tg_registration *registration, uint32_t events)
 {
 	struct epoll_event event = {.events = events, .data.u64 = tg_registration_token(registration)};
 	int saved = errno;
 
-	/* Under a number that was closed, and is another socket now, the kernel has nothing of ours. */
-	if (tg_descriptors_is(registration->fd, stream) &&
-	    tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_MOD, registration->fd, &event) == 0) {
+	if (tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_MOD, registration->fd, &event) == 0) {
 		registration->asked = events;
 		registration->spent = false;
 	}
 	errno = saved;
+}
+
+void tg_asked_for_good(struct tg_epoll *epoll, struct tg_registration *registration)
+{
+	const uint32_t once = registration->events & EPOLLONESHOT;
+
+	ask_again(epoll, registration, once | EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET);
 }
 
 bool tg_asked_has_news(const struct tg_registration *registration, struct tg_stream *stream)
@@ -119,6 +123,8 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 	else
 		registration->wake = woken || (reports && wakes && tg_epoll_has_waiters(epoll));
 	uint32_t events = tg_asked_events(registration, stream);
-	if (events != registration->asked || registration->spent || (edge && registration->wake && !woken))
-		ask_again(epoll, registration, stream, events);
+	/* Under a number that was closed, and is another socket now, the kernel has nothing of ours. */
+	if ((events != registration->asked || registration->spent || (edge && registration->wake && !woken)) &&
+	    tg_descriptors_is(registration->fd, stream))
+		ask_again(epoll, registration, events);
 }

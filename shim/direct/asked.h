@@ -3,9 +3,10 @@
  *
  * Level-triggered, it is asked for what may bring the server nearer to what it wants: anything more would be answered at
  * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody
- * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. Writable is a stream from the
- * beginning, as a socket is; what is written before the verdict is kept, and from the first such byte on it is not writable
- * until then.
+ * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. So it is, level-triggered, for
+ * input alone and after the handshake (is_told_once), of which the epoll's list says the rest. Writable is a stream from
+ * the beginning, as a socket is; what is written before the verdict is kept, and from the first such byte on it is not
+ * writable until then.
  */
 #ifndef TG_SHIM_DIRECT_ASKED_H
 #define TG_SHIM_DIRECT_ASKED_H
@@ -35,6 +36,9 @@ bool tg_asked_has_news(const struct tg_registration *registration, struct tg_str
 
 /* For epoll_ctl(2), with what the registration's server wants. In the epoll's lock. */
 uint32_t tg_asked_events(const struct tg_registration *registration, struct tg_stream *stream);
+
+/* The number that it was registered by is about to be closed, and it lives on. In the epoll's lock. */
+void tg_asked_for_good(struct tg_epoll *epoll, struct tg_registration *registration);
 
 /*
  * Something may have happened to the stream that the kernel does not know of, or must be asked about now: lists it where

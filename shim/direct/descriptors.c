@@ -217,7 +217,9 @@ static void say_farewell(struct tg_stream *stream)
 static void depart(const struct tg_holder *holder, int fd)
 {
 	tg_readiness_forget(holder->stream, fd);
-	if (tg_claim_look(&holder->claim) == TG_CLAIM_OURS && !tg_stream_is_untouched(holder->stream))
+	/* A signal handler's close cannot wait for the call that it is in. */
+	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS &&
+	    !tg_stream_is_untouched(holder->stream))
 		say_farewell(holder->stream);
 }
 
@@ -242,6 +244,8 @@ static void leave(struct tg_holder *holder, int fd, bool closing)
 	 */
 	tg_holder_ref(holder);
 	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
+		if (closing)
+			tg_readiness_leave(holder->stream, fd);
 		move_from(holder, fd);
 		unref(holder);
 		return;
@@ -322,7 +326,7 @@ static bool bar(int fd)
 	const bool last = atomic_load_explicit(&holder->numbers, memory_order_acquire) == 1;
 	if (last)
 		depart(holder, fd);
-	if (!tg_stream_has_sent_end(holder->stream)) {
+	if (tg_stream_is_inside() || !tg_stream_has_sent_end(holder->stream)) {
 		int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		move_from(holder, fd);
 		if (dead >= 0) {

@@ -145,6 +145,7 @@ void tg_descriptors_before_exec(void)
 
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 || tg_process_is_vforked())
 		return;
+	tg_stream_before_wait();
 	for (int fd = 0; fd < last; fd++) {
 		uintptr_t entry = tg_entry_at(fd);
 		struct tg_holder *holder = tg_entry_holder(entry);

@@ -1,6 +1,8 @@
 #include "shim/direct/duplicate.h"
 
 #include "shim/direct/descriptors.h"
+#include "shim/direct/epolls.h"
+#include "shim/direct/readiness.h"
 #include "shim/libc.h"
 #include "shim/process.h"
 
@@ -58,4 +60,11 @@ void tg_close_range(unsigned first, unsigned last, int flags)
 			tg_descriptors_keep((int)fd, false);
 		else
 			tg_descriptors_closing((int)fd);
+	if ((flags & CLOSE_RANGE_CLOEXEC) == 0)
+		for (unsigned fd = first; fd <= last && fd < TG_EPOLLS_PAGES * TG_EPOLLS_PAGE; fd++) {
+			if (tg_epolls_place((int)fd) == NULL)
+				fd |= TG_EPOLLS_PAGE - 1;
+			else
+				tg_readiness_closed((int)fd);
+		}
 }

@@ -47,7 +47,7 @@ static inline bool tg_epoll_is_plain(int fd)
 	if (atomic_load_explicit(&tg_epolls_registrations, memory_order_relaxed) == 0)
 		return true;
 	const struct tg_epoll *epoll = tg_epoll_find(fd);
-	return epoll == NULL || atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
+	return epoll != NULL && atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
 }
 
 /* A cancellation point. */

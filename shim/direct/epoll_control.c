@@ -1,5 +1,6 @@
 /* epoll_ctl(2) on a stream. */
 #include "shim/direct/asked.h"
+#include "shim/direct/claims.h"
 #include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/epoll.h"
@@ -173,6 +174,7 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 		r = add(epoll, operation, stream, of, event, registration);
 	tg_registrations_prune(watch);
 	look_for(watch);
+	atomic_thread_fence(memory_order_seq_cst); /* what is looked for is seen before the state is looked at */
 	/* A thread that reads at this moment may have left something there before it could see that anyone looks. */
 	if (r == 0 && !__libc_single_threaded && (registration = tg_registration_of(watch, epoll, of)) != NULL)
 		change(registration, stream);
@@ -246,8 +248,10 @@ int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
 void tg_readiness_changed(struct tg_stream *stream)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
-	unsigned look = atomic_load_explicit(&watch->look, memory_order_relaxed);
 
+	if (!__libc_single_threaded)
+		atomic_thread_fence(memory_order_seq_cst); /* as in set() */
+	unsigned look = atomic_load_explicit(&watch->look, memory_order_relaxed);
 	/* Of OPENING its end is the news. */
 	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
 		return;
@@ -276,12 +280,33 @@ static void forget(struct tg_registration *registration, int fd)
 		int saved = errno;
 		if (registration->fd != fd)
 			atomic_store_explicit(&tg_epolls_have_strays, true, memory_order_relaxed);
-		else if (registration->epoch == tg_registrations_epoch())
+		else if (registration->process == tg_claims_process())
 			tg_libc.epoll_ctl(epoll->fd, EPOLL_CTL_DEL, fd, NULL);
 		errno = saved;
 		drop(epoll, registration);
 	}
 	pthread_mutex_unlock(&epoll->lock);
+}
+
+/* What was asked for until now the kernel could say again and again. Of arrivals it tells once; the rest is listed. */
+void tg_readiness_leave(struct tg_stream *stream, int fd)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+
+	if (atomic_load_explicit(&watch->look, memory_order_relaxed) == 0)
+		return;
+	tg_registrations_lock(watch);
+	for (struct tg_registration *registration = watch->first; registration != NULL;
+	     registration = registration->of_stream) {
+		struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
+		if (epoll == NULL || registration->fd != fd || registration->process != tg_claims_process())
+			continue;
+		pthread_mutex_lock(&epoll->lock);
+		if (registration->epoll == epoll)
+			tg_asked_for_good(epoll, registration);
+		pthread_mutex_unlock(&epoll->lock);
+	}
+	tg_registrations_unlock(watch);
 }
 
 void tg_readiness_forget(struct tg_stream *stream, int fd)

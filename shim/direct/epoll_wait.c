@@ -352,18 +352,24 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 	int r;
 
 	tg_stream_before_wait();
+	wait.timer = timer_of(call);
 	if (passes ||
 	    (atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 && is_empty_and_counted(wait.epoll))) {
+		bool dropped = false;
 		r = passes ? pass(call) : pass_counted(call, wait.epoll);
-		if (r <= 0 || !has_token(call->events, r))
-			return r;
-		/* The first stream came while we waited, or the descriptor came from somewhere else. */
-		r = filter(0, call->events, r);
-		wait.epoll = tg_epoll_find(call->fd);
-		if (r > 0 || wait.epoll == NULL)
+		while (r > 0 && has_token(call->events, r)) {
+			/* The first stream came while we waited, or the descriptor came from somewhere else. */
+			r = filter(0, call->events, r);
+			dropped = r == 0;
+			wait.epoll = tg_epoll_find(call->fd);
+			if (r > 0 || wait.epoll != NULL || tg_timer_is_over(&wait.timer))
+				break;
+			r = in_kernel(call, call->events, call->room, tg_timer_left(&wait.timer, TG_CLOCK_NEVER));
+			dropped = false;
+		}
+		if (!dropped || wait.epoll == NULL)
 			return r;
 	}
-	wait.timer = timer_of(call);
 	do
 		r = wait_once(&wait);
 	while (r == 0 && !tg_timer_is_over(&wait.timer));

@@ -45,7 +45,7 @@ extern struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
 
 /* Of all epolls together. */
 extern _Atomic unsigned tg_epolls_registrations;
-extern _Atomic bool tg_epolls_have_strays; /* the kernel may tell of what is none of them any more */
+extern _Atomic bool tg_epolls_have_strays; /* for good: the kernel may tell of what is none of them any more */
 
 static inline struct tg_epoll *_Atomic *tg_epolls_place(int fd)
 {

@@ -49,13 +49,14 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 	if (room > sizeof(small) && (piece = malloc(room)) == NULL)
 		return fail(ENOMEM);
 	while (done < count) {
-		ssize_t here = pread64(in, piece, count - done < room ? count - done : room, at + (off64_t)done);
+		const size_t asked = count - done < room ? count - done : room;
+		ssize_t here = pread64(in, piece, asked, at + (off64_t)done);
+		const bool more = here == (ssize_t)asked && done + asked < count; /* else the file ends here */
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
 		r = here;
 		if (here > 0)
-			r = stream != NULL
-				? tg_transfer_write(stream, piece, (size_t)here, done + (size_t)here < count ? MSG_MORE : 0)
-				: fail(EBADF);
+			r = stream != NULL ? tg_transfer_write(stream, piece, (size_t)here, more ? MSG_MORE : 0)
+					   : fail(EBADF);
 		if (r <= 0)
 			break;
 		done += (size_t)r;

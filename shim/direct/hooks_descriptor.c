@@ -31,7 +31,7 @@ TG_EXPORT __typeof__(close) __close __attribute__((alias("close")));
 TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	tg_libc_bind();
-	if (tg_transfer_any())
+	if (tg_descriptors_are_wanted())
 		tg_close_range(first, last, flags);
 	return tg_libc.close_range(first, last, flags);
 }
@@ -39,7 +39,7 @@ TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 TG_EXPORT void closefrom(int first)
 {
 	tg_libc_bind();
-	if (tg_transfer_any())
+	if (tg_descriptors_are_wanted())
 		tg_close_range(first < 0 ? 0 : (unsigned)first, UINT_MAX, 0);
 	tg_libc.closefrom(first);
 }
@@ -62,7 +62,7 @@ TG_EXPORT int dup2(int from, int fd)
 {
 	tg_libc_bind();
 	if (from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
-		return tg_duplicate_onto(from, fd, true);
+		return duplicated(from, tg_duplicate_onto(from, fd, true));
 	return duplicated(from, tg_libc.dup2(from, fd));
 }
 
@@ -75,7 +75,7 @@ TG_EXPORT int dup3(int from, int fd, int flags)
 {
 	tg_libc_bind();
 	if (from != fd && (flags & ~O_CLOEXEC) == 0 && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
-		return tg_duplicate_onto(from, fd, (flags & O_CLOEXEC) == 0);
+		return duplicated(from, tg_duplicate_onto(from, fd, (flags & O_CLOEXEC) == 0));
 	return duplicated(from, tg_libc.dup3(from, fd, flags));
 }
 
@@ -190,7 +190,8 @@ TG_EXPORT int ioctl(int fd, unsigned long request, ...)
 TG_EXPORT int shutdown(int fd, int how)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_descriptors_get(fd);
+	/* A signal handler's cannot wait for the call that it is in: the client sees an end without close_notify. */
+	struct tg_stream *stream = tg_stream_is_inside() ? NULL : tg_descriptors_get(fd);
 	if (stream == NULL)
 		return tg_libc.shutdown(fd, how);
 	int r = tg_descriptors_own(stream) ? tg_stream_shutdown(stream, how) : -1;

@@ -83,7 +83,7 @@ static bool corks(int fd, int level, int option, const void *value, socklen_t si
 	struct tg_stream *stream;
 	int corked;
 
-	if (level != IPPROTO_TCP || option != TCP_CORK || size < sizeof(corked) || !value)
+	if (level != IPPROTO_TCP || option != TCP_CORK || size < sizeof(corked) || !value || tg_stream_is_inside())
 		return false;
 	stream = tg_descriptors_get(fd);
 	if (stream == NULL)
@@ -98,10 +98,12 @@ static bool corks(int fd, int level, int option, const void *value, socklen_t si
 	return taken;
 }
 
-/* With a reference. NULL: another option, or no stream. */
+/* With a reference. NULL: another option, no stream, or a signal handler, which cannot wait for the call that it is in. */
 static struct tg_stream *of_no_delay(int fd, int level, int option)
 {
-	return level == IPPROTO_TCP && option == TCP_NODELAY && tg_transfer_any() ? tg_descriptors_get(fd) : NULL;
+	return level == IPPROTO_TCP && option == TCP_NODELAY && tg_transfer_any() && !tg_stream_is_inside()
+		   ? tg_descriptors_get(fd)
+		   : NULL;
 }
 
 /*
@@ -115,7 +117,8 @@ static bool is_low_water(int fd, int level, int option)
 
 static bool is_corked(int fd, int level, int option)
 {
-	struct tg_stream *stream = level == IPPROTO_TCP && option == TCP_CORK ? tg_descriptors_get(fd) : NULL;
+	struct tg_stream *stream =
+	    level == IPPROTO_TCP && option == TCP_CORK && !tg_stream_is_inside() ? tg_descriptors_get(fd) : NULL;
 	bool corked;
 
 	if (stream == NULL)
@@ -130,10 +133,16 @@ TG_EXPORT int getsockopt(int fd, int level, int option, void *restrict value, so
 	char tree[TG_TREE_LENGTH + 1];
 	const int saved = errno;
 	struct tg_relay_end end;
+	struct tg_stream *stream;
 
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && value && size && *size <= INT_MAX && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_get(fd, &end, tree, level, option, value, size), saved);
+	if ((stream = of_no_delay(fd, level, option)) != NULL) {
+		const int done = tg_stream_get_no_delay(stream, fd, value, size);
+		tg_descriptors_put(stream);
+		return done;
+	}
 	const int result = tg_libc.getsockopt(fd, level, option, value, size);
 	if (result == 0 && value && size && *size == sizeof(int) && is_corked(fd, level, option))
 		memcpy(value, &(const int){1}, sizeof(int));

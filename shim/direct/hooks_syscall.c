@@ -131,6 +131,7 @@ static bool read_or_write(const struct call *call, long *ret)
 	}
 }
 
+/* Calls on the number itself. */
 static bool change_numbers(const struct call *call, long *ret)
 {
 	const int fd = number_at(call, 0);
@@ -162,6 +163,13 @@ static bool change_numbers(const struct call *call, long *ret)
 	case SYS_shutdown:
 		*ret = shutdown(fd, number_at(call, 1));
 		return true;
+	case SYS_setsockopt:
+		*ret = setsockopt(fd, number_at(call, 1), number_at(call, 2), pointer_at(call, 3),
+				  (socklen_t)call->argument[4]);
+		return true;
+	case SYS_getsockopt:
+		*ret = getsockopt(fd, number_at(call, 1), number_at(call, 2), pointer_at(call, 3), pointer_at(call, 4));
+		return true;
 	default:
 		return false;
 	}
@@ -173,6 +181,14 @@ static bool wait_for_events(const struct call *call, long *ret)
 	const int fd = number_at(call, 0);
 
 	switch (call->number) {
+#ifdef SYS_epoll_create
+	case SYS_epoll_create:
+		*ret = epoll_create(fd);
+		return true;
+#endif
+	case SYS_epoll_create1:
+		*ret = epoll_create1(fd);
+		return true;
 #ifdef SYS_epoll_wait
 	case SYS_epoll_wait:
 		*ret = epoll_wait(fd, pointer_at(call, 1), number_at(call, 2), number_at(call, 3));
@@ -243,7 +259,7 @@ static long call_wanted(const struct call *call)
 		errno = ENOSYS;
 		return -1;
 	}
-	if (any && (read_or_write(call, &r) || move(call, &r) || change_numbers(call, &r) || wait_for_events(call, &r)))
+	if (change_numbers(call, &r) || wait_for_events(call, &r) || (any && (read_or_write(call, &r) || move(call, &r))))
 		return r;
 	return pass(call);
 }

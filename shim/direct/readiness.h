@@ -19,6 +19,9 @@ void tg_readiness_changed(struct tg_stream *stream);
 /* The stream's last descriptor in this process is about to be closed: `fd`, or -1 where it has been already. */
 void tg_readiness_forget(struct tg_stream *stream, int fd);
 
+/* So is one of several; what it was registered by lives on, and cannot be modified any more (epoll(7)). */
+void tg_readiness_leave(struct tg_stream *stream, int fd);
+
 /* Any descriptor is about to be closed, or has been, or (dup(2)) is what `from` is now: it may be an epoll's. */
 void tg_readiness_closed(int fd);
 void tg_readiness_duplicated(int from, int fd);
@@ -29,6 +32,13 @@ void tg_readiness_duplicated(int from, int fd);
  * -1 with errno EAGAIN (deadline) or EINTR. A cancellation point.
  */
 int tg_readiness_wait(struct tg_stream *stream, unsigned events, int64_t deadline);
+
+/*
+ * After a wait that a signal handler interrupted (EINTR): true where the call that waited would have been restarted, were
+ * it one of the kernel's (signal(7)): without a timeout (`deadline` INT64_MAX), and if no handler asks for EINTR. poll(2),
+ * in which we wait, never is.
+ */
+bool tg_readiness_restarts(int64_t deadline);
 
 /*
  * Of several threads that read from one stream in calls that may block, one has the turn: it alone takes from the socket,

@@ -1,5 +1,7 @@
 #include "shim/direct/registrations.h"
 
+#include "shim/direct/claims.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,7 +90,7 @@ static void clear(struct tg_registration *slot)
 	const size_t from = offsetof(struct tg_registration, events);
 
 	memset((char *)slot + from, 0, sizeof(*slot) - from);
-	slot->epoch = epoch;
+	slot->process = tg_claims_process();
 }
 
 struct tg_registration *tg_registration_new(struct tg_watch *watch, struct tg_stream *stream, int fd)

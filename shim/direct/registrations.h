@@ -32,7 +32,7 @@ struct tg_registration {
 	uint32_t events, asked; /* by the server, of the kernel */
 	epoll_data_t data;      /* the server's */
 	uint32_t round;         /* the wait that reported it last */
-	unsigned epoch;         /* of processes: forks before it was made */
+	uint32_t process;       /* that made it (claims.h) */
 	bool disabled;          /* EPOLLONESHOT: reported, until it is modified */
 	bool spent;             /* EPOLLONESHOT: the kernel has disabled it */
 	bool exclusive;         /* EPOLLEXCLUSIVE was asked for */

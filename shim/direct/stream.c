@@ -78,9 +78,14 @@ void tg_stream_free(struct tg_stream *stream)
 
 void tg_stream_set_fd(struct tg_stream *stream, int fd)
 {
-	pthread_mutex_lock(&stream->lock);
+	/* A signal handler's close cannot wait for the call that it is in, which finds no socket then. */
+	const bool waits = !tg_stream_is_inside();
+
+	if (waits)
+		pthread_mutex_lock(&stream->lock);
 	stream->fd = fd;
-	pthread_mutex_unlock(&stream->lock);
+	if (waits)
+		pthread_mutex_unlock(&stream->lock);
 }
 
 int tg_stream_fd(const struct tg_stream *stream)

@@ -92,22 +92,22 @@ bool tg_stream_is_untouched(struct tg_stream *stream);
 /* shutdown(2): SHUT_WR sends close_notify after all that was written, and then the socket's own FIN. 0 or -1. */
 int tg_stream_shutdown(struct tg_stream *stream, int how);
 
-/*
- * TCP_CORK of tcp(7): less than a record waits until it is uncorked, or anything but a write is done with the stream.
- * False: the socket's own option has to say it (a plaintext client).
- */
+/* TCP_CORK of tcp(7): less than a record waits until it is uncorked, or anything but a write is done with the stream. */
 enum tg_cork {
 	TG_CORK_OFF,
 	TG_CORK_BELOW, /* records are made at once, and packets wait in the kernel, 200 ms at most: a server that blocks */
 	TG_CORK_HELD,  /* bytes wait here: a server that does not block, and soon waits for its descriptors */
 };
+/* False: the socket's own option has to say it (a plaintext client). */
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork);
 bool tg_stream_is_corked(struct tg_stream *stream);
 
-/* TCP_NODELAY of the stream's descriptor `fd`, as setsockopt(2): not during a write, which turns it on, and off again. */
+/* TCP_NODELAY of the stream's descriptor `fd`, as by setsockopt(2): not during a write, which turns it on, and off again.
+ */
 int tg_stream_set_no_delay(struct tg_stream *stream, int fd, const void *value, socklen_t size);
+int tg_stream_get_no_delay(struct tg_stream *stream, int fd, void *value, socklen_t *size);
 
-/* Before this thread waits for any descriptor: nothing waits behind a cork meanwhile. */
+/* Before this thread waits by poll, select, epoll_wait or accept: nothing waits behind a cork meanwhile. */
 extern _Atomic unsigned tg_stream_held_count;
 void tg_stream_let_go_all(void);
 static inline bool tg_stream_is_any_held(void)

@@ -3,7 +3,8 @@
  *
  * Plaintext waits, never more than a record holds of it, until the cork is pulled, or anything else is done with the
  * stream. So does what the kernel was told to hold back of a packet, because more was to follow (MSG_MORE). The kernel
- * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits for any descriptor.
+ * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits by poll, select,
+ * epoll_wait or accept.
  */
 #include "shim/direct/claims.h"
 #include "shim/direct/descriptors.h"
@@ -15,7 +16,7 @@
 #include <stdatomic.h>
 #include <sys/param.h>
 
-#define LITTLE 4096 /* room for a header and what it is the header of, without moving it */
+#define HEADER_ROOM 4096 /* room for a header and what it is the header of, without moving it */
 
 _Atomic unsigned tg_stream_held_count;
 
@@ -72,7 +73,7 @@ bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int co
 
 	for (int i = 0; i < count; i++)
 		size += vector[i].iov_len;
-	if (!tg_bytes_reserve(&stream->early, MAX(size, LITTLE)))
+	if (!tg_bytes_reserve(&stream->early, MAX(size, HEADER_ROOM)))
 		return false;
 	for (int i = 0; i < count; i++)
 		tg_bytes_add(&stream->early, vector[i].iov_base, vector[i].iov_len);
@@ -110,6 +111,9 @@ void tg_stream_let_go_all(void)
 {
 	struct tg_stream *stream;
 
+	/* A signal handler's wait. */
+	if (tg_stream_is_inside())
+		return;
 	do {
 		pthread_mutex_lock(&held.lock);
 		for (stream = held.process == tg_claims_process() ? held.first : NULL;

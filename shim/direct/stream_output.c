@@ -10,7 +10,7 @@
 
 #define RECORD TG_STREAM_RECORD
 #define RECORD_EXTRA 256    /* what a record has beside its plaintext, at most (RFC 8446 section 5.2) */
-#define LITTLE 1024         /* less than a packet: not sent for itself */
+#define NOT_ALONE 1024      /* less than a packet: not sent for itself */
 #define PIECES 64           /* of a vector that go behind what a cork holds back */
 #define DISCARD (64 * 1024) /* of what the client sent last, so that closing does not reset the connection */
 
@@ -95,7 +95,7 @@ static size_t write_batches(struct tg_stream *stream, struct place *place, size_
 
 	stream->more_follows = !pace.at_once;
 	while (goes_on && done < wanted && (goes_on = tg_stream_flush(stream))) {
-		const size_t left = wanted - done, batch = left < pace.batch + LITTLE ? left : pace.batch;
+		const size_t left = wanted - done, batch = left < pace.batch + NOT_ALONE ? left : pace.batch;
 		stream->more_follows = !pace.at_once && (more || batch < left);
 		goes_on = write_batch(stream, place, batch, piece, &done);
 	}

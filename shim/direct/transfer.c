@@ -91,7 +91,7 @@ static int wait_for_socket(struct transfer *transfer)
 	pthread_cleanup_push(cancelled, transfer->stream);
 	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
 	pthread_cleanup_pop(0);
-	return r < 0 ? -1 : 0;
+	return r < 0 && !tg_readiness_restarts(transfer->deadline) ? -1 : 0;
 }
 
 static size_t size_of(const struct iovec *vector, size_t count)

@@ -8,6 +8,7 @@
 #include <linux/futex.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/syscall.h>
 
 /* Never pulls input from under a thread that blocks for it: the caller's next write goes on with what is left to send. */
@@ -43,9 +44,13 @@ static unsigned this_process(void)
 	return tg_registrations_epoch() + 1;
 }
 
+/* The stream that this thread has the turn for. */
+static _Thread_local struct tg_stream *turn_of __attribute__((tls_model("initial-exec")));
+
+/* Not by ourselves: a signal handler has left the wait, maybe for good (siglongjmp(3)). */
 bool tg_readiness_is_awaited(const struct tg_watch *watch)
 {
-	return atomic_load(&watch->sleeper) == this_process();
+	return atomic_load(&watch->sleeper) == this_process() && (turn_of == NULL || tg_stream_watch(turn_of) != watch);
 }
 
 /*
@@ -89,9 +94,6 @@ static bool is_ready(struct tg_stream *stream, unsigned events)
 		return (state & TG_STREAM_OUTPUT) == 0 || (state & TG_STREAM_ENDED) != 0;
 	return (tg_stream_poll(stream) & (events | POLLERR | POLLHUP)) != 0;
 }
-
-/* The stream that this thread has the turn for. */
-static _Thread_local struct tg_stream *turn_of __attribute__((tls_model("initial-exec")));
 
 bool tg_readiness_has_turn(const struct tg_stream *stream)
 {
@@ -175,6 +177,31 @@ int tg_readiness_wait_behind(struct tg_stream *stream, int64_t deadline)
 	return wait_behind(watch, turn, deadline == TG_CLOCK_NEVER ? deadline : deadline - now);
 }
 
+/* Of a thread's own fault: whose handler returns, returns to that. */
+static bool is_fault(int number)
+{
+	return number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL || number == SIGTRAP ||
+	       number == SIGSYS || number == SIGABRT;
+}
+
+/*
+ * Which handler it was nobody says: all of them have to be such that the kernel restarts (SA_RESTART). The C library's own
+ * signals, 32 and 33, cannot be asked for.
+ */
+bool tg_readiness_restarts(int64_t deadline)
+{
+	struct sigaction action;
+
+	if (deadline != TG_CLOCK_NEVER || errno != EINTR)
+		return false;
+	for (int number = 1; number < NSIG; number++)
+		if (!is_fault(number) && tg_libc.sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
+		    action.sa_handler != SIG_IGN && (action.sa_flags & SA_RESTART) == 0)
+			return false;
+	errno = EINTR;
+	return true;
+}
+
 /*
  * The stream is put the question again after each answer of the kernel: what came may have been a part of the handshake.
  * Its own deadline ends a wait early; tg_stream_poll acts on it, and says then that an error can be read.
@@ -187,7 +214,7 @@ static int wait_until(struct tg_stream *stream, unsigned events, int64_t deadlin
 			errno = EAGAIN;
 			return -1;
 		}
-		if (wait_once(stream, events, deadline, now) < 0)
+		if (wait_once(stream, events, deadline, now) < 0 && !tg_readiness_restarts(deadline))
 			return -1;
 		/* What is left over of output is the write's that follows. */
 		if ((events & POLLIN) == 0 && (tg_stream_state(stream) & TG_STREAM_OPENING) == 0)

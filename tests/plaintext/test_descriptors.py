@@ -268,11 +268,19 @@ class Descriptors(ServerCase):
                     client.socket.sendall(b"hello")
                     procs.wait_until(lambda server=server: len(server.notes()) > 1, 10, "the server closed it")
                     socket.socket.shutdown(client.socket, socket.SHUT_WR)  # TCP's
-                    procs.wait_until(lambda server=server: len(server.notes()) == 11, 10, "the server waited")
+                    procs.wait_until(lambda server=server: len(server.notes()) == 12, 10, "the server waited")
                     rest = client.ask(b"")
                     self.assertEqual((client.over, client.broken), (True, False))
                 self.assertEqual(server.notes()[0], f"sent {len(rest)}")
-                self.assertEqual(set(server.notes()[1:]), {"events"})
+                self.assertEqual(server.notes()[1:], ["events"] * 10 + ["waited"])
+                server.stop()
+
+    def test_epoll_of_others(self):
+        """What else has the connection, or the epoll, changes nothing of what the server is told."""
+        for way in ("clones_and_waits", "waits_by_another_number"):
+            with self.subTest(way):
+                server = self.whole(way, (b"hello\n", b"hello\n"), (b"again\n", b"again\n"), engine="direct")
+                self.assertEqual([said for said in server.notes() if " " not in said], ["True"] * 4)
                 server.stop()
 
     def test_inherited_by_the_way(self):

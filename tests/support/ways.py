@@ -358,14 +358,42 @@ def leaves_registered(connection, duplicated=False):
         registered.close()
     connection.close()
     note("sent", sent)
+    before = time.process_time()
     for _ in range(10):
         note("events", *loop.poll(0.1))
+    note("turned round and round" if time.process_time() - before > 0.3 else "waited")
     loop.close()
 
 
 def leaves_duplicated(connection):
     """Nobody can take it out of the kernel's epoll: the number that it was put in by is closed (epoll(7))."""
     leaves_registered(connection, duplicated=True)
+
+
+def polled_echo(loop, connection):
+    """Level-triggered, twice."""
+    for _ in range(2):
+        events = loop.poll(5)
+        connection.sendall(connection.recv(100))
+        note(events == [(connection.fileno(), select.EPOLLIN)])
+    connection.close()
+
+
+def clones_and_waits(connection):
+    """A child that the C library knows nothing of closes its copy: it is registered all the same."""
+    loop = select.epoll()
+    loop.register(connection, select.EPOLLIN)
+    os.waitpid(child(connection.close, clone), 0)
+    polled_echo(loop, connection)
+
+
+def waits_by_another_number(connection):
+    """One that nobody saw come: the epoll went through a socket."""
+    loop = select.epoll()
+    loop.register(connection, select.EPOLLIN)
+    ours, theirs = socket.socketpair()
+    socket.send_fds(ours, [b"x"], [loop.fileno()])
+    polled_echo(select.epoll.fromfd(socket.recv_fds(theirs, 1, 1)[1][0]), connection)
 
 
 def closes_at_start(connection):

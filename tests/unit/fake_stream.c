@@ -1,5 +1,6 @@
 #include "fake_stream.h"
 
+#include "shim/direct/claims.h"
 #include "shim/direct/clock.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/marks.h"
@@ -12,6 +13,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +105,8 @@ void fake_start(void)
 	tg_libc.recv = recv;
 	tg_libc.syscall = syscall;
 	tg_libc.fcntl = fcntl;
+	tg_libc.sigaction = sigaction;
+	assert_true(tg_claims_start());
 }
 
 static bool is_open(const struct tg_stream *stream)
