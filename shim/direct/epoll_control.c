@@ -32,7 +32,7 @@ static void look_for(struct tg_watch *watch)
 		if (epoll != NULL && epoll->nested)
 			look |= LOOK_ALWAYS;
 	}
-	atomic_store_explicit(&watch->look, look, memory_order_relaxed);
+	atomic_exchange_explicit(&watch->look, look, memory_order_acq_rel);
 }
 
 static void fill(struct tg_registration *registration, const struct epoll_event *event, bool exclusive)
@@ -174,7 +174,6 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 		r = add(epoll, operation, stream, of, event, registration);
 	tg_registrations_prune(watch);
 	look_for(watch);
-	atomic_thread_fence(memory_order_seq_cst); /* what is looked for is seen before the state is looked at */
 	/* A thread that reads at this moment may have left something there before it could see that anyone looks. */
 	if (r == 0 && !__libc_single_threaded && (registration = tg_registration_of(watch, epoll, of)) != NULL)
 		change(registration, stream);
@@ -248,10 +247,10 @@ int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
 void tg_readiness_changed(struct tg_stream *stream)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
+	/* Whoever registers it now either is seen here, or sees what this thread has left (look_for). */
+	unsigned look = __libc_single_threaded ? atomic_load_explicit(&watch->look, memory_order_relaxed)
+					       : atomic_fetch_or_explicit(&watch->look, 0, memory_order_acq_rel);
 
-	if (!__libc_single_threaded)
-		atomic_thread_fence(memory_order_seq_cst); /* as in set() */
-	unsigned look = atomic_load_explicit(&watch->look, memory_order_relaxed);
 	/* Of OPENING its end is the news. */
 	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
 		return;

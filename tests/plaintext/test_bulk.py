@@ -21,19 +21,19 @@ IDLE = 10_000 if LONG else 500
 SLOW = 5_000 if LONG else 200
 SECONDS = 3 if LONG else 2
 ROUNDS = 3 if LONG else 1  # of which the median counts: on few processors one differs from the next by a tenth
-ONE = ("taskset", "-c", "0")  # processor: of two, half the answers or all of them depend on which one a thread wakes up
+ONE = ("taskset", "-c", "0")  # a processor: of two, half the answers or all of them depend on which one a thread wakes up
 IDLE_KIB = 32  # of memory in the server, for one connection that does nothing
 EVENT_DRIVEN = (bulk.Redis, bulk.Memcached, bulk.Nginx)
 
 
 class Governed(ServerCase):
-    def governed(self, kind, wrap=(), **keys):
+    def governed(self, kind, **keys):
         server = self.make(kind)
         ini = self.rewrite(server, **keys)
         options = ("--user", kind.run_user) if kind.run_user else ()
         if kind.run_user:
             server.give_to(kind.run_user)
-        return server.start(wrap=[*wrap, *self.graft.run(ini, *options)], environment=self.graft.environment())
+        return server.start(wrap=self.graft.run(ini, *options), environment=self.graft.environment())
 
     def rewrite(self, server, **keys):
         section = {
@@ -205,6 +205,7 @@ class SlowClients(Governed):
 
     def share(self, server, crowd, who):
         """Of its answers, those that it still gives while it has a process or thread for each of a crowd."""
+        os.sched_setaffinity(server.pid, {0})
         alone = self.rate(server, who, ONE)
         crowd = crowd(server.port, SLOW)
         wait_until(lambda: server.slots() >= SLOW, 60, "each has its slot")
@@ -215,12 +216,12 @@ class SlowClients(Governed):
 
     def beside(self, kind, engine):
         """A process or thread for each: slow clients against as many that are silent, on the server as it is."""
-        server = self.governed(kind, ONE, handshake_timeout=300, engine=engine)
+        server = self.governed(kind, handshake_timeout=300, engine=engine)
         before = server.descriptors()
         slow = self.share(server, Slow, "good")
         self.no_leak(server, before)
         server.stop()
-        silent = self.share(self.make(kind).start(wrap=ONE), Silent, None)
+        silent = self.share(self.make(kind).start(), Silent, None)
         say(f"       {kind.name}, {engine}: beside {SLOW} slow clients {slow:.2f}; plaintext, beside silent ones {silent:.2f}")
 
     def test_beside_forking(self):

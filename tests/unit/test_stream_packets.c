@@ -233,10 +233,11 @@ static struct {
 static long note_sends(long number, ...)
 {
 	va_list list;
-	long arguments[6];
+	long arguments[6] = {0};
 
 	va_start(list, number);
-	for (size_t i = 0; i < 6; i++)
+	const size_t count = number == SYS_sendto || number == SYS_recvfrom ? 6 : 5;
+	for (size_t i = 0; i < count; i++)
 		arguments[i] = va_arg(list, long);
 	va_end(list);
 	if (number == SYS_sendto) {
