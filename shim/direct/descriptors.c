@@ -244,7 +244,7 @@ static void leave(struct tg_holder *holder, int fd, bool closing)
 	 */
 	tg_holder_ref(holder);
 	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
-		if (closing)
+		if (closing && __libc_single_threaded) /* else bar() has */
 			tg_readiness_leave(holder->stream, fd);
 		move_from(holder, fd);
 		unref(holder);
@@ -326,6 +326,8 @@ static bool bar(int fd)
 	const bool last = atomic_load_explicit(&holder->numbers, memory_order_acquire) == 1;
 	if (last)
 		depart(holder, fd);
+	else
+		tg_readiness_leave(holder->stream, fd);
 	if (tg_stream_is_inside() || !tg_stream_has_sent_end(holder->stream)) {
 		int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 		move_from(holder, fd);

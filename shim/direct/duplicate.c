@@ -55,6 +55,8 @@ void tg_close_range(unsigned first, unsigned last, int flags)
 {
 	const unsigned end = (unsigned)tg_descriptors_end();
 
+	if ((flags & ~(int)(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE)) != 0)
+		return; /* the kernel refuses it */
 	for (unsigned fd = first; fd < end && fd <= last; fd++)
 		if ((flags & CLOSE_RANGE_CLOEXEC) != 0)
 			tg_descriptors_keep((int)fd, false);

@@ -352,7 +352,8 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 	int r;
 
 	tg_stream_before_wait();
-	wait.timer = timer_of(call);
+	if (tg_timer_is_valid(call->timeout))
+		wait.timer = timer_of(call);
 	if (passes ||
 	    (atomic_load_explicit(&wait.epoll->count, memory_order_relaxed) == 0 && is_empty_and_counted(wait.epoll))) {
 		bool dropped = false;

@@ -190,16 +190,16 @@ static bool is_fault(int number)
  */
 bool tg_readiness_restarts(int64_t deadline)
 {
+	bool restarts = deadline == TG_CLOCK_NEVER && errno == EINTR;
+	const int saved = errno;
 	struct sigaction action;
 
-	if (deadline != TG_CLOCK_NEVER || errno != EINTR)
-		return false;
-	for (int number = 1; number < NSIG; number++)
-		if (!is_fault(number) && tg_libc.sigaction(number, NULL, &action) == 0 && action.sa_handler != SIG_DFL &&
-		    action.sa_handler != SIG_IGN && (action.sa_flags & SA_RESTART) == 0)
-			return false;
-	errno = EINTR;
-	return true;
+	for (int number = 1; number < NSIG && restarts; number++)
+		if (!is_fault(number) && tg_libc.sigaction(number, NULL, &action) == 0)
+			restarts = action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN ||
+				   (action.sa_flags & SA_RESTART) != 0;
+	errno = saved;
+	return restarts;
 }
 
 /*

@@ -261,7 +261,7 @@ class Descriptors(ServerCase):
 
     def test_leaves_registered(self):
         """The rest goes on its way from the keeper: the kernel has the socket still, the server hears no more of it."""
-        for way in ("leaves_registered", "leaves_duplicated"):
+        for way in ("leaves_registered", "leaves_duplicated", "leaves_beside_a_thread"):
             with self.subTest(way):
                 server = self.governed(way, "direct")
                 with Live(server.port, self.pki.clients["good"]) as client:

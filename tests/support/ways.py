@@ -370,6 +370,11 @@ def leaves_duplicated(connection):
     leaves_registered(connection, duplicated=True)
 
 
+def leaves_beside_a_thread(connection):
+    threading.Thread(target=time.sleep, args=(3,)).start()
+    leaves_duplicated(connection)
+
+
 def polled_echo(loop, connection):
     """Level-triggered, twice."""
     for _ in range(2):

@@ -303,18 +303,24 @@ static void one_short_packet(void **state)
 
 #define BATCH 65536
 
+static void open_with_nagle(struct both *both)
+{
+	char data[100];
+
+	open_ready(both, TLS1_3_VERSION, 800000);
+	SSL_read(both->client, data, sizeof(data));
+	set_no_delay(both, 0);
+}
+
 /* In the middle of much data nothing waits for a packet's rest, nor does the end of it; and Nagle's algorithm is on again.
  */
 static void much_in_a_row(void **state)
 {
 	static char batch[BATCH + 300];
 	struct both both;
-	char data[100];
 	(void)state;
 
-	open_ready(&both, TLS1_3_VERSION, 800000);
-	SSL_read(both.client, data, sizeof(data));
-	set_no_delay(&both, 0);
+	open_with_nagle(&both);
 	for (int i = 0; i < 2; i++) {
 		write_noted(&both, batch, BATCH, true);
 		assert_true(seen.sends == 1 && seen.last_had_more);
@@ -341,12 +347,9 @@ static void small_packets(void **state)
 	static char batch[BATCH + 300];
 	const int on = 1;
 	struct both both;
-	char data[100];
 	(void)state;
 
-	open_ready(&both, TLS1_3_VERSION, 800000);
-	SSL_read(both.client, data, sizeof(data));
-	set_no_delay(&both, 0);
+	open_with_nagle(&both);
 	seen.packet = 1448;
 	write_noted(&both, batch, 5000, false);
 	assert_int_equal(seen.with_nagle, 1); /* one packet's end waits for nothing */
