@@ -1,5 +1,5 @@
 /*
- * Real sockets by the cookie of the guest's end, for requests that come to any thread.
+ * Real sockets by the cookie of the guest's end: entered by the thread that hears requests, taken out by those that carry.
  */
 #ifndef TG_RELAY_LISTED_H
 #define TG_RELAY_LISTED_H

@@ -6,6 +6,7 @@
  */
 #include "page/read.h"
 #include "page/tree.h"
+#include "relay/carriers.h"
 #include "relay/confine.h"
 #include "relay/counts.h"
 #include "relay/filter.h"
@@ -21,7 +22,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <malloc.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,15 +30,9 @@
 
 #define EXIT_USAGE 64
 #define EXIT_OTHER 70
-#define LOOPS_MAX 64
 #define KEPT_MEMORY (4 * 1024 * 1024)
-#define STACK_SIZE (256 * 1024)
 
 enum { FD_LISTENER, FD_POLICY, FD_REPORT, FD_LINK, FD_COUNT };
-
-static struct tg_loop loops[LOOPS_MAX];
-static struct tg_listener listeners[LOOPS_MAX];
-static int spare = -1;
 
 static int parse(int argc, char **argv, int ret_fds[FD_COUNT])
 {
@@ -86,52 +80,10 @@ static int idle(void)
 	return link_ms < 0 || (counts_ms >= 0 && counts_ms < link_ms) ? counts_ms : link_ms;
 }
 
-static void *run(void *loop)
-{
-	tg_loop_run(loop, idle);
-}
-
-static int open_loops(const char *tree, int listener_fd, size_t count)
-{
-	int result = 0;
-
-	spare = fcntl(listener_fd, F_DUPFD_CLOEXEC, 3);
-	for (size_t i = 0; i < count && result == 0; i++) {
-		listeners[i] = (struct tg_listener){.loop = &loops[i],
-						    .loops = loops,
-						    .loop_count = count,
-						    .fd = listener_fd,
-						    .spare = &spare,
-						    .tree = tree,
-						    .key = tg_shim.policy->relay_key};
-		result = tg_loop_open(&loops[i]);
-	}
-	for (size_t i = 0; i < count && result == 0; i++)
-		result = tg_requests_listen(&listeners[i]);
-	return result;
-}
-
-static int start_threads(size_t count)
-{
-	pthread_attr_t attributes;
-	int result = 0;
-
-	if (pthread_attr_init(&attributes) != 0)
-		return -ENOMEM;
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	for (size_t i = 1; i < count && result == 0; i++) {
-		pthread_t thread;
-
-		result = -pthread_create(&thread, &attributes, run, &loops[i]);
-	}
-	pthread_attr_destroy(&attributes);
-	return result;
-}
-
 int main(int argc, char **argv)
 {
-	const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-	const size_t count = processors < 1 ? 1 : processors > LOOPS_MAX ? LOOPS_MAX : (size_t)processors;
+	static struct tg_loop hearing;
+	struct tg_listener listener = {.loop = &hearing};
 	const pid_t parent = getppid();
 	int fds[FD_COUNT];
 	int result;
@@ -153,16 +105,22 @@ int main(int argc, char **argv)
 	if (result == 0)
 		result = tg_confine(parent);
 	if (result == 0)
-		result = open_loops(argv[1], fds[FD_LISTENER], count);
+		result = tg_loop_open(&hearing);
+	if (result == 0) {
+		listener.fd = fds[FD_LISTENER];
+		listener.tree = argv[1];
+		listener.key = tg_shim.policy->relay_key;
+		result = tg_requests_listen(&listener);
+	}
 	/* before there is a thread that tells the guardian something */
 	if (result == 0)
-		result = tg_link_start(fds[FD_LINK], &loops[0]);
+		result = tg_link_start(fds[FD_LINK], &hearing);
 	if (result == 0)
-		result = start_threads(count);
+		result = tg_carriers_start(idle);
 	/* a kernel or an architecture without it: what is above holds all the same */
 	if (result == 0)
 		tg_filter_install();
 	if (result < 0)
 		return EXIT_OTHER;
-	tg_loop_run(&loops[0], idle);
+	tg_loop_run(&hearing, idle);
 }

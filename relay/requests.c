@@ -5,6 +5,7 @@
 #include "page/relay.h"
 #include "page/stranger.h"
 #include "relay/carried.h"
+#include "relay/carriers.h"
 #include "relay/question.h"
 #include "relay/rest.h"
 #include "shim/generation.h"
@@ -13,8 +14,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -22,19 +21,20 @@
 
 #define REQUEST_MS 2000
 #define BATCH 16
-#define CALLERS_MAX 256 /* in each loop, that have not said what they want */
+#define CALLERS_MAX 256 /* that have not said what they want */
 
 /* A connection whose request has not come yet. */
 struct caller {
 	struct tg_timed timed; /* first: buried by it */
 	struct tg_source source;
 	struct tg_listener *listener;
-	int fd;
+	struct caller *earlier, *later;
+	int fd; /* -1: it is a caller no more */
 };
 
-static atomic_size_t unheard; /* callers of all loops */
-static _Thread_local size_t caller_count;
-static _Thread_local struct caller *callers[CALLERS_MAX];
+/* In the order in which they came. */
+static struct caller *earliest, *latest;
+static size_t caller_count;
 
 static bool is_connection(int fd)
 {
@@ -74,17 +74,6 @@ static const struct tg_route *speaking_route(const struct tg_document *document,
 	return route != NULL && route->plaintext.spoken ? route : NULL;
 }
 
-static struct tg_loop *least_loaded(const struct tg_listener *listener)
-{
-	struct tg_loop *best = listener->loop;
-
-	for (size_t i = 0; i < listener->loop_count; i++)
-		if (atomic_load_explicit(&listener->loops[i].load, memory_order_relaxed) <
-		    atomic_load_explicit(&best->load, memory_order_relaxed))
-			best = &listener->loops[i];
-	return best;
-}
-
 /* Takes over both descriptors. */
 static void carry(const struct tg_listener *listener, int real, int end)
 {
@@ -97,7 +86,7 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	    recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
 		route = speaking_route(generation->document, real);
 	if (route != NULL) {
-		tg_carried_begin(least_loaded(listener), real, end, cookie, route);
+		tg_carried_begin(tg_carriers_least_loaded(), real, end, cookie, route);
 	} else {
 		tg_stranger_close(real);
 		tg_stranger_close(end);
@@ -105,93 +94,124 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	tg_generation_unref(generation);
 }
 
-/*
- * What came is a request, or nothing. Takes over `fd` where it returns true; false: nothing has come yet.
- */
-static bool hear(const struct tg_listener *listener, int fd)
-{
-	struct tg_relay_request request = {0};
-	int fds[2];
-	const ssize_t size = tg_channel_receive(fd, &request, sizeof(request), fds, 2);
-	const int count = (fds[0] >= 0) + (fds[1] >= 0);
+/* A request as it came: from anybody, and not looked at yet. */
+struct heard {
+	struct tg_relay_request request;
+	ssize_t size;
+	int fd;
+	int fds[2]; /* -1: none */
+};
 
-	if (size == -EAGAIN)
-		return false;
-	if (size > 0 && tg_relay_request_valid(&request, (size_t)size, count, listener->key)) {
-		switch ((enum tg_relay_kind)request.kind) {
-		case TG_RELAY_CARRY:
-			carry(listener, fds[0], fds[1]);
-			fds[0] = fds[1] = -1;
-			break;
-		case TG_RELAY_REST_OF:
-			if (is_connection(fds[0]) && tg_rest_begin(listener->loop, fd, fds[0], request.size)) {
-				fds[0] = -1;
-				fd = -1;
-			}
-			break;
-		case TG_RELAY_GET:
-		case TG_RELAY_SET:
-			/* who set an option did not wait for an answer, and may be a caller whose request has not come */
-			tg_question_ask(listener->loop, fd, fds[0], &request,
-					request.kind == TG_RELAY_GET && atomic_load(&unheard) > 0);
-			fd = fds[0] = -1;
-			break;
-		}
-	}
-	explicit_bzero(&request, sizeof(request));
-	for (int i = 0; i < 2; i++)
-		if (fds[i] >= 0)
-			tg_stranger_close(fds[i]);
-	if (fd >= 0)
-		tg_stranger_hang_up(fd);
-	return true;
+/* False: nothing has come yet. */
+static bool listen_to(int fd, struct heard *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->fd = fd;
+	ret->size = tg_channel_receive(fd, &ret->request, sizeof(ret->request), ret->fds, 2);
+	return ret->size != -EAGAIN;
 }
 
-static void forget(struct caller *caller)
+static bool is_valid(const struct tg_listener *listener, const struct heard *heard)
 {
-	for (size_t i = 0; i < caller_count; i++)
-		if (callers[i] == caller) {
-			callers[i] = callers[--caller_count];
-			break;
-		}
+	const int count = (heard->fds[0] >= 0) + (heard->fds[1] >= 0);
+
+	return heard->size > 0 && tg_relay_request_valid(&heard->request, (size_t)heard->size, count, listener->key);
+}
+
+/* Takes over the descriptors, or leaves them to be closed. */
+static void act(const struct tg_listener *listener, struct heard *heard)
+{
+	const struct tg_relay_request *request = &heard->request;
+	int *fds = heard->fds;
+
+	switch ((enum tg_relay_kind)request->kind) {
+	case TG_RELAY_CARRY:
+		carry(listener, fds[0], fds[1]);
+		fds[0] = fds[1] = -1;
+		break;
+	case TG_RELAY_REST_OF:
+		if (is_connection(fds[0]) && tg_rest_begin(listener->loop, heard->fd, fds[0], request->size))
+			fds[0] = heard->fd = -1;
+		break;
+	case TG_RELAY_GET:
+	case TG_RELAY_SET:
+		tg_question_answer(heard->fd, fds[0], request);
+		break;
+	}
+}
+
+/* What came is a request, or nothing. */
+static void answer(const struct tg_listener *listener, struct heard *heard)
+{
+	if (is_valid(listener, heard))
+		act(listener, heard);
+	explicit_bzero(&heard->request, sizeof(heard->request));
+	for (int i = 0; i < 2; i++)
+		if (heard->fds[i] >= 0)
+			tg_stranger_close(heard->fds[i]);
+	if (heard->fd >= 0)
+		tg_stranger_hang_up(heard->fd);
+}
+
+/* Its connection is no longer waited for. Returns the descriptor. */
+static int forget(struct caller *caller)
+{
+	const int fd = caller->fd;
+
+	*(caller->earlier != NULL ? &caller->earlier->later : &earliest) = caller->later;
+	*(caller->later != NULL ? &caller->later->earlier : &latest) = caller->earlier;
+	caller_count--;
 	caller->fd = -1;
-	atomic_fetch_sub(&unheard, 1);
+	/* what goes on with it is another's event */
+	epoll_ctl(caller->listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
 	tg_loop_bury(caller->listener->loop, &caller->timed);
+	return fd;
+}
+
+/*
+ * Whoever sets an option need not wait for an answer before he asks for it, or gives a connection away before he asks
+ * about it: what was sent earlier is heard before what came later, of callers until `last`, NULL: of all.
+ */
+static void hear_earlier(const struct caller *last)
+{
+	for (struct caller *caller = earliest, *next; caller != last; caller = next) {
+		const struct tg_listener *listener = caller->listener;
+		struct heard heard;
+
+		next = caller->later;
+		if (listen_to(caller->fd, &heard)) {
+			forget(caller);
+			answer(listener, &heard);
+		}
+	}
+}
+
+/* Takes over `fd` where it returns true; false: nothing has come yet. `caller` NULL: it has just been accepted. */
+static bool hear(const struct tg_listener *listener, int fd, struct caller *caller)
+{
+	struct heard heard;
+
+	if (!listen_to(fd, &heard))
+		return false;
+	hear_earlier(caller);
+	if (caller != NULL)
+		forget(caller);
+	answer(listener, &heard);
+	return true;
 }
 
 static void caller_due(struct tg_timed *timed)
 {
-	struct caller *caller = (struct caller *)(void *)timed;
-
-	tg_stranger_hang_up(caller->fd);
-	forget(caller);
+	tg_stranger_hang_up(forget((struct caller *)(void *)timed));
 }
 
 static void caller_ready(struct tg_source *source, uint32_t events)
 {
 	struct caller *caller = (struct caller *)(void *)((char *)source - offsetof(struct caller, source));
-	const struct tg_listener *listener = caller->listener;
-	const int fd = caller->fd;
 	(void)events;
 
-	if (fd < 0)
-		return;
-	/* what goes on with it is another's event */
-	epoll_ctl(listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-	forget(caller);
-	if (!hear(listener, fd))
-		tg_stranger_hang_up(fd);
-}
-
-/* Guests send at once: whoever has waited longest is the one that goes. */
-static void make_room(void)
-{
-	struct caller *oldest = callers[0];
-
-	for (size_t i = 1; i < caller_count; i++)
-		if (callers[i]->timed.deadline < oldest->timed.deadline)
-			oldest = callers[i];
-	caller_due(&oldest->timed);
+	if (caller->fd >= 0)
+		hear(caller->listener, caller->fd, caller);
 }
 
 static void wait_for(struct tg_listener *listener, int fd)
@@ -213,10 +233,13 @@ static void wait_for(struct tg_listener *listener, int fd)
 		free(caller);
 		return;
 	}
+	/* guests send at once: whoever has waited longest is the one that goes */
 	if (caller_count == CALLERS_MAX)
-		make_room();
-	callers[caller_count++] = caller;
-	atomic_fetch_add(&unheard, 1);
+		caller_due(&earliest->timed);
+	caller->earlier = latest;
+	*(latest != NULL ? &latest->later : &earliest) = caller;
+	latest = caller;
+	caller_count++;
 	tg_loop_time(listener->loop, &caller->timed, tg_loop_now() + REQUEST_MS);
 }
 
@@ -225,11 +248,11 @@ static void refuse_one(struct tg_listener *listener)
 {
 	int fd;
 
-	close(*listener->spare);
+	close(listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
 		tg_stranger_hang_up(fd);
-	*listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
+	listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
 }
 
 /* False: nobody is there any more. */
@@ -242,29 +265,25 @@ static bool accept_one(struct tg_listener *listener)
 			refuse_one(listener);
 		return false;
 	}
-	if (!hear(listener, fd))
+	if (!hear(listener, fd, NULL))
 		wait_for(listener, fd);
 	return true;
 }
 
-/* In turn, all threads: a server that has just given a connection away asks for its options on the next one. */
 static void listener_ready(struct tg_source *source, uint32_t events)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	bool more = true;
 	(void)events;
 
-	for (int i = 0; i < BATCH && more; i++) {
-		pthread_mutex_lock(&lock);
+	for (int i = 0; i < BATCH && more; i++)
 		more = accept_one((struct tg_listener *)(void *)source);
-		pthread_mutex_unlock(&lock);
-	}
 }
 
 int tg_requests_listen(struct tg_listener *listener)
 {
-	struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = &listener->source};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &listener->source};
 
 	listener->source.ready = listener_ready;
+	listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
 	return epoll_ctl(listener->loop->epoll, EPOLL_CTL_ADD, listener->fd, &event) < 0 ? -errno : 0;
 }

@@ -1,5 +1,6 @@
 /*
- * What guests ask for on the relay's socket (page/relay.h): each connection to it is one request.
+ * What guests ask for on the relay's socket (page/relay.h): each connection to it is one request. One thread hears them
+ * all, in the order in which guests made them, so that whoever asks for an option is told what he has set.
  */
 #ifndef TG_RELAY_REQUESTS_H
 #define TG_RELAY_REQUESTS_H
@@ -8,17 +9,15 @@
 #include "relay/loop.h"
 
 struct tg_listener {
-	struct tg_source source; /* in every loop's epoll, EPOLLEXCLUSIVE */
+	struct tg_source source;
 	struct tg_loop *loop;
-	struct tg_loop *loops; /* all of them, `loop_count` */
-	size_t loop_count;
 	int fd;
-	int *spare; /* descriptor that is given up for a moment to refuse a connection where there are no more; shared */
+	int spare; /* descriptor that is given up for a moment to refuse a connection where there are no more */
 	const char *tree;
 	const unsigned char *key;
 };
 
-/* Adds `listener` to its loop. 0 or a negative errno. */
+/* Adds `listener`, which stays where it is, to its loop. 0 or a negative errno. */
 int tg_requests_listen(struct tg_listener *listener);
 
 #endif
