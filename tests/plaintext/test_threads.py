@@ -18,7 +18,8 @@ from plaintext import bulk
 from plaintext.test_bulk import Governed, client_hello
 
 CLIENTS = 8
-ROUNDS = 21  # of each client: every way to end, three times
+ROUNDS = 21  # of each client at least: every way to end, three times
+RELOADS = 4  # at least, while they are there
 STAYING = 6  # connections that are there all the time
 PATTERN = bytes(number % 251 for number in range(100_003))
 RESET = struct.pack("ii", 1, 0)
@@ -65,11 +66,14 @@ class Client(threading.Thread):
         self.number = number
         self.served = 0
         self.fault = None
+        self.enough = threading.Event()
 
     def run(self):
         try:
-            for step in range(self.number, self.number + ROUNDS):
+            step = self.number
+            while step < self.number + ROUNDS or not self.enough.is_set():
                 self.WAYS[step % len(self.WAYS)](self)
+                step += 1
         except (OSError, AssertionError) as fault:
             self.fault = f"client {self.number}: {fault!r}"
 
@@ -132,12 +136,15 @@ class Threads(Governed):
             self.rewrite(server, engine=engine, recheck="new-generation", verify_depth=8 + reloads % 2)
             os.kill(server.pid, signal.SIGHUP)
             self.assert_reloaded(server)
+            if reloads == RELOADS:
+                for client in clients:
+                    client.enough.set()
         for client in clients:
             self.assertIsNone(client.fault)
         for wire in staying:
             server.exchange(wire, PATTERN[:9001])
             wire.close()
-        self.assertGreater(reloads, 3, "too few reloads to mean anything")
+        self.assertGreaterEqual(reloads, RELOADS)
         served = STAYING + sum(client.served for client in clients)
         status = self.graft.status(server.pid)
         counted = {"direct": "direct", "relay": "relayed"}[engine]

@@ -113,11 +113,19 @@ struct answer step(struct test *t, enum step_kind kind, unsigned size)
 	return finish(t);
 }
 
+/* As poll(2), which not every architecture has a number for. */
+static long raw_poll(struct pollfd *waiting, int milliseconds)
+{
+	struct timespec limit = {.tv_sec = milliseconds / 1000, .tv_nsec = milliseconds % 1000 * 1000000L};
+
+	return raw(SYS_ppoll, waiting, 1, &limit, NULL, 0);
+}
+
 bool is_finished(const struct test *t)
 {
 	struct pollfd waiting = {.fd = t->control, .events = POLLIN};
 
-	return raw(SYS_poll, &waiting, 1, 0) > 0;
+	return raw_poll(&waiting, 0) > 0;
 }
 
 /* Bytes in the socket's own queue. */
@@ -189,7 +197,7 @@ void client_ends(struct test *t, enum step_kind kind)
 	struct pollfd waiting = {.fd = t->fd, .events = POLLRDHUP};
 
 	step(t, kind, 0);
-	if (raw(SYS_poll, &waiting, 1, PATIENCE_MS) <= 0)
+	if (raw_poll(&waiting, PATIENCE_MS) <= 0)
 		note(t, "the end did not arrive");
 }
 
