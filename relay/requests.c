@@ -173,7 +173,7 @@ static int forget(struct caller *caller)
 
 /*
  * Whoever sets an option need not wait for an answer before he asks for it, or gives a connection away before he asks
- * about it: what was sent earlier is heard before what came later, of callers until `last`, NULL: of all.
+ * about it: what was sent earlier is heard before a question that came later, of callers until `last`, NULL: of all.
  */
 static void hear_earlier(const struct caller *last)
 {
@@ -196,7 +196,8 @@ static bool hear(const struct tg_listener *listener, int fd, struct caller *call
 
 	if (!listen_to(fd, &heard))
 		return false;
-	hear_earlier(caller);
+	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_REST_OF)
+		hear_earlier(caller);
 	if (caller != NULL)
 		forget(caller);
 	answer(listener, &heard);
