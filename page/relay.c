@@ -30,8 +30,7 @@ _Static_assert(TG_RELAY_NAME_SIZE < sizeof(((struct sockaddr_un *)NULL)->sun_pat
 
 size_t tg_relay_request_size(enum tg_relay_kind kind)
 {
-	return kind == TG_RELAY_SET || kind == TG_RELAY_SETTINGS ? sizeof(struct tg_relay_request)
-								 : offsetof(struct tg_relay_request, value);
+	return kind == TG_RELAY_SET ? sizeof(struct tg_relay_request) : offsetof(struct tg_relay_request, value);
 }
 
 /* Takes the same time for all wrong keys. */
@@ -60,10 +59,6 @@ bool tg_relay_request_valid(const struct tg_relay_request *request, size_t size,
 		return size == tg_relay_request_size(TG_RELAY_GET) && fd_count == 1 && request->size <= TG_RELAY_VALUE;
 	case TG_RELAY_SET:
 		return size == tg_relay_request_size(TG_RELAY_SET) && fd_count == 1 && request->size <= TG_RELAY_VALUE;
-	case TG_RELAY_SETTINGS:
-		return size == tg_relay_request_size(TG_RELAY_SETTINGS) && fd_count == 1 && request->size > 0 &&
-		       request->size <= TG_RELAY_SETTINGS_MAX * sizeof(struct tg_relay_setting) &&
-		       request->size % sizeof(struct tg_relay_setting) == 0;
 	default:
 		return false;
 	}

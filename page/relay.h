@@ -12,7 +12,6 @@
  *            the key.
  *   GET, SET a guest's end, of whose real socket an option is asked or set. Whoever holds the descriptor may ask, as with
  *            any socket. One tg_relay_answer.
- *   SETTINGS the same for several options whose setting cannot fail. No answer.
  *
  * The guest's end is known by its name to whoever inherits or receives it, without having been told: the name holds both
  * addresses of the real connection, the socket's own cookie (SO_COOKIE: a number that the kernel gives once), and a keyed
@@ -34,25 +33,18 @@
 #define TG_RELAY_MAGIC 0x796c6572u /* "rely" */
 #define TG_RELAY_VALUE 512         /* the longest option: struct tcp_info has some 250 bytes */
 #define TG_RELAY_REST 262144u      /* bytes of ciphertext that are taken for one connection */
-#define TG_RELAY_SETTINGS_MAX 8
 
-enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_REST_OF = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4, TG_RELAY_SETTINGS = 5 };
+enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_REST_OF = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4 };
 
 struct tg_relay_request {
 	uint32_t magic;
 	uint32_t layout;
 	uint32_t kind;
-	uint32_t size; /* REST: bytes that follow; GET: room for the value; SET, SETTINGS: of `value` */
+	uint32_t size;                        /* REST: bytes that follow; GET: room for the value; SET: of `value` */
 	unsigned char key[TG_RELAY_KEY_SIZE]; /* CARRY, REST: of the policy header */
 	int32_t level;                        /* GET, SET */
 	int32_t option;
-	unsigned char value[TG_RELAY_VALUE]; /* SET; SETTINGS: struct tg_relay_setting, as many as there are */
-};
-
-struct tg_relay_setting {
-	int32_t level;
-	int32_t option;
-	int32_t number;
+	unsigned char value[TG_RELAY_VALUE]; /* SET */
 };
 
 struct tg_relay_answer {
@@ -62,7 +54,7 @@ struct tg_relay_answer {
 	unsigned char value[TG_RELAY_VALUE];
 };
 
-/* Length of a request of `kind` on the wire: what only SET and SETTINGS need is left out of the others. */
+/* Length of a request of `kind` on the wire: what SET alone needs is left out of the others. */
 size_t tg_relay_request_size(enum tg_relay_kind kind);
 
 /*

@@ -3,23 +3,15 @@
 #include "relay/listed.h"
 
 #include <errno.h>
-#include <string.h>
-
-static int cookie_of(int guest, uint64_t *ret)
-{
-	socklen_t size = sizeof(*ret);
-
-	return getsockopt(guest, SOL_SOCKET, SO_COOKIE, ret, &size) < 0 ? -errno : 0;
-}
 
 static int try(int guest, const struct tg_relay_request *request, struct tg_relay_answer *answer)
 {
-	socklen_t size;
-	uint64_t cookie;
-	int result = cookie_of(guest, &cookie);
+	socklen_t size = sizeof(uint64_t);
+	uint64_t cookie = 0;
+	int result;
 
-	if (result < 0)
-		return result;
+	if (getsockopt(guest, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0)
+		return -errno;
 	if (request->kind == TG_RELAY_SET)
 		return tg_listed_set(cookie, request->level, request->option, request->value, request->size);
 	size = request->size;
@@ -37,18 +29,4 @@ void tg_question_answer(int fd, int guest, const struct tg_relay_request *reques
 	if (answer.result == -ENOENT)
 		answer.result = -ENOTCONN;
 	send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-void tg_question_set(int guest, const struct tg_relay_request *request)
-{
-	struct tg_relay_setting settings[TG_RELAY_SETTINGS_MAX];
-	const size_t count = request->size / sizeof(settings[0]);
-	uint64_t cookie;
-
-	if (cookie_of(guest, &cookie) < 0)
-		return;
-	memcpy(settings, request->value, request->size);
-	for (size_t i = 0; i < count; i++)
-		tg_listed_set(cookie, settings[i].level, settings[i].option, &settings[i].number,
-			      sizeof(settings[i].number));
 }

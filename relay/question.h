@@ -9,7 +9,4 @@
 /* Answers on `fd` what was asked of the connection whose guest's end `guest` is. Both stay the caller's. */
 void tg_question_answer(int fd, int guest, const struct tg_relay_request *request);
 
-/* Several options at once, of which nobody wants to hear. */
-void tg_question_set(int guest, const struct tg_relay_request *request);
-
 #endif

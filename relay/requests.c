@@ -137,9 +137,6 @@ static void act(const struct tg_listener *listener, struct heard *heard)
 	case TG_RELAY_SET:
 		tg_question_answer(heard->fd, fds[0], request);
 		break;
-	case TG_RELAY_SETTINGS:
-		tg_question_set(fds[0], request);
-		break;
 	}
 }
 

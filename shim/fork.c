@@ -4,10 +4,8 @@
 #include "shim/context.h"
 #include "shim/direct/descriptors.h"
 #include "shim/direct/readiness.h"
-#include "shim/direct/settings.h"
 #include "shim/generation.h"
 #include "shim/intermediates.h"
-#include "shim/libc.h"
 #include "shim/process.h"
 #include "shim/state.h"
 
@@ -20,7 +18,6 @@ static void before(void)
 {
 	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
 		tg_generation_prepare();
-	tg_libc_bind(); /* also where it is no hook that forks: what was collected goes before */
 	tg_shim_decision_begin();
 	tg_stream_before_wait(); /* what is held back is for one process to write */
 	tg_readiness_lock();
@@ -49,7 +46,6 @@ static void after(void)
 static void after_in_child(void)
 {
 	tg_descriptors_after_fork_in_child();
-	tg_settings_forget();
 	after();
 	if (tg_shim_is(TG_STATE_GOVERNED))
 		tg_process_report(tg_generation_number());

@@ -5,9 +5,7 @@
 #include <errno.h>
 
 struct tg_libc tg_libc;
-_Atomic bool tg_libc_ready;
-static _Atomic bool is_bound;
-static _Atomic(void (*)(void)) to_call;
+_Atomic bool tg_libc_bound;
 
 /* By hand: dlsym(3) here would be the hook. */
 void tg_libc_bind_lookups_now(void)
@@ -17,7 +15,7 @@ void tg_libc_bind_lookups_now(void)
 }
 
 /* Two threads that come here together store the same values. */
-static void bind_all(void)
+void tg_libc_bind_now(void)
 {
 	int saved_errno = errno;
 
@@ -32,23 +30,6 @@ static void bind_all(void)
 #undef TG_LIBC_BIND_c
 #undef TG_HOOK
 #pragma GCC diagnostic pop
-	atomic_store_explicit(&is_bound, true, memory_order_release);
+	atomic_store_explicit(&tg_libc_bound, true, memory_order_release);
 	errno = saved_errno;
-}
-
-void tg_libc_bind_now(void)
-{
-	if (!atomic_load_explicit(&is_bound, memory_order_acquire))
-		bind_all();
-	/* before the look: who gives something to do afterwards takes it back */
-	atomic_store(&tg_libc_ready, true);
-	void (*first)(void) = atomic_exchange(&to_call, NULL);
-	if (first != NULL)
-		first();
-}
-
-void tg_libc_call_first(void (*first)(void))
-{
-	atomic_store(&to_call, first);
-	atomic_store(&tg_libc_ready, false);
 }

@@ -73,16 +73,9 @@ struct tg_libc {
 #pragma GCC diagnostic pop
 
 extern struct tg_libc tg_libc;
-extern _Atomic bool tg_libc_ready; /* bound, and nothing is to be done first */
+extern _Atomic bool tg_libc_bound;
 
 void tg_libc_bind_now(void);
-
-/*
- * The next hook of any thread calls `first` on its way in, before it does anything else. Once; of several the last one.
- * Async-signal-safe, as `first` must be.
- */
-void tg_libc_call_first(void (*first)(void));
-
 void tg_libc_bind_lookups_now(void);
 
 /* dlsym and dlvsym alone: without an allocation, for a hook that an allocator may call. */
@@ -92,14 +85,14 @@ static inline void tg_libc_bind_lookups(void)
 		tg_libc_bind_lookups_now();
 }
 
-static inline bool tg_libc_is_ready(void)
+static inline bool tg_libc_is_bound(void)
 {
-	return atomic_load_explicit(&tg_libc_ready, memory_order_acquire);
+	return atomic_load_explicit(&tg_libc_bound, memory_order_acquire);
 }
 
 static inline void tg_libc_bind(void)
 {
-	if (!tg_libc_is_ready())
+	if (!tg_libc_is_bound())
 		tg_libc_bind_now();
 }
 

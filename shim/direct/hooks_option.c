@@ -5,7 +5,6 @@
 #include "shim/direct/descriptors.h"
 #include "shim/direct/readiness.h"
 #include "shim/direct/relayed.h"
-#include "shim/direct/settings.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
 #include "shim/state.h"
@@ -159,9 +158,6 @@ TG_EXPORT int setsockopt(int fd, int level, int option, const void *value, sockl
 	struct tg_relay_end end;
 	struct tg_stream *stream;
 
-	/* before all else, which would send what was collected */
-	if (tg_relayed_any() && tg_settings_collect(fd, level, option, value, size))
-		return 0;
 	tg_libc_bind();
 	if (may_be_relayed(level, option) && tg_relayed_end(fd, &end, tree))
 		return answered(tg_relayed_set(fd, &end, tree, level, option, value, size), saved);

@@ -32,13 +32,13 @@ struct tg_poll_call {
 static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
 {
 	if (!tg_marks_any())
-		return tg_libc_is_ready();
+		return tg_libc_is_bound();
 	if (tg_stream_is_any_held())
 		return false;
 	for (nfds_t i = 0; i < count; i++)
 		if (tg_mark_is_set(fds[i].fd))
 			return false;
-	return tg_libc_is_ready();
+	return tg_libc_is_bound();
 }
 
 /* Before the wait: looks closer where they are not plain. True where one is a stream. */
@@ -61,7 +61,7 @@ static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_se
 	const unsigned long *writes = (const unsigned long *)(const void *)write;
 
 	if (!tg_marks_any())
-		return tg_libc_is_ready();
+		return tg_libc_is_bound();
 	if (tg_stream_is_any_held() || count > FD_SETSIZE)
 		return false;
 	for (int base = 0; base < count; base += TG_MARKS_BITS) {
@@ -69,7 +69,7 @@ static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_se
 		if ((((reads == NULL ? 0 : reads[at]) | (writes == NULL ? 0 : writes[at])) & tg_marks_from(base)) != 0)
 			return false;
 	}
-	return tg_libc_is_ready();
+	return tg_libc_is_bound();
 }
 
 bool tg_select_concerns(int count, const fd_set *read, const fd_set *write);

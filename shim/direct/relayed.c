@@ -273,7 +273,7 @@ static int ask(int fd, const char *tree, const struct tg_relay_request *request,
 
 	if (connection >= 0) {
 		result = tg_relayed_send(connection, request, &fd, 1);
-		if (result == 0)
+		if (result == 0 && ret)
 			result = hear_answer(connection, ret);
 		tg_libc.syscall(SYS_close, connection);
 	}
@@ -370,6 +370,32 @@ void tg_relayed_inherit(int real, int end)
 		tg_libc.syscall(SYS_setsockopt, end, SOL_SOCKET, place_of(IPPROTO_TCP, TCP_NODELAY), &value, sizeof value);
 }
 
+/*
+ * Numbers that the kernel takes as they are: nobody waits for its word on them. Whoever asks later is answered later
+ * (relay/requests.c).
+ */
+static bool is_sure(int level, int option, const void *value, socklen_t size)
+{
+	int number;
+
+	if (size != sizeof number)
+		return false;
+	memcpy(&number, value, sizeof number);
+	if (level == SOL_SOCKET)
+		return option == SO_KEEPALIVE || option == SO_OOBINLINE || option == SO_REUSEADDR;
+	if (level != IPPROTO_TCP)
+		return false;
+	switch (option) {
+	case TCP_KEEPIDLE:
+	case TCP_KEEPINTVL:
+		return number >= 1 && number <= SHRT_MAX;
+	case TCP_KEEPCNT:
+		return number >= 1 && number <= SCHAR_MAX;
+	default:
+		return false;
+	}
+}
+
 int tg_relayed_get(int fd, const struct tg_relay_end *end, const char *tree, int level, int option, void *value,
 		   socklen_t *size)
 {
@@ -423,7 +449,7 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 		return -EFAULT;
 	if (size > 0)
 		memcpy(request.value, value, size);
-	result = ask(fd, tree, &request, &answer);
+	result = ask(fd, tree, &request, is_sure(level, option, value, size) ? NULL : &answer);
 	if (is_ended(result)) {
 		const int other = like_an_ended(end);
 

@@ -73,10 +73,6 @@ static void try_taken(const struct tg_relay_request *request, size_t size, int f
 	case TG_RELAY_SET:
 		require(fd_count == 1 && request->size <= size - offsetof(struct tg_relay_request, value));
 		break;
-	case TG_RELAY_SETTINGS:
-		require(fd_count == 1 && request->size <= TG_RELAY_SETTINGS_MAX * sizeof(struct tg_relay_setting) &&
-			request->size <= size - offsetof(struct tg_relay_request, value));
-		break;
 	default:
 		abort();
 	}
@@ -232,7 +228,7 @@ static size_t write_sample(unsigned int seed, uint8_t *data)
 {
 	static const unsigned char key[TG_RELAY_KEY_SIZE] = "another key";
 	struct tg_relay_request request = {
-	    .magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = 1 + seed % TG_RELAY_SETTINGS, .size = seed >> 8 & 0x1ff};
+	    .magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = 1 + seed % TG_RELAY_SET, .size = seed >> 8 & 0x1ff};
 	const size_t request_size = tg_relay_request_size((enum tg_relay_kind)request.kind);
 	struct sockaddr_un name;
 	struct tg_relay_end end;

@@ -39,7 +39,7 @@ struct tg_stream {
 };
 
 struct tg_libc tg_libc;
-_Atomic bool tg_libc_ready = true;
+_Atomic bool tg_libc_bound = true;
 _Atomic int tg_descriptors_count;
 _Atomic bool tg_descriptors_wanted = true;
 struct fake_counts fake_counts;
