@@ -16,7 +16,7 @@ static void drop(struct tg_control *control, size_t index)
 {
 	struct tg_conversation *conversation = &control->conversations[index];
 
-	tg_stranger_hang_up(conversation->fd);
+	tg_stranger_close(conversation->fd);
 	free(conversation->answer);
 	control->count--;
 	memmove(conversation, conversation + 1, (control->count - index) * sizeof(*conversation));

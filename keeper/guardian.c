@@ -165,6 +165,8 @@ static int start_worker(struct guardian *guardian, bool first)
 			_exit(TG_EXIT_OTHER);
 		tg_family_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 		keeper->policy_fd = -1;
+		if (tg_stranger_start() < 0)
+			_exit(TG_EXIT_OTHER);
 		_exit(tg_worker_run(keeper, pair[1], first, guardian->last_words));
 	}
 	close(pair[1]);
@@ -253,7 +255,7 @@ static void hear_worker(struct guardian *guardian)
 
 static void drop_caller(struct guardian *guardian, size_t index)
 {
-	tg_stranger_hang_up(guardian->callers[index].fd);
+	tg_stranger_close(guardian->callers[index].fd);
 	guardian->caller_count--;
 	memmove(&guardian->callers[index], &guardian->callers[index + 1],
 		(guardian->caller_count - index) * sizeof(guardian->callers[0]));
@@ -274,7 +276,7 @@ static void take_caller(struct guardian *guardian)
 		return;
 	}
 	if (tg_channel_peer(caller.fd, &caller.uid, &caller.pid) < 0) {
-		tg_stranger_hang_up(caller.fd);
+		tg_stranger_close(caller.fd);
 		return;
 	}
 	known = may_hold(guardian, caller.uid);

@@ -6,6 +6,7 @@
 #include "keeper/family.h"
 #include "keeper/guardian.h"
 #include "keeper/keeper.h"
+#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -171,6 +172,9 @@ int main(int argc, char **argv)
 	}
 	tg_family_ignore_signals();
 	result = prepare(&keeper);
+	/* in the process that goes on: it was forked */
+	if (result == 0)
+		result = tg_stranger_start();
 	if (result < 0) {
 		snprintf(text, sizeof(text), "tlsgraft: keeper: cannot start: %s\n", strerror(-result));
 		tg_keeper_result(&keeper, TG_EXIT_OTHER, text);

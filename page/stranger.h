@@ -1,14 +1,20 @@
 /*
- * What anybody may send to an abstract socket, ended without waiting: the last close(2) of a socket with SO_LINGER, say,
- * takes as long as whoever passed it likes, and the process that closes it does nothing else meanwhile.
+ * What anybody may send to an abstract socket, ended without waiting. The last close(2) of a TCP socket that has SO_LINGER
+ * and something to send takes as long as whoever passed it likes, also of one that waits unread in another socket that is
+ * closed, at any depth. Signals end such a wait, so a timer sends them.
+ *
+ * A file of a FUSE or NFS server that does not answer still takes as long as that.
  */
 #ifndef TG_PAGE_STRANGER_H
 #define TG_PAGE_STRANGER_H
 
-/* Closes a descriptor that was passed. */
-void tg_stranger_close(int fd);
+/*
+ * Makes the timer of this process, whose signal (SIGALRM) goes to the calling thread, which is the one that calls what is
+ * below. Without it, as in a guest, they wait; after a fork the child makes its own. 0 or a negative errno.
+ */
+int tg_stranger_start(void);
 
-/* Closes the connection, of AF_UNIX, on which it came, and all that waits there unread. */
-void tg_stranger_hang_up(int connection);
+/* Closes a descriptor that was passed, or the connection on which it came, and all that waits there unread. */
+void tg_stranger_close(int fd);
 
 #endif

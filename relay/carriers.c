@@ -7,6 +7,8 @@
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <pthread.h>
+#include <stdint.h>
+#include <unistd.h>
 
 #define CARRIERS_MAX 64
 #define STACK_SIZE (256 * 1024)
@@ -59,12 +61,15 @@ static int start_threads(void)
 	if (pthread_attr_init(&attributes) != 0)
 		return -ENOMEM;
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	for (size_t i = 0; i < carrier_count && result == 0; i++)
+	for (size_t i = 0; i < carrier_count && result == 0; i++) {
 		result = -pthread_create(&threads[i], &attributes, run, &carriers[i]);
+		if (result < 0)
+			carrier_count = i;
+	}
 	pthread_attr_destroy(&attributes);
-	if (result == 0)
-		tg_processors_spread(threads, carrier_count);
-	return result;
+	tg_processors_spread(threads, carrier_count);
+	/* those that there are do it as well */
+	return carrier_count > 0 ? 0 : result;
 }
 
 int tg_carriers_start(int (*idle)(void))
@@ -82,11 +87,20 @@ int tg_carriers_start(int (*idle)(void))
 
 struct tg_loop *tg_carriers_least_loaded(void)
 {
-	struct tg_loop *best = &carriers[0].loop;
+	static size_t turn;
+	struct tg_loop *best = NULL;
+	size_t least = SIZE_MAX;
 
-	for (size_t i = 1; i < carrier_count; i++)
-		if (atomic_load_explicit(&carriers[i].loop.load, memory_order_relaxed) <
-		    atomic_load_explicit(&best->load, memory_order_relaxed))
-			best = &carriers[i].loop;
+	/* not always the same one first, of this relay's and of all relays': else its processor would have it all */
+	turn = turn == 0 ? (size_t)getpid() : turn + 1;
+	for (size_t i = 0; i < carrier_count; i++) {
+		struct tg_loop *loop = &carriers[(turn + i) % carrier_count].loop;
+		const size_t load = atomic_load_explicit(&loop->load, memory_order_relaxed);
+
+		if (load < least) {
+			least = load;
+			best = loop;
+		}
+	}
 	return best;
 }

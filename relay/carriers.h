@@ -10,7 +10,7 @@
 /* Starts them, as many as there are processors; `idle` is as for tg_loop_run. 0 or a negative errno. */
 int tg_carriers_start(int (*idle)(void));
 
-/* The loop that has the fewest connections. */
+/* The loop that has the fewest connections. One thread's. */
 struct tg_loop *tg_carriers_least_loaded(void);
 
 #endif

@@ -76,6 +76,7 @@ static struct sock_filter program[] = {
     CALL(getrandom),
     CALL(clock_gettime),
     CALL(gettimeofday),
+    CALL(timer_settime),
     CALL(clock_nanosleep),
     CALL(sched_yield),
     /* a thread that has just begun: the C library ends the process where it may not */

@@ -5,6 +5,7 @@
  * inside the server's process, and plaintext to the server. See docs/design.md.
  */
 #include "page/read.h"
+#include "page/stranger.h"
 #include "page/tree.h"
 #include "relay/carriers.h"
 #include "relay/confine.h"
@@ -104,6 +105,8 @@ int main(int argc, char **argv)
 	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
 	if (result == 0)
 		result = tg_confine(parent);
+	if (result == 0)
+		result = tg_stranger_start();
 	if (result == 0)
 		result = tg_loop_open(&hearing);
 	if (result == 0) {

@@ -20,7 +20,7 @@ static int try(int guest, const struct tg_relay_request *request, struct tg_rela
 	return result;
 }
 
-void tg_question_answer(int fd, int guest, const struct tg_relay_request *request)
+bool tg_question_answer(int fd, int guest, const struct tg_relay_request *request)
 {
 	struct tg_relay_answer answer = {.magic = TG_RELAY_MAGIC};
 
@@ -29,4 +29,6 @@ void tg_question_answer(int fd, int guest, const struct tg_relay_request *reques
 	if (answer.result == -ENOENT)
 		answer.result = -ENOTCONN;
 	send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);
+	/* everything else may have failed before it was looked for */
+	return answer.result == 0;
 }

@@ -6,7 +6,12 @@
 
 #include "page/relay.h"
 
-/* Answers on `fd` what was asked of the connection whose guest's end `guest` is. Both stay the caller's. */
-void tg_question_answer(int fd, int guest, const struct tg_relay_request *request);
+#include <stdbool.h>
+
+/*
+ * Answers on `fd` what was asked of the connection whose guest's end `guest` is. Both stay the caller's. True:
+ * it was done, so that `guest` is such an end.
+ */
+bool tg_question_answer(int fd, int guest, const struct tg_relay_request *request);
 
 #endif

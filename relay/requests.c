@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define REQUEST_MS 2000
@@ -26,14 +27,13 @@
 /* A connection whose request has not come yet. */
 struct caller {
 	struct tg_timed timed; /* first: buried by it */
-	struct tg_source source;
 	struct tg_listener *listener;
-	struct caller *earlier, *later;
-	int fd; /* -1: it is a caller no more */
+	uint64_t number; /* they are heard in the order in which they came */
+	size_t place;
+	int fd;
 };
 
-/* In the order in which they came. */
-static struct caller *earliest, *latest;
+static struct caller *callers[CALLERS_MAX];
 static size_t caller_count;
 
 static bool is_connection(int fd)
@@ -135,9 +135,28 @@ static void act(const struct tg_listener *listener, struct heard *heard)
 		break;
 	case TG_RELAY_GET:
 	case TG_RELAY_SET:
-		tg_question_answer(heard->fd, fds[0], request);
+		/* of a guest's end only what is in here is unread, and that is bytes */
+		if (tg_question_answer(heard->fd, fds[0], request)) {
+			close(fds[0]);
+			fds[0] = -1;
+		}
 		break;
 	}
+}
+
+/*
+ * Nothing more can come into it. Where nothing waits there unread, no close is anybody's but ours, and the timer, which
+ * costs more than all of this, need not be set.
+ */
+static void close_caller(int fd)
+{
+	int unread = -1;
+
+	shutdown(fd, SHUT_RD);
+	if (ioctl(fd, FIONREAD, &unread) == 0 && unread == 0)
+		close(fd);
+	else
+		tg_stranger_close(fd);
 }
 
 /* What came is a request, or nothing. */
@@ -150,35 +169,42 @@ static void answer(const struct tg_listener *listener, struct heard *heard)
 		if (heard->fds[i] >= 0)
 			tg_stranger_close(heard->fds[i]);
 	if (heard->fd >= 0)
-		tg_stranger_hang_up(heard->fd);
+		close_caller(heard->fd);
 }
 
 /* Its connection is no longer waited for. Returns the descriptor. */
 static int forget(struct caller *caller)
 {
-	const int fd = caller->fd;
+	struct tg_listener *listener = caller->listener;
 
-	*(caller->earlier != NULL ? &caller->earlier->later : &earliest) = caller->later;
-	*(caller->later != NULL ? &caller->later->earlier : &latest) = caller->earlier;
-	caller_count--;
-	caller->fd = -1;
+	callers[caller->place] = callers[--caller_count];
+	callers[caller->place]->place = caller->place;
 	/* what goes on with it is another's event */
-	epoll_ctl(caller->listener->loop->epoll, EPOLL_CTL_DEL, fd, NULL);
-	tg_loop_bury(caller->listener->loop, &caller->timed);
-	return fd;
+	epoll_ctl(listener->callers, EPOLL_CTL_DEL, caller->fd, NULL);
+	tg_loop_bury(listener->loop, &caller->timed);
+	return caller->fd;
 }
 
-/*
- * Whoever sets an option need not wait for an answer before he asks for it, or gives a connection away before he asks
- * about it: what was sent earlier is heard before a question that came later, of callers until `last`, NULL: of all.
- */
-static void hear_earlier(const struct caller *last)
+static int by_number(const void *a, const void *b)
 {
-	for (struct caller *caller = earliest, *next; caller != last; caller = next) {
-		const struct tg_listener *listener = caller->listener;
+	const struct caller *first = ((const struct epoll_event *)a)->data.ptr;
+	const struct caller *second = ((const struct epoll_event *)b)->data.ptr;
+
+	return first->number < second->number ? -1 : first->number > second->number;
+}
+
+/* All that have something to say by now. */
+static void hear_callers(struct tg_listener *listener)
+{
+	struct epoll_event events[CALLERS_MAX];
+	const int count = caller_count > 0 ? epoll_wait(listener->callers, events, CALLERS_MAX, 0) : 0;
+
+	if (count > 1)
+		qsort(events, (size_t)count, sizeof(events[0]), by_number);
+	for (int i = 0; i < count; i++) {
+		struct caller *caller = events[i].data.ptr;
 		struct heard heard;
 
-		next = caller->later;
 		if (listen_to(caller->fd, &heard)) {
 			forget(caller);
 			answer(listener, &heard);
@@ -186,61 +212,47 @@ static void hear_earlier(const struct caller *last)
 	}
 }
 
-/* Takes over `fd` where it returns true; false: nothing has come yet. `caller` NULL: it has just been accepted. */
-static bool hear(const struct tg_listener *listener, int fd, struct caller *caller)
+static void callers_ready(struct tg_source *source, uint32_t events)
 {
-	struct heard heard;
-
-	if (!listen_to(fd, &heard))
-		return false;
-	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_REST_OF)
-		hear_earlier(caller);
-	if (caller != NULL)
-		forget(caller);
-	answer(listener, &heard);
-	return true;
+	(void)events;
+	hear_callers((struct tg_listener *)(void *)((char *)source - offsetof(struct tg_listener, on_callers)));
 }
 
 static void caller_due(struct tg_timed *timed)
 {
-	tg_stranger_hang_up(forget((struct caller *)(void *)timed));
+	close_caller(forget((struct caller *)(void *)timed));
 }
 
-static void caller_ready(struct tg_source *source, uint32_t events)
+/* Guests send at once: whoever has waited longest is the one that goes. */
+static void make_room(void)
 {
-	struct caller *caller = (struct caller *)(void *)((char *)source - offsetof(struct caller, source));
-	(void)events;
+	struct caller *oldest = callers[0];
 
-	if (caller->fd >= 0)
-		hear(caller->listener, caller->fd, caller);
+	for (size_t i = 1; i < caller_count; i++)
+		if (callers[i]->number < oldest->number)
+			oldest = callers[i];
+	caller_due(&oldest->timed);
 }
 
 static void wait_for(struct tg_listener *listener, int fd)
 {
+	static uint64_t last_number;
 	struct caller *caller = calloc(1, sizeof(*caller));
-	struct epoll_event event = {.events = EPOLLIN};
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = caller};
 
-	if (caller == NULL) {
-		tg_stranger_hang_up(fd);
-		return;
-	}
-	caller->timed.due = caller_due;
-	caller->source.ready = caller_ready;
-	caller->listener = listener;
-	caller->fd = fd;
-	event.data.ptr = &caller->source;
-	if (epoll_ctl(listener->loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
-		tg_stranger_hang_up(fd);
+	if (caller == NULL || epoll_ctl(listener->callers, EPOLL_CTL_ADD, fd, &event) < 0) {
+		tg_stranger_close(fd);
 		free(caller);
 		return;
 	}
-	/* guests send at once: whoever has waited longest is the one that goes */
 	if (caller_count == CALLERS_MAX)
-		caller_due(&earliest->timed);
-	caller->earlier = latest;
-	*(latest != NULL ? &latest->later : &earliest) = caller;
-	latest = caller;
-	caller_count++;
+		make_room();
+	caller->timed.due = caller_due;
+	caller->listener = listener;
+	caller->number = ++last_number;
+	caller->place = caller_count;
+	caller->fd = fd;
+	callers[caller_count++] = caller;
 	tg_loop_time(listener->loop, &caller->timed, tg_loop_now() + REQUEST_MS);
 }
 
@@ -252,8 +264,25 @@ static void refuse_one(struct tg_listener *listener)
 	close(listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		tg_stranger_hang_up(fd);
+		tg_stranger_close(fd);
 	listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
+}
+
+/*
+ * A guest that sets an option need not wait for an answer before it asks for one, and one that gives a connection away does
+ * not: whoever called earlier, and has spoken, is heard before.
+ */
+static void hear(struct tg_listener *listener, int fd)
+{
+	struct heard heard;
+
+	if (!listen_to(fd, &heard)) {
+		wait_for(listener, fd);
+		return;
+	}
+	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_REST_OF)
+		hear_callers(listener);
+	answer(listener, &heard);
 }
 
 /* False: nobody is there any more. */
@@ -261,14 +290,11 @@ static bool accept_one(struct tg_listener *listener)
 {
 	const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			refuse_one(listener);
-		return false;
-	}
-	if (!hear(listener, fd, NULL))
-		wait_for(listener, fd);
-	return true;
+	if (fd >= 0)
+		hear(listener, fd);
+	else if (errno == EMFILE || errno == ENFILE)
+		refuse_one(listener);
+	return fd >= 0;
 }
 
 static void listener_ready(struct tg_source *source, uint32_t events)
@@ -280,11 +306,23 @@ static void listener_ready(struct tg_source *source, uint32_t events)
 		more = accept_one((struct tg_listener *)(void *)source);
 }
 
+static int watch(struct tg_listener *listener, int fd, struct tg_source *source,
+		 void (*ready)(struct tg_source *, uint32_t))
+{
+	struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+
+	source->ready = ready;
+	return epoll_ctl(listener->loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 int tg_requests_listen(struct tg_listener *listener)
 {
-	struct epoll_event event = {.events = EPOLLIN, .data.ptr = &listener->source};
+	int result;
 
-	listener->source.ready = listener_ready;
 	listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
-	return epoll_ctl(listener->loop->epoll, EPOLL_CTL_ADD, listener->fd, &event) < 0 ? -errno : 0;
+	listener->callers = epoll_create1(EPOLL_CLOEXEC);
+	if (listener->callers < 0)
+		return -errno;
+	result = watch(listener, listener->callers, &listener->on_callers, callers_ready);
+	return result < 0 ? result : watch(listener, listener->fd, &listener->source, listener_ready);
 }

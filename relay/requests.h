@@ -1,6 +1,7 @@
 /*
  * What guests ask for on the relay's socket (page/relay.h): each connection to it is one request. One thread hears them
- * all, in the order in which guests made them, so that whoever asks for an option is told what he has set.
+ * all, and what was sent before a question came is heard before it, so that whoever asks for an option is told what he has
+ * set.
  */
 #ifndef TG_RELAY_REQUESTS_H
 #define TG_RELAY_REQUESTS_H
@@ -10,9 +11,11 @@
 
 struct tg_listener {
 	struct tg_source source;
+	struct tg_source on_callers;
 	struct tg_loop *loop;
 	int fd;
-	int spare; /* descriptor that is given up for a moment to refuse a connection where there are no more */
+	int callers; /* epoll(7) of the connections that have not said what they want */
+	int spare;   /* descriptor that is given up for a moment to refuse a connection where there are no more */
 	const char *tree;
 	const unsigned char *key;
 };

@@ -1,5 +1,7 @@
 """What a server does past the usual calls: nothing of it leaves in clear, and nothing of it ends the server."""
 
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -85,31 +87,35 @@ class Hostile(ServerCase):
         procs.wait_until(lambda: len(server.notes()) == 20, 10, "notes")
         self.assertEqual(set(server.notes()), {"ended 0 0"})
 
-    def strangers(self, name, kind):
+    def strangers(self, name, kind, who):
         """Of the lowest rights: what they pass, and how it is closed, holds nobody up."""
         server = self.governed("echoes", "relay")
         client = Live(server.port, self.pki.clients["good"])
         environment = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
         (tree,) = (word.partition(b"=")[2].decode() for word in environment if word.startswith(b"TLSGRAFT_KEEPER="))
         words = [sys.executable, STRANGER, name.format(tree), kind]
+        taker = self.graft.status(server.pid)["keeper"][who]
+        os.kill(taker, signal.SIGSTOP)
         with subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
         ) as stranger:
             try:
                 self.assertEqual(stranger.stdout.readline(), "sent\n")
+                os.kill(taker, signal.SIGCONT)
                 self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
                 with Live(server.port, self.pki.clients["good"]) as other:
                     self.assertEqual(other.ask(b"hello", lambda data: data == b"hello"), b"hello")
                 self.assertIsNotNone(self.graft.status(server.pid))
             finally:
+                os.kill(taker, signal.SIGCONT)
                 client.close()
                 stranger.stdin.close()
 
     def test_strangers_at_the_relay(self):
-        self.strangers("tlsgraft/{}/relay", "SOCK_STREAM")
+        self.strangers("tlsgraft/{}/relay", "SOCK_STREAM", "relay")
 
     def test_strangers_at_the_keeper(self):
-        self.strangers("tlsgraft/{}", "SOCK_SEQPACKET")
+        self.strangers("tlsgraft/{}", "SOCK_SEQPACKET", "pid")
 
     def test_vfork_dup(self):
         for engine in ("direct", "auto"):

@@ -66,12 +66,17 @@ static void *ask(void *argument)
 		struct pollfd waiting = {.fd = fd, .events = POLLIN | POLLOUT};
 		struct tcp_info info;
 		socklen_t size = sizeof(info);
-		const int on = i % 2;
-		int queued;
+		const int on = i % 2, seconds = 100 + i;
+		int queued, set = 0;
 
 		getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size);
 		setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		/* nobody else sets it; an ended connection has what new ones have */
+		setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+		size = sizeof(set);
+		if (getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &set, &size) == 0 && set >= 100 && set < seconds)
+			wrong("an option that was set before");
 		size = sizeof(peer);
 		getpeername(fd, (struct sockaddr *)&peer, &size);
 		ioctl(fd, FIONREAD, &queued);

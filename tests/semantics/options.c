@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static void note_address(struct test *t, const char *what, const struct sockaddr_storage *address, socklen_t size,
@@ -135,6 +137,67 @@ static void tcp_options(struct test *t)
 	SET_OPTION(t, IPPROTO_TCP, TCP_DEFER_ACCEPT, 0);
 	SET_OPTION(t, IPPROTO_TCP, 4711, 1);
 	SET_OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE, -1);
+}
+
+static void keep_alive(int fd, int seconds)
+{
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &(const int){1}, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof(seconds));
+}
+
+/* Nothing comes between what a server sets and who asks for it: another number, a child, a child that nobody saw come. */
+static void options_in_a_row(struct test *t)
+{
+	int status = 0;
+
+	connect_warm(t, 0);
+	for (int seconds = 60; seconds < 70; seconds++)
+		keep_alive(t->fd, seconds);
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	keep_alive(t->fd, 71);
+	const int first = t->fd;
+	t->fd = dup(first);
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	keep_alive(first, 72);
+	keep_alive(t->fd, 73);
+	close(first);
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	for (int way = 0; way < 2; way++) {
+		keep_alive(t->fd, 74 + way);
+		const pid_t pid = way == 0 ? fork() : _Fork();
+		if (pid == 0) {
+			OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+			OPTION(t, SOL_SOCKET, SO_KEEPALIVE);
+			_exit(0);
+		}
+		waitpid(pid, &status, 0);
+	}
+}
+
+static struct test *handled;
+
+static void in_handler(int number)
+{
+	struct test *t = handled;
+	const int saved = errno;
+
+	(void)number;
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	keep_alive(t->fd, 82);
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	keep_alive(t->fd, 83);
+	errno = saved;
+}
+
+static void options_in_a_handler(struct test *t)
+{
+	connect_warm(t, 0);
+	handled = t;
+	signal(SIGUSR1, in_handler);
+	keep_alive(t->fd, 81);
+	raise(SIGUSR1);
+	OPTION(t, IPPROTO_TCP, TCP_KEEPIDLE);
+	signal(SIGUSR1, SIG_DFL);
 }
 
 static void tcp_info(struct test *t)
@@ -351,6 +414,8 @@ const struct single singles_options[] = {
     {"accepted_name", accepted_name},
     {"socket_options", socket_options},
     {"tcp_options", tcp_options},
+    {"options_in_a_row", options_in_a_row},
+    {"options_in_a_handler", options_in_a_handler},
     {"tcp_info", tcp_info},
     {"ip_options", ip_options},
     {"buffers", buffers},

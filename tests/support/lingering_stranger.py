@@ -2,7 +2,8 @@
 """A stranger who passes sockets whose close takes long: lingering_stranger.py NAME TYPE. Says "sent", waits for its input.
 
 NAME: of an abstract socket of type TYPE. Each message holds the last number of a connection that has something to send,
-which nobody reads, and SO_LINGER.
+which nobody reads, and SO_LINGER; or that of a socket in which such ones wait unread. Nobody may take a message before it
+says "sent": who closes a connection last has to wait.
 """
 
 import array
@@ -26,19 +27,32 @@ def lingering(listener, kept):
         return sender
 
 
+def passed(made, data, sender):
+    made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))])
+
+
+def nested(senders):
+    """All that `senders` make of themselves is what waits in it."""
+    outer, entrance = socket.socketpair()
+    for sender in senders:
+        passed(entrance, b"x", sender)
+        sender.close()
+    entrance.close()
+    return outer
+
+
 def main():
     kept = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        for _ in range(TIMES):
+        for turn in range(TIMES):
             made = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
             made.settimeout(5)
             made.connect("\0" + sys.argv[1])
             for data in (bytes(100), b"x"):
                 sender = lingering(listener, kept)
-                try:
-                    made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))])
-                except ConnectionError:  # hung up on: it is ours to close
-                    sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes(8))
+                if turn % 2 == 1:
+                    sender = nested([sender, nested([lingering(listener, kept) for _ in range(3)])])
+                passed(made, data, sender)
                 sender.close()
             kept.append(made)
     print("sent", flush=True)
