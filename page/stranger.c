@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LONGEST_NS 1000000 /* what is no trick takes microseconds */
+#define LONGEST_NS 1000000 /* what sockets of guests take is microseconds */
 
 static timer_t timer;
 static bool has_timer;
@@ -30,7 +30,7 @@ int tg_stranger_start(void)
 	return 0;
 }
 
-/* Again and again: of several sockets behind one number each may wait. */
+/* Again and again: who was not waiting yet when it came waits all the same. */
 static void set_timer(long nanoseconds)
 {
 	const struct itimerspec when = {.it_value.tv_nsec = nanoseconds, .it_interval.tv_nsec = nanoseconds};

@@ -3,7 +3,8 @@
  * and something to send takes as long as whoever passed it likes, also of one that waits unread in another socket that is
  * closed, at any depth. Signals end such a wait, so a timer sends them.
  *
- * A file of a FUSE or NFS server that does not answer still takes as long as that.
+ * Not ended by signals: a file of a FUSE or NFS server that does not answer; packet sockets and inotify(7), some
+ * milliseconds each. Nor is what recvmsg(2) itself closes because the process has no descriptors left.
  */
 #ifndef TG_PAGE_STRANGER_H
 #define TG_PAGE_STRANGER_H

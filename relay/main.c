@@ -102,11 +102,11 @@ int main(int argc, char **argv)
 	/* else each connection's end gives memory back to the kernel, and the next one's begin asks for it again */
 	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 	mallopt(M_TOP_PAD, KEPT_MEMORY / 4);
+	/* without it strangers may hold up those who ask, which is better than no relay */
+	(void)tg_stranger_start();
 	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
 	if (result == 0)
 		result = tg_confine(parent);
-	if (result == 0)
-		result = tg_stranger_start();
 	if (result == 0)
 		result = tg_loop_open(&hearing);
 	if (result == 0) {

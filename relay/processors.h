@@ -15,7 +15,7 @@
 size_t tg_processors_count(size_t max);
 
 /*
- * Keeps each of the threads, of which the caller is one, on a processor of its own. Where there are not as many as
+ * Keeps each of the threads on a processor of its own. Where there are not as many as
  * processors they stay where the kernel puts them; so they do where it refuses.
  */
 void tg_processors_spread(const pthread_t *threads, size_t count);

@@ -289,11 +289,15 @@ static void hear(struct tg_listener *listener, int fd)
 static bool accept_one(struct tg_listener *listener)
 {
 	const int fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	const int on = 1;
 
-	if (fd >= 0)
+	if (fd >= 0) {
+		/* what comes out of band would be thrown away while reading, and what was passed with it closed there */
+		setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 		hear(listener, fd);
-	else if (errno == EMFILE || errno == ENFILE)
+	} else if (errno == EMFILE || errno == ENFILE) {
 		refuse_one(listener);
+	}
 	return fd >= 0;
 }
 

@@ -1,5 +1,7 @@
 #include "relay/rest.h"
 
+#include "page/stranger.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
@@ -28,7 +30,8 @@ static void end(struct rest *rest)
 		close(rest->from);
 	if (rest->sent == rest->size)
 		shutdown(rest->real, SHUT_WR);
-	close(rest->real);
+	/* with the server's SO_LINGER: nobody waits here for the client */
+	tg_stranger_close(rest->real);
 	rest->real = -1;
 	atomic_fetch_sub_explicit(&rest_count, 1, memory_order_relaxed);
 	tg_loop_bury(rest->loop, &rest->timed);

@@ -95,11 +95,13 @@ class Hostile(ServerCase):
         (tree,) = (word.partition(b"=")[2].decode() for word in environment if word.startswith(b"TLSGRAFT_KEEPER="))
         words = [sys.executable, STRANGER, name.format(tree), kind]
         taker = self.graft.status(server.pid)["keeper"][who]
-        os.kill(taker, signal.SIGSTOP)
         with subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
         ) as stranger:
             try:
+                os.kill(taker, signal.SIGSTOP)
+                stranger.stdin.write("stopped\n")
+                stranger.stdin.flush()
                 self.assertEqual(stranger.stdout.readline(), "sent\n")
                 os.kill(taker, signal.SIGCONT)
                 self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")

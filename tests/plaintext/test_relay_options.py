@@ -25,7 +25,8 @@ def guest_end(pid):
             if not os.readlink(entry).startswith("socket:"):
                 continue
             copy = socket.socket(fileno=ctypes.CDLL(None, use_errno=True).syscall(PIDFD_GETFD, whole, int(entry.name), 0))
-            if copy.family == socket.AF_UNIX and copy.getsockname().startswith(b"\0tlsgraft/"):
+            name = copy.getsockname() if copy.family == socket.AF_UNIX else None
+            if isinstance(name, bytes) and name.startswith(b"\0tlsgraft/"):
                 return copy
             copy.close()
     finally:

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A stranger who passes sockets whose close takes long: lingering_stranger.py NAME TYPE. Says "sent", waits for its input.
+"""A stranger who passes sockets whose close takes long: lingering_stranger.py NAME TYPE. After a line of its input; says
+"sent" and waits for the end of its input.
 
 NAME: of an abstract socket of type TYPE. Each message holds the last number of a connection that has something to send,
 which nobody reads, and SO_LINGER; or that of a socket in which such ones wait unread. Nobody may take a message before it
@@ -27,8 +28,8 @@ def lingering(listener, kept):
         return sender
 
 
-def passed(made, data, sender):
-    made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))])
+def passed(made, data, sender, flags=0):
+    made.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [sender.fileno()]))], flags)
 
 
 def nested(senders):
@@ -43,11 +44,16 @@ def nested(senders):
 
 def main():
     kept = []
+    sys.stdin.readline()
     with socket.create_server(("127.0.0.1", 0)) as listener:
         for turn in range(TIMES):
             made = socket.socket(socket.AF_UNIX, getattr(socket, sys.argv[2]))
             made.settimeout(5)
             made.connect("\0" + sys.argv[1])
+            if turn == 0 and made.type == socket.SOCK_STREAM:
+                sender = lingering(listener, kept)
+                passed(made, b"x", sender, socket.MSG_OOB)
+                sender.close()
             for data in (bytes(100), b"x"):
                 sender = lingering(listener, kept)
                 if turn % 2 == 1:
