@@ -23,7 +23,7 @@ static struct carrier carriers[CARRIERS_MAX];
 static size_t carrier_count;
 
 /*
- * libcrypto 3.0 takes locks of its library context some hundred times in each handshake, and threads that share one spend
+ * libcrypto 3.0 takes locks of its library context at every turn of a handshake, and threads that share one spend
  * a tenth of their time on handing these locks' memory to each other. NULL where the operator's configuration, which may
  * say which providers are used (config(5)), is not to be had for another one.
  */
