@@ -1,5 +1,6 @@
 #include "page/channel.h"
 
+#include "page/calls.h"
 #include "page/stranger.h"
 #include "page/tree.h"
 
@@ -59,9 +60,9 @@ int tg_channel_listen(const char *tree)
 	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (bind(fd, (const struct sockaddr *)&address, size) || listen(fd, BACKLOG)) {
+	if (bind(fd, (const struct sockaddr *)&address, size) || tg_call_listen(fd, BACKLOG)) {
 		error = -errno;
-		close(fd);
+		tg_call_close(fd);
 		return error;
 	}
 	return fd;
@@ -88,14 +89,14 @@ int tg_channel_connect(const char *tree, int timeout_ms)
 		error = -ETIMEDOUT;
 		if (left <= 0)
 			break;
-		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) ||
+		if (tg_call_setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait) ||
 		    connect(fd, (const struct sockaddr *)&address, size))
 			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else
 			error = 0;
 	} while (error == -EINTR);
 	if (error) {
-		close(fd);
+		tg_call_close(fd);
 		return error;
 	}
 	return fd;
@@ -106,7 +107,7 @@ int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid)
 	struct ucred peer;
 	socklen_t size = sizeof peer;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
+	if (tg_call_getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size))
 		return -errno;
 	if (ret_uid)
 		*ret_uid = peer.uid;
@@ -136,7 +137,7 @@ ssize_t tg_channel_send(int fd, const void *data, size_t size, const int *fds, i
 		memcpy(CMSG_DATA(&control.header), fds, length);
 	}
 	do
-		sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+		sent = tg_call_sendmsg(fd, &message, MSG_NOSIGNAL);
 	while (sent < 0 && errno == EINTR);
 	return sent < 0 ? -errno : sent;
 }
@@ -188,7 +189,7 @@ ssize_t tg_channel_receive(int fd, void *data, size_t size, int *ret_fds, int fd
 	for (int i = 0; i < fd_capacity; i++)
 		ret_fds[i] = -1;
 	do
-		received = recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
+		received = tg_call_recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
 	while (received < 0 && errno == EINTR);
 	if (received < 0)
 		return -errno;
@@ -206,7 +207,7 @@ static int wait_readable(int fd, int64_t deadline)
 
 	for (;;) {
 		const int64_t left = deadline - now_ms();
-		const int ready = poll(&waited, 1, left > 0 ? (int)left : 0);
+		const int ready = tg_call_poll(&waited, 1, left > 0 ? (int)left : 0);
 
 		if (ready > 0)
 			return 0;
@@ -291,10 +292,10 @@ static int converse(const char *tree, uint32_t layout, int64_t deadline, int ret
 		error = fd;
 		if (fd >= 0) {
 			error = ask(fd, layout, (int)left, ret_fds);
-			close(fd);
+			tg_call_close(fd);
 		}
 		if (hung_up(error))
-			poll(NULL, 0, AGAIN_MS);
+			tg_call_poll(NULL, 0, AGAIN_MS);
 	} while (hung_up(error));
 	return error;
 }
@@ -325,7 +326,7 @@ void tg_channel_leave(const char *tree, int timeout_ms)
 
 	if (fd >= 0) {
 		tg_channel_send(fd, &request, sizeof request, NULL, 0);
-		close(fd);
+		tg_call_close(fd);
 	}
 	errno = saved_errno;
 }

@@ -1,5 +1,6 @@
 #include "page/publish.h"
 
+#include "page/calls.h"
 #include "page/slot.h"
 #include "page/tree.h"
 
@@ -40,7 +41,7 @@ int tg_policy_create(const char *tree, size_t capacity, int *ret_fd, struct tg_p
 	header = map_writable(fd, size);
 	if (!header) {
 		error = -errno;
-		close(fd);
+		tg_call_close(fd);
 		return error;
 	}
 	header->magic = TG_POLICY_MAGIC;
@@ -48,7 +49,7 @@ int tg_policy_create(const char *tree, size_t capacity, int *ret_fd, struct tg_p
 	header->slot_size = slot_size;
 	if (getrandom(header->relay_key, sizeof header->relay_key, 0) != (ssize_t)sizeof header->relay_key) {
 		munmap(header, size);
-		close(fd);
+		tg_call_close(fd);
 		return -EIO;
 	}
 	*ret_fd = fd;
@@ -80,7 +81,7 @@ int tg_policy_attach(int fd, struct tg_policy_page *ret_page)
 
 int tg_policy_seal(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ? -errno : 0;
+	return tg_call_add_seals(fd, F_SEAL_FUTURE_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ? -errno : 0;
 }
 
 static _Atomic uint64_t *slot_words(struct tg_policy_header *header, uint64_t sequence)

@@ -1,5 +1,6 @@
 #include "page/report.h"
 
+#include "page/calls.h"
 #include "page/tree.h"
 
 #include <errno.h>
@@ -28,9 +29,9 @@ int tg_report_create(const char *tree, int *ret_fd)
 		return fd;
 	/* Written, not mapped: a mapping of the keeper's would count in tg_report_abandoned. */
 	if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW)) {
+	    tg_call_add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW)) {
 		error = errno ? -errno : -EIO;
-		close(fd);
+		tg_call_close(fd);
 		return error;
 	}
 	*ret_fd = fd;
@@ -40,7 +41,7 @@ int tg_report_create(const char *tree, int *ret_fd)
 bool tg_report_abandoned(int fd)
 {
 	/* EPERM: a guest has sealed the seals. The memory tells nothing any more, and a keeper must end some day */
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0 || errno == EPERM;
+	return tg_call_add_seals(fd, F_SEAL_WRITE) == 0 || errno == EPERM;
 }
 
 /*
@@ -105,7 +106,7 @@ int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page)
 	if (map == MAP_FAILED)
 		error = -errno;
 	if (!writable)
-		close(source);
+		tg_call_close(source);
 	if (error)
 		return error;
 	*ret_page = map;

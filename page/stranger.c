@@ -1,5 +1,7 @@
 #include "page/stranger.h"
 
+#include "page/calls.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -23,7 +25,7 @@ int tg_stranger_start(void)
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGALRM};
 
 	event._sigev_un._tid = gettid();
-	if (sigaction(SIGALRM, &action, NULL) < 0 || timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
+	if (tg_call_sigaction(SIGALRM, &action, NULL) < 0 || timer_create(CLOCK_MONOTONIC, &event, &timer) < 0)
 		return -errno;
 	has_timer = true;
 	return 0;
@@ -41,6 +43,6 @@ static void set_timer(long nanoseconds)
 void tg_stranger_close(int fd)
 {
 	set_timer(LONGEST_NS);
-	close(fd);
+	tg_call_close(fd);
 	set_timer(0);
 }

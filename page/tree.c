@@ -1,5 +1,7 @@
 #include "page/tree.h"
 
+#include "page/calls.h"
+
 #include "page/layout.h"
 
 #include <errno.h>
@@ -43,7 +45,7 @@ int tg_tree_memfd(const char *prefix, const char *tree, size_t size)
 		return -errno;
 	if (ftruncate(fd, (off_t)size)) {
 		error = -errno;
-		close(fd);
+		tg_call_close(fd);
 		return error;
 	}
 	return fd;

@@ -1,5 +1,6 @@
 #include "shim/accepted.h"
 
+#include "shim/libc.h"
 #include "shim/route.h"
 
 #include <errno.h>
@@ -163,7 +164,7 @@ static int address_of(int fd, struct tg_address *ret)
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
 
-	if (getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
+	if (tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
 		return 0;
 	return tg_address_from(&storage, ret) ? 1 : -1;
 }

@@ -8,6 +8,7 @@
 #include "shim/accepted.h"
 #include "shim/direct/descriptors.h"
 #include "shim/environment.h"
+#include "shim/libc.h"
 #include "shim/program.h"
 #include "shim/refuse.h"
 #include "shim/route.h"
@@ -53,7 +54,7 @@ static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 	if (r != 0 && at_start && by_hand) {
 		if (r < 0)
 			tg_say("without its policy %s is not started: %s", program_invocation_short_name, strerror(-r));
-		_exit(EXIT_CONFIG);
+		tg_libc._exit(EXIT_CONFIG);
 	}
 	return r;
 }
@@ -139,8 +140,8 @@ static int take_policy(const struct descriptors *from, bool at_start, bool *ret_
 {
 	int r = map_policy(from, at_start, ret_concerned);
 
-	close(from->policy);
-	close(from->report);
+	tg_libc.close(from->policy);
+	tg_libc.close(from->report);
 	return r;
 }
 

@@ -3,6 +3,7 @@
 #include "page/match.h"
 #include "page/report.h"
 #include "shim/accepted.h"
+#include "shim/libc.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
@@ -21,7 +22,7 @@ static bool local_address(int fd, struct tg_address *ret)
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
 	int saved = errno;
-	bool known = getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+	bool known = tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
 
 	errno = saved;
 	return known;

@@ -1,5 +1,7 @@
 #include "shim/program.h"
 
+#include "shim/libc.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -185,12 +187,13 @@ static bool is_same(const struct file *one, const struct file *other)
 static struct file look_at_argument(void)
 {
 	char line[PATH_MAX];
+	tg_libc_bind();
 	int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
-	ssize_t length = fd >= 0 ? read(fd, line, sizeof(line) - 1) : 0;
+	ssize_t length = fd >= 0 ? tg_libc.read(fd, line, sizeof(line) - 1) : 0;
 	size_t at;
 
 	if (fd >= 0)
-		close(fd);
+		tg_libc.close(fd);
 	if (length <= 0)
 		return (struct file){0};
 	line[length] = '\0';

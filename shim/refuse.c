@@ -1,5 +1,7 @@
 #include "shim/refuse.h"
 
+#include "shim/libc.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -102,8 +104,9 @@ const char *tg_refuse_reason(int directory, const char *path)
 
 		if (fd >= 0)
 			reason = look_at_file(fd);
+		tg_libc_bind();
 		if (fd >= 0 && path[0])
-			close(fd);
+			tg_libc.close(fd);
 	}
 	errno = saved_errno;
 	return reason;

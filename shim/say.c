@@ -43,7 +43,7 @@ static bool is_still_stderr(void)
 static void write_all(const char *text, size_t length)
 {
 	while (length > 0) {
-		ssize_t written = write(STDERR_FILENO, text, length);
+		ssize_t written = tg_libc.write(STDERR_FILENO, text, length);
 
 		if (written < 0 && errno == EINTR)
 			continue;

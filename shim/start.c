@@ -69,14 +69,14 @@ static int open_pipe(int ret_ends[2])
 	if (pipe2(low, O_CLOEXEC) != 0)
 		return -errno;
 	for (int i = 0; i < 2; i++) {
-		ret_ends[i] = fcntl(low[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+		ret_ends[i] = tg_libc.fcntl(low[i], F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 		if (ret_ends[i] < 0)
 			r = -EMFILE;
-		close(low[i]);
+		tg_libc.close(low[i]);
 	}
 	for (int i = 0; r != 0 && i < 2; i++)
 		if (ret_ends[i] >= 0)
-			close(ret_ends[i]);
+			tg_libc.close(ret_ends[i]);
 	return r;
 }
 
@@ -97,12 +97,12 @@ static ssize_t read_all(int fd, void *data, size_t size, const struct timespec *
 	size_t done = 0;
 
 	while (done < size) {
-		int ready = poll(&wanted, 1, milliseconds_left(begin));
+		int ready = tg_libc.poll(&wanted, 1, milliseconds_left(begin));
 		ssize_t got;
 
 		if (ready == 0)
 			return -ETIMEDOUT;
-		got = ready > 0 ? read(fd, (char *)data + done, size - done) : -1;
+		got = ready > 0 ? tg_libc.read(fd, (char *)data + done, size - done) : -1;
 		if (got < 0 && errno != EINTR)
 			return -errno;
 		if (got == 0)
@@ -165,7 +165,8 @@ static pid_t spawn_keeper(const char *path, const char *config, int result_fd)
 	variables = environment_for_keeper();
 	r = variables ? 0 : ENOMEM;
 	if (r == 0)
-		r = posix_spawn_file_actions_adddup2(&actions, result_fd, result_fd); /* takes off its close-on-exec flag */
+		r = tg_libc.posix_spawn_file_actions_adddup2(&actions, result_fd,
+							     result_fd); /* takes off its close-on-exec flag */
 	if (r == 0)
 		r = posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	if (r == 0)
@@ -203,7 +204,7 @@ static int run_keeper(const char *config, struct tg_start_result *ret)
 		return r;
 	}
 	pid = spawn_keeper(path, config, ends[1]);
-	close(ends[1]);
+	tg_libc.close(ends[1]);
 	r = pid;
 	if (pid > 0) {
 		r = read_answer(ends[0], ret);
@@ -211,7 +212,7 @@ static int run_keeper(const char *config, struct tg_start_result *ret)
 			kill(pid, SIGKILL);
 		reap(pid);
 	}
-	close(ends[0]);
+	tg_libc.close(ends[0]);
 	if (r != 0)
 		tg_say("%s: no answer: %s", path, strerror(-r));
 	return r;

@@ -2,6 +2,7 @@
 #include "shim/connection.h"
 #include "shim/direct/proxy_header.h"
 #include "shim/direct/stream_inside.h"
+#include "shim/libc.h"
 #include "shim/route.h"
 
 #include <string.h>
@@ -12,9 +13,9 @@ static bool addresses_of(int fd, struct tg_proxy_facts *facts)
 	struct sockaddr_storage peer = {0}, local = {0};
 	socklen_t peer_size = sizeof(peer), local_size = sizeof(local);
 
-	return getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 && tg_address_from(&peer, &facts->peer) &&
-	       getsockname(fd, (struct sockaddr *)&local, &local_size) == 0 && tg_address_from(&local, &facts->local) &&
-	       facts->peer.family == facts->local.family;
+	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &peer_size) == 0 && tg_address_from(&peer, &facts->peer) &&
+	       tg_libc.getsockname(fd, (struct sockaddr *)&local, &local_size) == 0 &&
+	       tg_address_from(&local, &facts->local) && facts->peer.family == facts->local.family;
 }
 
 /* The one common name; several are nobody's. *ret_text is OpenSSL's to free. */

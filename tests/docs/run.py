@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import docs.objects  # noqa: E402
 import matrix.page  # noqa: E402
 import plaintext.page  # noqa: E402
 
@@ -144,6 +145,13 @@ class Checks:
     def check_hooks_are_those_of_the_manual(self):
         part = between((MAN / "libtlsgraft.7").read_text(), "hooks", "hooks")
         same(part, self.printed("--man-hooks"), "put the output of tlsgraft-docs --man-hooks there")
+
+    def check_nothing_below_the_hooks_calls_one(self):
+        calls, looked_at = docs.objects.calls_of_hooks(self.build)
+        must(looked_at > 80, f"only {looked_at} objects found")
+        wrong = sorted(calls - set(docs.objects.MEANT))
+        must(not wrong, "by tg_libc, tg_openssl() or page/calls.h: " + ", ".join(f"{name} in {file}" for file, name in wrong))
+        must(calls == set(docs.objects.MEANT), f"no longer: {sorted(set(docs.objects.MEANT) - calls)}")
 
     def check_every_function_of_libssl_is_decided(self):
         hooks = re.findall(r"^TG_HOOK\(ssl, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M)

@@ -1,5 +1,7 @@
 #include "shim/accepted.h"
 
+#include "shim/libc.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -88,6 +90,7 @@ static int first_listener, second_listener;
 
 static int listen_twice(void **state)
 {
+	tg_libc_bind();
 	(void)state;
 	first_listener = new_listener();
 	second_listener = new_listener();
