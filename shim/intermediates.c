@@ -10,26 +10,43 @@ static X509 *known[MOST];
 static size_t count;
 static size_t oldest; /* once all places are taken */
 
-static bool is_known(const struct tg_openssl *o, const X509 *certificate)
+/* References to all that are known, so that libcrypto need not be called in the lock. Returns how many. */
+static size_t take_all(const struct tg_openssl *o, X509 *ret[MOST])
 {
-	for (size_t i = 0; i < count; i++)
-		if (o->X509_cmp(known[i], certificate) == 0)
+	pthread_mutex_lock(&lock);
+	const size_t taken = count;
+	for (size_t i = 0; i < taken; i++) {
+		o->X509_up_ref(known[i]); /* an atomic increment */
+		ret[i] = known[i];
+	}
+	pthread_mutex_unlock(&lock);
+	return taken;
+}
+
+static bool is_one_of(const struct tg_openssl *o, X509 *const *all, size_t size, const X509 *certificate)
+{
+	for (size_t i = 0; i < size; i++)
+		if (o->X509_cmp(all[i], certificate) == 0)
 			return true;
 	return false;
 }
 
-static void add(const struct tg_openssl *o, X509 *certificate)
+/* Two threads that come with the same one enter it twice: then there is room for one less. */
+static void enter(const struct tg_openssl *o, X509 *certificate)
 {
-	if (is_known(o, certificate))
-		return;
+	X509 *before = NULL;
+
 	o->X509_up_ref(certificate);
+	pthread_mutex_lock(&lock);
 	if (count < MOST) {
 		known[count++] = certificate;
-		return;
+	} else {
+		before = known[oldest];
+		known[oldest] = certificate;
+		oldest = (oldest + 1) % MOST;
 	}
-	o->X509_free(known[oldest]);
-	known[oldest] = certificate;
-	oldest = (oldest + 1) % MOST;
+	pthread_mutex_unlock(&lock);
+	o->X509_free(before);
 }
 
 void tg_intermediates_add(STACK_OF(X509) * sent)
@@ -37,27 +54,30 @@ void tg_intermediates_add(STACK_OF(X509) * sent)
 	const struct tg_openssl *o = tg_openssl();
 	const OPENSSL_STACK *stack = (const OPENSSL_STACK *)sent;
 	int size = stack == NULL ? 0 : o->OPENSSL_sk_num(stack);
+	X509 *all[MOST];
 
 	if (size <= 0)
 		return;
-	pthread_mutex_lock(&lock);
-	for (int i = 0; i < size; i++)
-		add(o, o->OPENSSL_sk_value(stack, i));
-	pthread_mutex_unlock(&lock);
+	size_t taken = take_all(o, all);
+	for (int i = 0; i < size; i++) {
+		X509 *certificate = o->OPENSSL_sk_value(stack, i);
+		if (!is_one_of(o, all, taken, certificate))
+			enter(o, certificate);
+	}
+	for (size_t i = 0; i < taken; i++)
+		o->X509_free(all[i]);
 }
 
 STACK_OF(X509) * tg_intermediates_get(void)
 {
 	const struct tg_openssl *o = tg_openssl();
-	OPENSSL_STACK *stack = NULL;
+	X509 *all[MOST];
+	size_t taken = take_all(o, all);
+	OPENSSL_STACK *stack = taken == 0 ? NULL : o->OPENSSL_sk_new_null();
 
-	pthread_mutex_lock(&lock);
-	if (count > 0)
-		stack = o->OPENSSL_sk_new_null();
-	for (size_t i = 0; stack != NULL && i < count; i++)
-		if (o->OPENSSL_sk_push(stack, known[i]) > 0)
-			o->X509_up_ref(known[i]);
-	pthread_mutex_unlock(&lock);
+	for (size_t i = 0; i < taken; i++)
+		if (stack == NULL || o->OPENSSL_sk_push(stack, all[i]) <= 0)
+			o->X509_free(all[i]);
 	return (STACK_OF(X509) *)stack;
 }
 

@@ -3,6 +3,7 @@
 #include "page/report.h"
 #include "shim/floor.h"
 #include "shim/intermediates.h"
+#include "shim/libc.h"
 #include "shim/pin.h"
 #include "shim/route.h"
 #include "shim/verify.h"
@@ -18,21 +19,23 @@
 
 /*
  * What an established connection is judged by. All of it is its own, since another thread may look at it while the SSL is
- * in use; it is read and changed in the connection's lock, but for `judged`, and what was stored before it.
+ * in use. The verdict is read and changed in the connection's lock, but for `judged`, and what was stored before it; the
+ * rest does not change, so whoever took a reference in that lock may go on with it outside.
  */
 struct tg_live {
+	_Atomic unsigned references;
 	uint64_t id;             /* never used again: an SSL may be another connection's by the time it is judged */
 	_Atomic uint64_t judged; /* the newest generation that has; stored last */
 	_Atomic bool refused;    /* counted, and its socket shut down where it has one */
 	enum tg_refusal reason;
+	unsigned char digest[TG_DIGEST_SIZE]; /* of the policy that let it in */
 	struct tg_client client;
 	int version;
 	bool has_address;
 	struct tg_address address;
-	char *host;                           /* NULL: the client named none */
-	unsigned char digest[TG_DIGEST_SIZE]; /* of the policy that let it in */
-	int fd;                               /* -1: libssl was given no socket */
-	uint64_t cookie;                      /* of that socket: the number may be another's by now (socket(7)) */
+	char *host;      /* NULL: the client named none */
+	int fd;          /* -1: libssl was given no socket */
+	uint64_t cookie; /* of that socket: the number may be another's by now (socket(7)) */
 };
 
 static _Atomic uint64_t last_id;
@@ -43,7 +46,7 @@ static bool cookie_of(int fd, uint64_t *ret)
 {
 	socklen_t size = sizeof(*ret);
 
-	return getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0;
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_COOKIE, ret, &size) == 0;
 }
 
 static void free_chain(const struct tg_openssl *o, STACK_OF(X509) * chain)
@@ -59,7 +62,7 @@ static void free_client(const struct tg_openssl *o, const struct tg_client *clie
 
 void tg_recheck_free(struct tg_live *live)
 {
-	if (live == NULL)
+	if (live == NULL || atomic_fetch_sub_explicit(&live->references, 1, memory_order_acq_rel) != 1)
 		return;
 	free_client(tg_openssl(), &live->client);
 	free(live->host);
@@ -94,6 +97,7 @@ static struct tg_live *live_new(struct tg_connection *connection, SSL *ssl)
 		free(live);
 		return NULL;
 	}
+	atomic_init(&live->references, 1);
 	live->id = atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed) + 1;
 	atomic_init(&live->judged, connection->generation == NULL ? 0 : connection->generation->number);
 	live->version = o->SSL_version(ssl);
@@ -129,127 +133,129 @@ void tg_recheck_remember(struct tg_connection *connection, SSL *ssl)
 
 enum judgement { GOES_ON, TO_VERIFY, REFUSED };
 
-/* All that needs no look at the certificate. *ret_policy: what it was judged by, NULL: nothing asks for that. */
-static enum judgement judge(const struct tg_generation *generation, const struct tg_live *live,
-			    const struct tg_policy **ret_policy, enum tg_refusal *ret_reason)
+/* A connection that is to be judged: found in the lock of the table, judged and shut down outside of it. */
+struct candidate {
+	const void *key;
+	struct tg_live *live;                 /* a reference */
+	unsigned char digest[TG_DIGEST_SIZE]; /* its own at that moment */
+	const struct tg_policy *policy;       /* what it was judged by; NULL: nothing asks for that */
+	enum judgement judgement;
+	enum tg_refusal reason;
+	bool is_first; /* no other thread judged it meanwhile */
+};
+
+/* All that needs no look at the certificate. */
+static enum judgement judge(const struct tg_generation *generation, struct candidate *candidate)
 {
+	const struct tg_live *live = candidate->live;
 	const struct tg_policy *policy = NULL;
 
 	enum tg_route_result route =
 	    tg_route_find(generation->document, live->has_address ? &live->address : NULL, live->host, &policy);
-	*ret_policy = NULL;
-	*ret_reason = TG_REFUSED_OTHER;
+	candidate->reason = TG_REFUSED_OTHER;
 	if (route == TG_ROUTE_AMBIGUOUS)
 		return REFUSED; /* as a handshake of today would be */
 	if (policy == NULL || !policy->recheck || policy->mode == TG_MODE_OFF)
 		return GOES_ON;
-	*ret_policy = policy;
-	*ret_reason = TG_REFUSED_PROTOCOL;
+	candidate->policy = policy;
+	candidate->reason = TG_REFUSED_PROTOCOL;
 	if (!tg_floor_admits(policy, live->version))
 		return REFUSED;
-	if (policy->mode == TG_MODE_SERVER || memcmp(policy->digest, live->digest, TG_DIGEST_SIZE) == 0)
+	if (policy->mode == TG_MODE_SERVER || memcmp(policy->digest, candidate->digest, TG_DIGEST_SIZE) == 0)
 		return GOES_ON;
-	*ret_reason = TG_REFUSED_NO_CERTIFICATE;
+	candidate->reason = TG_REFUSED_NO_CERTIFICATE;
 	if (live->client.leaf == NULL)
 		return policy->mode == TG_MODE_MUTUAL ? REFUSED : GOES_ON;
 	return TO_VERIFY;
 }
 
 static enum judgement verify(const struct tg_openssl *o, const struct tg_generation *generation,
-			     const struct tg_policy *policy, const struct tg_client *client, enum tg_refusal *ret_reason)
+			     struct candidate *candidate)
 {
-	struct tg_client whole = *client;
-	STACK_OF(X509) *borrowed = client->sent == NULL ? tg_intermediates_get() : NULL;
+	const struct tg_policy *policy = candidate->policy;
+	struct tg_client whole = candidate->live->client;
+	STACK_OF(X509) *borrowed = whole.sent == NULL ? tg_intermediates_get() : NULL;
 
 	if (borrowed != NULL)
 		whole.sent = borrowed;
-	bool good = tg_verify_client(policy, &generation->anchors[policy->trust], &whole, ret_reason);
+	bool good = tg_verify_client(policy, &generation->anchors[policy->trust], &whole, &candidate->reason);
 	free_chain(o, borrowed);
 	return good ? GOES_ON : REFUSED;
 }
 
-/* The descriptor is copied before it is looked at: shutdown then meets the socket that was looked at, and no other. */
+/*
+ * The descriptor is copied before it is looked at: shutdown then meets the socket that was looked at, and no other. Past
+ * the hooks, which would take the copy for one of the server's.
+ */
 static void wake_up(const struct tg_live *live)
 {
 	uint64_t cookie = 0;
-	int copy = live->fd < 0 ? -1 : fcntl(live->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int copy = live->fd < 0 ? -1 : tg_libc.fcntl(live->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 	if (copy < 0)
 		return;
 	if (cookie_of(copy, &cookie) && cookie == live->cookie)
-		shutdown(copy, SHUT_RDWR);
-	close(copy);
+		tg_libc.shutdown(copy, SHUT_RDWR);
+	tg_libc.close(copy);
 }
-
-struct outcome {
-	const struct tg_generation *generation;
-	const struct tg_policy *policy;
-	uint64_t id;
-	enum judgement judgement;
-	enum tg_refusal reason;
-};
 
 static bool is_judged(const struct tg_live *live, uint64_t generation)
 {
 	return live->refused || atomic_load_explicit(&live->judged, memory_order_acquire) >= generation;
 }
 
-static void note(struct tg_live *live, const struct outcome *outcome)
-{
-	const struct tg_generation *generation = outcome->generation;
-	const struct tg_policy *policy = outcome->policy;
-
-	if (policy != NULL)
-		memcpy(live->digest, policy->digest, TG_DIGEST_SIZE);
-	if (outcome->judgement == REFUSED) {
-		live->reason = outcome->reason;
-		live->refused = true;
-		if (policy != NULL)
-			tg_report_refused(generation->counters[policy - generation->document->policies], outcome->reason);
-		wake_up(live);
-	}
-	atomic_store_explicit(&live->judged, generation->number, memory_order_release);
-}
+struct conclusion {
+	struct candidate *candidate;
+	uint64_t generation;
+};
 
 /* In the connection's lock. It may have been judged meanwhile, or be another one. */
 static void conclude(struct tg_connection *connection, void *arg)
 {
-	const struct outcome *outcome = arg;
+	const struct conclusion *conclusion = arg;
+	struct candidate *candidate = conclusion->candidate;
 	struct tg_live *live = connection->live;
 
-	if (live != NULL && live->id == outcome->id && !is_judged(live, outcome->generation->number))
-		note(live, outcome);
+	if (live == NULL || live->id != candidate->live->id || is_judged(live, conclusion->generation))
+		return;
+	candidate->is_first = true;
+	if (candidate->policy != NULL)
+		memcpy(live->digest, candidate->policy->digest, TG_DIGEST_SIZE);
+	if (candidate->judgement == REFUSED) {
+		live->reason = candidate->reason;
+		live->refused = true;
+	}
+	atomic_store_explicit(&live->judged, conclusion->generation, memory_order_release);
 }
 
-/* A connection that must be verified: outside the lock, since that takes its time. */
-struct candidate {
-	const void *key;
-	struct tg_client client;
-	struct outcome outcome;
-};
+static void judge_candidate(const struct tg_openssl *o, const struct tg_generation *generation, struct candidate *candidate)
+{
+	candidate->judgement = judge(generation, candidate);
+	if (candidate->judgement == TO_VERIFY)
+		candidate->judgement = verify(o, generation, candidate);
+	tg_connection_with(candidate->key, conclude, &(struct conclusion){candidate, generation->number});
+	if (!candidate->is_first || candidate->judgement != REFUSED)
+		return;
+	const struct tg_policy *policy = candidate->policy;
+	if (policy != NULL)
+		tg_report_refused(generation->counters[policy - generation->document->policies], candidate->reason);
+	wake_up(candidate->live);
+}
 
 struct sweep {
-	const struct tg_openssl *o;
-	const struct tg_generation *generation;
+	uint64_t generation;
 	struct candidate *candidates;
 	size_t count, room;
 };
 
+/* In the connection's lock: no more than a reference is taken. */
 static void collect(struct tg_connection *connection, void *arg)
 {
 	struct sweep *sweep = arg;
 	struct tg_live *live = connection->live;
 
-	if (live == NULL || is_judged(live, sweep->generation->number))
+	if (live == NULL || is_judged(live, sweep->generation))
 		return;
-	struct candidate candidate = {.key = connection->entry.key,
-				      .outcome = {.generation = sweep->generation, .id = live->id}};
-	struct outcome *outcome = &candidate.outcome;
-	outcome->judgement = judge(sweep->generation, live, &outcome->policy, &outcome->reason);
-	if (outcome->judgement != TO_VERIFY) {
-		note(live, outcome);
-		return;
-	}
 	if (sweep->count == sweep->room) {
 		size_t room = sweep->room == 0 ? 64 : sweep->room * 2;
 		struct candidate *grown = reallocarray(sweep->candidates, room, sizeof(*grown));
@@ -258,18 +264,20 @@ static void collect(struct tg_connection *connection, void *arg)
 		sweep->candidates = grown;
 		sweep->room = room;
 	}
-	if (take_client(sweep->o, &candidate.client, live->client.leaf, live->client.sent, live->client.security_level))
-		sweep->candidates[sweep->count++] = candidate;
+	struct candidate *candidate = &sweep->candidates[sweep->count++];
+	*candidate = (struct candidate){.key = connection->entry.key, .live = live};
+	memcpy(candidate->digest, live->digest, TG_DIGEST_SIZE);
+	atomic_fetch_add_explicit(&live->references, 1, memory_order_relaxed);
 }
 
 /* Of one connection, or of all where `ssl` is NULL. */
 static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
 {
 	const struct tg_openssl *o = tg_openssl();
-	struct sweep sweep = {.o = o, .generation = generation};
+	struct sweep sweep = {.generation = generation->number};
 	int cancellation;
 
-	/* close(2) of wake_up is a cancellation point, in the lock of the table. */
+	/* close(2) of wake_up is a cancellation point. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
 	o->ERR_set_mark();
 	if (ssl != NULL)
@@ -277,12 +285,8 @@ static void judge_anew(const SSL *ssl, const struct tg_generation *generation)
 	else
 		tg_connection_each(collect, &sweep);
 	for (size_t i = 0; i < sweep.count; i++) {
-		struct candidate *candidate = &sweep.candidates[i];
-		struct outcome *outcome = &candidate->outcome;
-
-		outcome->judgement = verify(o, generation, outcome->policy, &candidate->client, &outcome->reason);
-		tg_connection_with(candidate->key, conclude, outcome);
-		free_client(o, &candidate->client);
+		judge_candidate(o, generation, &sweep.candidates[i]);
+		tg_recheck_free(sweep.candidates[i].live);
 	}
 	free(sweep.candidates);
 	o->ERR_pop_to_mark();

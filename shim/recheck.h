@@ -33,7 +33,7 @@ void tg_recheck_remember(struct tg_connection *connection, SSL *ssl);
 /* True where this connection may go on no more; the reason is then noted in it. In the thread that uses the SSL. */
 bool tg_recheck_refuses(struct tg_connection *connection, SSL *ssl, uint64_t wanted);
 
-/* Frees what tg_recheck_remember made. NULL is allowed. */
+/* Ends the connection's reference to what tg_recheck_remember made, in no lock. NULL is allowed. */
 void tg_recheck_free(struct tg_live *live);
 
 #endif

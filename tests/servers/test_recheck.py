@@ -7,6 +7,7 @@ from pathlib import Path
 from support.case import ServerCase
 from support.live import Live
 from support.pki import ALLOW, URI_OTHER
+from support.ports import free_port
 from support.procs import wait_until
 from support.server import Server
 
@@ -261,3 +262,26 @@ class Recheck(ServerCase):
         self.ini(sections)
         self.assert_reloaded(server)
         self.assertEqual(self.ask(server, one), b"")
+
+    def test_a_refused_plaintext_client_is_no_burden_to_the_others(self):
+        """The call that ends it is made for a TLS connection of the same worker."""
+        injected = self.pki.server("rsa")
+        plain = free_port()
+        keys = {**self.mutual(injected), "recheck": "new-generation"}
+
+        def sections(**changes):
+            return {
+                "server": keys,
+                "listener plain": {"listen": f"127.0.0.1:{plain}", "server_speaks": "plaintext", "engine": "direct", **keys, **changes},
+            }
+
+        server = self.grafted(Nginx, self.ini(sections()), workers=1, more=f"listen 127.0.0.1:{plain};")
+        by_tls = self.live(server, self.pki.clients["good"])
+        bad = Live(plain, self.pki.clients["good"])
+        self.addCleanup(bad.close)
+        self.assertTrue(self.ask(server, bad).endswith(HTTP[1]))
+        self.ini(sections(allow="CN:somebody-else"))
+        self.assert_reloaded(server)
+        self.assert_goes_on(server, by_tls)
+        wait_until(bad.ended, 10, "end of the refused connection")
+        self.assert_goes_on(server, self.live(server, self.pki.clients["good"]))
