@@ -1,9 +1,10 @@
 /*
- * tlsgraft-docs --man-options | --man-hooks | --sample: what the documentation says of the INI keys, printed from the
- * option table that the parser uses, and of the hooks, from the list that the shim is built from. Their output is committed
- * (docs/man/tlsgraft.ini.5, docs/man/libtlsgraft.7, examples/tlsgraft.ini); a test compares the two.
+ * tlsgraft-docs --man-options | --man-hooks | --man-refusals | --sample: what the documentation says of the INI keys,
+ * printed from the option table that the parser uses, and of the hooks, from the list that the shim is built from. Their
+ * output is committed (docs/man/tlsgraft.ini.5, docs/man/libtlsgraft.7, examples/tlsgraft.ini); a test compares the two.
  */
 #include "loader/options.h"
+#include "page/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -203,6 +204,21 @@ static void print_sample(void)
 	}
 }
 
+static void print_man_refusals(void)
+{
+	puts(".Bl -tag -width Ds");
+	for (unsigned i = 0; i < TG_REFUSAL_COUNT; i++) {
+		const struct tg_refusal_text *text = tg_refusal_text(tg_refusal_shown(i));
+
+		printf(".It Cm %s\n", text->name);
+		print_man_text(text->meaning);
+		puts(".");
+		print_man_text(text->advice);
+		puts(".");
+	}
+	puts(".El");
+}
+
 /* Two columns; hooks.def has the order. */
 static void print_man_hooks(void)
 {
@@ -231,8 +247,10 @@ int main(int argc, char **argv)
 		print_sample();
 	} else if (argc == 2 && strcmp(argv[1], "--man-hooks") == 0) {
 		print_man_hooks();
+	} else if (argc == 2 && strcmp(argv[1], "--man-refusals") == 0) {
+		print_man_refusals();
 	} else {
-		fputs("usage: tlsgraft-docs --man-options | --man-hooks | --sample\n", stderr);
+		fputs("usage: tlsgraft-docs --man-options | --man-hooks | --man-refusals | --sample\n", stderr);
 		return 64;
 	}
 	return fflush(stdout) == 0 ? 0 : 70;

@@ -6,6 +6,7 @@
 #include "keeper/processes.h"
 #include "loader/identity.h"
 #include "loader/options.h"
+#include "page/refusal.h"
 #include "page/report.h"
 
 #include <limits.h>
@@ -75,12 +76,15 @@ bool tg_status_section_used(const struct tg_report_page *report, const char *sec
 				   0;
 }
 
-static void add_counters(cJSON *object, const struct tg_section_slot *slot)
+static void add_counters(cJSON *object, const struct tg_report_page *report, const struct tg_section_slot *slot)
 {
 	static const struct tg_section_slot none;
 	cJSON *handshakes = cJSON_AddObjectToObject(object, "handshakes");
 	cJSON *refused = cJSON_AddObjectToObject(object, "refused_by");
 
+	for (unsigned i = 0; i < TG_REFUSAL_COUNT; i++)
+		cJSON_AddNumberToObject(refused, tg_refusal_name(tg_refusal_shown(i)),
+					(double)tg_report_refusals(report, slot, tg_refusal_shown(i)));
 	if (slot == NULL)
 		slot = &none;
 	cJSON_AddNumberToObject(handshakes, "accepted", load(&slot->accepted));
@@ -88,8 +92,6 @@ static void add_counters(cJSON *object, const struct tg_section_slot *slot)
 	cJSON_AddNumberToObject(handshakes, "refused", load(&slot->refused));
 	cJSON_AddNumberToObject(handshakes, "would_refuse", load(&slot->would_refuse));
 	cJSON_AddNumberToObject(handshakes, "aborted", load(&slot->aborted));
-	for (int i = 0; i < TG_REFUSAL_COUNT; i++)
-		cJSON_AddNumberToObject(refused, tg_refusal_name((enum tg_refusal)i), load(&slot->refused_by[i]));
 }
 
 /* The plaintext listener whose own section this is; NULL: it is none. Counters go by that, whatever name is asked for. */
@@ -319,7 +321,7 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 	cJSON_AddStringToObject(object, "mode", modes);
 	cJSON_AddStringToObject(object, "server_speaks", speech(document, section));
 	cJSON_AddItemToObject(object, "certificates", certificates);
-	add_counters(object, slot);
+	add_counters(object, status->report, slot);
 	if (plaintext != NULL)
 		add_plaintext(object, &plaintext->plaintext, status->report, slot);
 	free(seen);

@@ -11,6 +11,7 @@
  * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
  * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
  *
+ *   4   more reasons for refusals, and events, end the report page
  *   3   routes of policy documents carry what plaintext servers need; their counters end the report page; `relay_key` in
  *       the policy header
  *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
@@ -26,7 +27,7 @@
 
 /* A build may name another number: so the tests get a "newer version" to upgrade to. */
 #ifndef TG_LAYOUT
-#define TG_LAYOUT 3u
+#define TG_LAYOUT 4u
 #endif
 #define TG_POLICY_MAGIC 0x6c6f7067u /* "gpol" */
 #define TG_REPORT_MAGIC 0x70657267u /* "grep" */
@@ -57,6 +58,7 @@ struct tg_policy_header {
 	unsigned char relay_key[TG_RELAY_KEY_SIZE]; /* who knows it holds the policy, whatever user it became (relay.h) */
 };
 
+/* Why a client was refused; refusal.h has their names and what they mean. */
 enum tg_refusal {
 	TG_REFUSED_NO_CERTIFICATE,
 	TG_REFUSED_UNKNOWN_CA,
@@ -67,8 +69,26 @@ enum tg_refusal {
 	TG_REFUSED_NOT_ALLOWED,
 	TG_REFUSED_PROTOCOL,
 	TG_REFUSED_OTHER,
+	TG_REFUSED_WRONG_PURPOSE, /* from layout 4 on; new ones go to the end */
+	TG_REFUSED_WEAK_KEY,
+	TG_REFUSED_WEAK_DIGEST,
+	TG_REFUSED_NAME_CONSTRAINTS,
+	TG_REFUSED_PATH_LENGTH,
+	TG_REFUSED_CRL_MISSING,
+	TG_REFUSED_CRL_SCOPE,
+	TG_REFUSED_BAD_SIGNATURE,
+	TG_REFUSED_NO_COMMON_GROUP,
+	TG_REFUSED_NO_COMMON_SIGNATURE,
+	TG_REFUSED_NO_COMMON_CIPHER,
+	TG_REFUSED_MALFORMED,
+	TG_REFUSED_CLIENT_ALERT,
+	TG_REFUSED_INCOMPLETE,
+	TG_REFUSED_TIMEOUT,
 	TG_REFUSAL_COUNT
 };
+
+#define TG_REFUSALS_BEFORE_4 9u /* reasons that layout 3 has, too */
+#define TG_REFUSALS_MAX 64u     /* for which there is room */
 
 /* One process that has the policy. Slots are found by hashing the pid; an old one of a dead process is taken over. */
 struct tg_process_slot {
@@ -88,7 +108,7 @@ struct tg_section_slot {
 	_Atomic uint64_t refused;
 	_Atomic uint64_t would_refuse;
 	_Atomic uint64_t aborted;
-	_Atomic uint64_t refused_by[TG_REFUSAL_COUNT];
+	_Atomic uint64_t refused_by[TG_REFUSALS_BEFORE_4]; /* further ones: struct tg_refusals_slot */
 };
 
 /* A local address on which handshakes happened that no section governs. */
@@ -117,6 +137,26 @@ struct tg_plaintext_slot {
 	_Atomic uint64_t last_client; /* when the last TG_PLAINTEXT_CLIENT was, seconds since the epoch; 0: none yet */
 };
 
+/* Goes with the section slot of the same index: the reasons from TG_REFUSED_WRONG_PURPOSE on. */
+struct tg_refusals_slot {
+	_Atomic uint64_t counts[TG_REFUSALS_MAX - TG_REFUSALS_BEFORE_4];
+};
+
+/* The encoded events that happened last (events.h); which slot an event is in follows from its number. */
+#define TG_EVENT_SIZE 512u
+#define TG_EVENT_WORDS (TG_EVENT_SIZE / 8)
+#define TG_EVENT_SLOTS 512u
+
+struct tg_event_slot {
+	_Atomic uint64_t checksum; /* over the event's number and its words: a torn one does not have it */
+	_Atomic uint64_t words[TG_EVENT_WORDS];
+};
+
+struct tg_event_ring {
+	_Atomic uint64_t next; /* how many events there were */
+	struct tg_event_slot slots[TG_EVENT_SLOTS];
+};
+
 #define TG_PROCESS_SLOTS 4096u
 #define TG_SECTION_SLOTS 256u
 #define TG_UNGOVERNED_SLOTS 64u
@@ -129,6 +169,8 @@ struct tg_report_page {
 	struct tg_section_slot sections[TG_SECTION_SLOTS];
 	struct tg_ungoverned_slot ungoverned[TG_UNGOVERNED_SLOTS];
 	struct tg_plaintext_slot plaintext[TG_SECTION_SLOTS]; /* from layout 3 on */
+	struct tg_refusals_slot refusals[TG_SECTION_SLOTS];   /* from layout 4 on, like what follows */
+	struct tg_event_ring events;
 };
 
 #endif

@@ -13,7 +13,9 @@
 
 #define WHOLE_PAGES(size) (((size) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE)
 #define REPORT_SIZE WHOLE_PAGES(sizeof(struct tg_report_page))
-#define SIZE_BEFORE WHOLE_PAGES(offsetof(struct tg_report_page, plaintext)) /* of the layout before */
+#define SIZE_BEFORE WHOLE_PAGES(offsetof(struct tg_report_page, refusals)) /* of the layout before */
+_Static_assert(TG_REFUSAL_COUNT <= TG_REFUSALS_MAX, "a reason without a counter");
+
 #define PROCESS_PROBES 8
 #define CLAIM_SPINS 1000
 
@@ -208,12 +210,33 @@ void tg_report_accepted(struct tg_section_slot *slot, bool resumed)
 		add_one(&slot->resumed);
 }
 
-void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason)
+static _Atomic uint64_t *refusals_of(struct tg_report_page *page, struct tg_section_slot *slot, enum tg_refusal reason)
+{
+	const unsigned number = reason;
+
+	if (number < TG_REFUSALS_BEFORE_4)
+		return &slot->refused_by[number];
+	return &page->refusals[slot - page->sections].counts[number - TG_REFUSALS_BEFORE_4];
+}
+
+void tg_report_refused(struct tg_report_page *page, struct tg_section_slot *slot, enum tg_refusal reason)
 {
 	if (!slot)
 		return;
+	/* The layout that is read here decides about nothing else: whoever has overwritten it has spoilt a number. */
+	if ((unsigned)reason >= TG_REFUSAL_COUNT || ((unsigned)reason >= TG_REFUSALS_BEFORE_4 && page->layout < 4))
+		reason = TG_REFUSED_OTHER;
 	add_one(&slot->refused);
-	add_one(&slot->refused_by[(unsigned int)reason < TG_REFUSAL_COUNT ? reason : TG_REFUSED_OTHER]);
+	add_one(refusals_of(page, slot, reason));
+}
+
+uint64_t tg_report_refusals(const struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_refusal reason)
+{
+	if (!slot)
+		return 0;
+	return atomic_load_explicit(
+	    refusals_of((struct tg_report_page *)(uintptr_t)page, (struct tg_section_slot *)(uintptr_t)slot, reason),
+	    memory_order_relaxed);
 }
 
 void tg_report_aborted(struct tg_section_slot *slot)
@@ -268,30 +291,4 @@ void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const un
 		add_one(&slot->handshakes);
 		return;
 	}
-}
-
-const char *tg_refusal_name(enum tg_refusal reason)
-{
-	switch (reason) {
-	case TG_REFUSED_NO_CERTIFICATE:
-		return "no_certificate";
-	case TG_REFUSED_UNKNOWN_CA:
-		return "unknown_ca";
-	case TG_REFUSED_EXPIRED:
-		return "expired";
-	case TG_REFUSED_NOT_YET_VALID:
-		return "not_yet_valid";
-	case TG_REFUSED_REVOKED:
-		return "revoked";
-	case TG_REFUSED_CRL_STALE:
-		return "crl_stale";
-	case TG_REFUSED_NOT_ALLOWED:
-		return "not_allowed";
-	case TG_REFUSED_PROTOCOL:
-		return "protocol";
-	case TG_REFUSED_OTHER:
-	case TG_REFUSAL_COUNT:
-		break;
-	}
-	return "other";
 }

@@ -31,7 +31,8 @@ void tg_report_mark(struct tg_report_page *page);
 void tg_report_process(struct tg_report_page *page, uint32_t pid, uint64_t generation);
 struct tg_section_slot *tg_report_section(struct tg_report_page *page, const char *name); /* NULL: table full */
 void tg_report_accepted(struct tg_section_slot *slot, bool resumed);
-void tg_report_refused(struct tg_section_slot *slot, enum tg_refusal reason);
+/* `slot` is one of `page`, or NULL. In a page of the layout before, reasons that it has no room for count as "other". */
+void tg_report_refused(struct tg_report_page *page, struct tg_section_slot *slot, enum tg_refusal reason);
 void tg_report_aborted(struct tg_section_slot *slot);
 /* Of a listener whose server speaks plaintext; `slot` is that section's in `page`, or NULL. */
 void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_plaintext_event event);
@@ -40,7 +41,7 @@ void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *
 bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_section_slot *slot);
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
 
-/* Names as in `status --json`: "no_certificate" and so on. */
-const char *tg_refusal_name(enum tg_refusal reason);
+/* How many were refused for `reason`; `slot` is one of `page`, or NULL. */
+uint64_t tg_report_refusals(const struct tg_report_page *page, const struct tg_section_slot *slot, enum tg_refusal reason);
 
 #endif

@@ -1,5 +1,6 @@
 #include "relay/counts.h"
 
+#include "page/events.h"
 #include "page/report.h"
 #include "relay/loop.h"
 #include "shim/state.h"
@@ -20,10 +21,12 @@
 struct added {
 	uint64_t counters[COUNTERS];
 	uint64_t events[TG_PLAINTEXT_EVENT_COUNT];
+	uint64_t refusals[TG_REFUSALS_MAX];
 };
 
 static int report_fd = -1;
-static struct added *added; /* of each section */
+static struct added *added;           /* of each section */
+static struct tg_event_reader passed; /* how far events have gone on to the tree's page */
 static atomic_bool changed;
 static atomic_int_least64_t next_time;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -73,6 +76,8 @@ static void add_section(struct tg_report_page *page, size_t index)
 	struct tg_section_slot *theirs = tg_report_section(page, ours->name);
 	const struct tg_plaintext_slot *our_events = &tg_shim.report->plaintext[index];
 	struct tg_plaintext_slot *their_events;
+	const struct tg_refusals_slot *our_refusals = &tg_shim.report->refusals[index];
+	struct tg_refusals_slot *their_refusals;
 	uint64_t last;
 
 	if (theirs == NULL)
@@ -82,12 +87,20 @@ static void add_section(struct tg_report_page *page, size_t index)
 	their_events = &page->plaintext[theirs - page->sections];
 	for (size_t i = 0; i < TG_PLAINTEXT_EVENT_COUNT; i++)
 		add(&their_events->counts[i], growth(&our_events->counts[i], &added[index].events[i]));
+	their_refusals = &page->refusals[theirs - page->sections];
+	for (size_t i = 0; i < sizeof(our_refusals->counts) / sizeof(our_refusals->counts[0]); i++)
+		add(&their_refusals->counts[i], growth(&our_refusals->counts[i], &added[index].refusals[i]));
 	last = atomic_load_explicit(&our_events->last_client, memory_order_relaxed);
 	if (last > atomic_load_explicit(&their_events->last_client, memory_order_relaxed))
 		atomic_store_explicit(&their_events->last_client, last, memory_order_relaxed);
 }
 
-static void add_all(void)
+static void pass_event(const struct tg_event *event, void *page)
+{
+	tg_events_write(page, event);
+}
+
+static void add_all(int64_t now)
 {
 	struct tg_report_page *page = NULL;
 
@@ -99,6 +112,7 @@ static void add_all(void)
 			break;
 		add_section(page, i);
 	}
+	tg_events_lost(page, tg_events_read(tg_shim.report, &passed, now, pass_event, page));
 	tg_report_unmap(page);
 }
 
@@ -116,7 +130,7 @@ int tg_counts_run(void)
 		return PAUSE_MS;
 	atomic_store_explicit(&next_time, now + PAUSE_MS, memory_order_relaxed);
 	if (atomic_exchange(&changed, false))
-		add_all();
+		add_all(now);
 	pthread_mutex_unlock(&lock);
 	return -1;
 }

@@ -2,6 +2,7 @@
 
 #include "page/report.h"
 #include "shim/recheck.h"
+#include "shim/state.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ void tg_connection_count_end(struct tg_connection *connection)
 	if (connection->phase == TG_PHASE_NEW)
 		tg_report_aborted(connection->counters);
 	else
-		tg_report_refused(connection->counters, connection->has_reason ? connection->reason : TG_REFUSED_OTHER);
+		tg_report_refused(tg_shim.report, connection->counters,
+				  connection->has_reason ? connection->reason : TG_REFUSED_OTHER);
 	connection->counted = true;
 }
 

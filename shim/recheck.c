@@ -6,6 +6,7 @@
 #include "shim/libc.h"
 #include "shim/pin.h"
 #include "shim/route.h"
+#include "shim/state.h"
 #include "shim/verify.h"
 
 #include <errno.h>
@@ -238,7 +239,8 @@ static void judge_candidate(const struct tg_openssl *o, const struct tg_generati
 		return;
 	const struct tg_policy *policy = candidate->policy;
 	if (policy != NULL)
-		tg_report_refused(generation->counters[policy - generation->document->policies], candidate->reason);
+		tg_report_refused(tg_shim.report, generation->counters[policy - generation->document->policies],
+				  candidate->reason);
 	wake_up(candidate->live);
 }
 

@@ -118,7 +118,7 @@ static void refuse_plain(struct tg_stream *stream)
 		return;
 	struct tg_connection *connection = tg_enforce_begin(stream->ssl);
 	if (connection != NULL && connection->counters != NULL && !connection->counted) {
-		tg_report_refused(connection->counters, TG_REFUSED_PROTOCOL);
+		tg_report_refused(tg_shim.report, connection->counters, TG_REFUSED_MALFORMED);
 		connection->counted = true;
 	}
 	tg_stream_refuse(stream);

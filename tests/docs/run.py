@@ -94,6 +94,10 @@ class Checks:
         """Every key of the option table, from the table's own source."""
         return re.findall(r'^\s*\.key = "(\w+)"', (ROOT / "loader/options.c").read_text(), re.M)
 
+    def refusals(self):
+        """Every reason that the table has, from its own source."""
+        return re.findall(r'^    \[TG_REFUSED_\w+\] =\s*{"(\w+)"', (ROOT / "page/refusal.c").read_text(), re.M)
+
     def commands(self):
         """Every command that --help names."""
         done = run(self.tlsgraft, "--help")
@@ -105,6 +109,12 @@ class Checks:
     def check_man_options_are_the_tables(self):
         part = between((MAN / "tlsgraft.ini.5").read_text(), "options", "options")
         same(part, self.printed("--man-options"), "put the output of tlsgraft-docs --man-options there")
+
+    def check_man_refusals_are_the_tables(self):
+        part = between((MAN / "tlsgraft.1").read_text(), "refusals", "refusals")
+        same(part, self.printed("--man-refusals"), "put the output of tlsgraft-docs --man-refusals there")
+        items = re.findall(r"^\.It Cm (\w+)$", part, re.M)
+        must(len(items) > 20 and sorted(items) == sorted(self.refusals()), f"differ: {set(items) ^ set(self.refusals())}")
 
     def check_every_key_is_in_the_manual(self):
         keys = self.keys()
@@ -134,8 +144,7 @@ class Checks:
     def check_fields_of_status_are_those_of_the_manual(self):
         source = (ROOT / "keeper/status.c").read_text() + (ROOT / "keeper/verdict.c").read_text()
         fields = set(re.findall(r'(?:cJSON_Add\w+|add_text)\(\w+, "(\w+)"', source))
-        names = (ROOT / "page/report.c").read_text().partition("tg_refusal_name(")[2]
-        fields |= set(re.findall(r'^\s+return "(\w+)";', names, re.M))
+        fields |= set(self.refusals())
         must(len(fields) > 20, f"only {sorted(fields)} found in keeper/status.c")
         page = (MAN / "tlsgraft.1").read_text()
         literal = page[page.index(".Sh STATUS OBJECT"):page.index(".Sh ENVIRONMENT")]

@@ -97,7 +97,7 @@ static void try_report_image(const uint8_t *data, size_t size)
 	if (slot && (slot < page->sections || slot >= page->sections + TG_SECTION_SLOTS))
 		abort();
 	tg_report_accepted(slot, true);
-	tg_report_refused(slot, (enum tg_refusal)(size > 4 ? data[4] : 0));
+	tg_report_refused(page, slot, (enum tg_refusal)(size > 4 ? data[4] : 0));
 	tg_report_aborted(slot);
 	tg_report_plaintext(page, slot, TG_PLAINTEXT_CLIENT);
 	if (size >= 18)

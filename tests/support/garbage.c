@@ -59,7 +59,7 @@ static void crafted(struct tg_report_page *page)
 			memcpy(page->sections[i].name, "server", sizeof("server"));
 		page->sections[i].accepted = page->sections[i].resumed = UINT64_MAX;
 		page->sections[i].refused = 1ull << 63;
-		for (int k = 0; k < TG_REFUSAL_COUNT; k++)
+		for (int k = 0; k < (int)TG_REFUSALS_BEFORE_4; k++)
 			page->sections[i].refused_by[k] = UINT64_MAX - (uint64_t)k;
 	}
 	for (uint32_t i = 0; i < TG_UNGOVERNED_SLOTS; i++) {

@@ -105,7 +105,7 @@ static void test_counters(void **state)
 
 	(void)state;
 	tg_report_accepted(tg_report_section(report, "listener api"), true);
-	tg_report_refused(tg_report_section(report, "listener api"), TG_REFUSED_REVOKED);
+	tg_report_refused(report, tg_report_section(report, "listener api"), TG_REFUSED_REVOKED);
 	tg_report_aborted(tg_report_section(report, "server"));
 	object = make();
 	handshakes = cJSON_GetObjectItemCaseSensitive(section(object, 2), "handshakes");

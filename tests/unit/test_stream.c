@@ -1,6 +1,7 @@
 /* Who gets through, who does not, and what is seen of the server before: streams of a mutual listener. */
 #include "streams.h"
 
+#include "page/report.h"
 #include "shim/recheck.h"
 
 #include <setjmp.h>
@@ -28,6 +29,11 @@ static bool leaks(const unsigned char *wire, size_t size)
 	return memmem(wire, size, SECRET, 8) != NULL;
 }
 
+static uint64_t refusals(const struct tg_section_slot *slot, enum tg_refusal reason)
+{
+	return tg_report_refusals(tg_shim.report, slot, reason);
+}
+
 /* In TLS 1.3 the client believes in the handshake before the server has judged it. */
 static void bad_client(enum client_kind kind, enum tg_refusal reason)
 {
@@ -36,14 +42,14 @@ static void bad_client(enum client_kind kind, enum tg_refusal reason)
 	for (int i = 0; i < 2; i++) {
 		struct both both;
 		char data[100];
-		uint64_t refused = slot->refused, because = slot->refused_by[reason], accepted = slot->accepted;
+		uint64_t refused = slot->refused, because = refusals(slot, reason), accepted = slot->accepted;
 
 		both_open(&both, kind, versions[i], 0);
 		assert_int_equal(stream_write(&both, SECRET, strlen(SECRET)), strlen(SECRET));
 		bool client_done = shake_hands(&both);
 		expect_failure(&both, ECONNRESET);
 		assert_int_equal(slot->refused, refused + 1);
-		assert_int_equal(slot->refused_by[reason], because + 1);
+		assert_int_equal(refusals(slot, reason), because + 1);
 		assert_int_equal(slot->accepted, accepted);
 		/* A fatal alert, and then the end. */
 		ERR_clear_error();
@@ -129,14 +135,14 @@ static void plaintext_client_is_refused(void **state)
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
 		struct both both;
 		unsigned char wire[100];
-		uint64_t refused = slot->refused_by[TG_REFUSED_PROTOCOL];
+		uint64_t refused = refusals(slot, TG_REFUSED_MALFORMED);
 
 		both_open(&both, CLIENT_NONE, 0, 0);
 		assert_int_equal(stream_write(&both, SECRET, strlen(SECRET)), strlen(SECRET));
 		assert_true(send(both.sockets.client, words[i], strlen(words[i]), 0) > 0);
 		await_bytes(both.sockets.server);
 		expect_failure(&both, ECONNRESET);
-		assert_int_equal(slot->refused_by[TG_REFUSED_PROTOCOL], refused + 1);
+		assert_int_equal(refusals(slot, TG_REFUSED_MALFORMED), refused + 1);
 		assert_false(leaks(wire, raw_read(&both, wire, sizeof(wire))));
 		both_close(&both);
 	}
