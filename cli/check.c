@@ -80,6 +80,19 @@ static void print_list(const char *before, const cJSON *list)
 	}
 }
 
+/* No warning: whether clients need it cannot be known from the file. */
+static void print_alpn(const cJSON *section)
+{
+	const cJSON *protocols = cJSON_GetObjectItemCaseSensitive(section, "alpn");
+
+	if (cJSON_GetArraySize(protocols) == 0) {
+		puts("  no protocol is agreed on (ALPN): if the server speaks HTTP/2 or gRPC, clients need 'alpn = h2'");
+		return;
+	}
+	print_list("  protocols agreed on (ALPN): ", protocols);
+	puts(strcmp(tg_text_string(section, "alpn_required"), "yes") == 0 ? "; who offers none of them is refused" : "");
+}
+
 static void print_plaintext(const cJSON *section)
 {
 	const cJSON *keys = cJSON_GetObjectItemCaseSensitive(section, "plaintext");
@@ -92,6 +105,7 @@ static void print_plaintext(const cJSON *section)
 	}
 	printf("  the server speaks plaintext: TLS is spoken for it, engine %s, handshakes within %.0f s\n",
 	       tg_text_string(keys, "engine"), tg_text_number(keys, "handshake_timeout"));
+	print_alpn(section);
 	if (strcmp(tg_text_string(keys, "proxy_protocol"), "off") != 0)
 		printf("  the server is sent a PROXY protocol header, %s\n", tg_text_string(keys, "proxy_protocol"));
 	if (strcmp(tg_text_string(keys, "accept_plaintext"), "yes") != 0)

@@ -85,7 +85,8 @@ static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext)
 	cJSON_AddStringToObject(keys, "accept_plaintext", tg_option_word(TG_OPT_ACCEPT_PLAINTEXT, plaintext->accept));
 	cJSON_AddNumberToObject(keys, "plaintext_wait", plaintext->wait_ms);
 	cJSON_AddNumberToObject(keys, "handshake_timeout", plaintext->handshake_timeout);
-	cJSON_AddStringToObject(keys, "proxy_protocol", tg_option_word(TG_OPT_PROXY_PROTOCOL, plaintext->proxy_header));
+	cJSON_AddStringToObject(keys, "proxy_protocol",
+				tg_option_word(TG_OPT_PROXY_PROTOCOL, (int)plaintext->proxy_header));
 }
 
 static cJSON *policy_json(const struct tg_document *document, const struct tg_route *route, uint32_t index)
@@ -112,8 +113,12 @@ static cJSON *policy_json(const struct tg_document *document, const struct tg_ro
 	}
 	cJSON_AddStringToObject(object, "mode", tg_mode_name(policy->mode));
 	cJSON_AddStringToObject(object, "server_speaks", tg_option_word(TG_OPT_SERVER_SPEAKS, route->plaintext.spoken));
-	if (route->plaintext.spoken)
+	if (route->plaintext.spoken) {
 		add_plaintext(object, &route->plaintext);
+		cJSON_AddItemToObject(object, "alpn", tg_alpn_json(policy->alpn));
+		cJSON_AddStringToObject(object, "alpn_required",
+					tg_option_word(TG_OPT_ALPN_REQUIRED, policy->alpn_required));
+	}
 	certificates = cJSON_AddArrayToObject(object, "certificates");
 	if (policy->credentials != TG_NONE)
 		for (size_t i = 0; i < document->credentials[policy->credentials].pair_count; i++)

@@ -17,9 +17,10 @@ bool tg_facts_plaintext_file(const char *config);
 
 /*
  * One object for each route and each group of its host names: {"name", "listen", "names", "mode", "server_speaks",
- * "plaintext": {"engine", "accept_plaintext", "plaintext_wait", "handshake_timeout", "proxy_protocol"} where it is that,
- * "certificates": [{"key_type", "sha256", "serial", "subject", "names", "not_before", "not_after", "days_left", "chain"}],
- * "cas", "crls": [{"issuer", "this_update", "next_update", "age_days"}], "allow"}. NULL where memory ran out.
+ * "plaintext": {"engine", "accept_plaintext", "plaintext_wait", "handshake_timeout", "proxy_protocol"}, "alpn": [] and
+ * "alpn_required" where it is that, "certificates": [{"key_type", "sha256", "serial", "subject", "names", "not_before",
+ * "not_after", "days_left", "chain"}], "cas", "crls": [{"issuer", "this_update", "next_update", "age_days"}], "allow"}.
+ * NULL where memory ran out.
  */
 cJSON *tg_facts_json(const tlsgraft_identity *identity);
 

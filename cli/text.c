@@ -89,6 +89,26 @@ static void print_plaintext(const cJSON *plaintext)
 		       tg_text_number(plaintext, "clients"), last[0] == '\0' ? "" : ", the last at ", last);
 }
 
+/* Clients that need a protocol agreed on end the connection by themselves where none is. */
+static void print_alpn(const cJSON *alpn)
+{
+	const cJSON *entry;
+	const char *separator = "    protocols agreed on (ALPN): ";
+
+	for (entry = tg_json_first(item(alpn, "protocols")); entry != NULL; entry = entry->next) {
+		const char *name = cJSON_GetStringValue(entry);
+
+		printf("%s%s", separator, name == NULL ? "" : name);
+		separator = ", ";
+	}
+	if (strcmp(separator, ", ") == 0)
+		puts(strcmp(tg_text_string(alpn, "required"), "yes") == 0 ? ", required" : "");
+	if (tg_text_number(alpn, "unanswered") > 0)
+		printf("    %.0f handshakes with offers of ALPN that this section does not answer: see alpn in "
+		       "tlsgraft.ini(5)\n",
+		       tg_text_number(alpn, "unanswered"));
+}
+
 static void print_section(const cJSON *section)
 {
 	const cJSON *listen = item(section, "listen");
@@ -107,6 +127,7 @@ static void print_section(const cJSON *section)
 		print_certificate(entry);
 	print_handshakes(section);
 	print_plaintext(item(section, "plaintext"));
+	print_alpn(item(section, "alpn"));
 }
 
 void tg_text_tree(const cJSON *tree)

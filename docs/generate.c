@@ -32,6 +32,9 @@ static const struct group groups[] = {
      true},
     {TG_SECTION_LISTENER, true, "Keys of [listener NAME] with server_speaks = plaintext", NULL,
      "Of a listener with server_speaks = plaintext alone:", true},
+    {TG_SECTION_LISTENER | TG_SECTION_SNI, true,
+     "Keys of [listener NAME] with server_speaks = plaintext and of [sni NAME] below it", NULL,
+     "Of such a listener, and of an [sni NAME] below it:", true},
     {TG_SECTION_SNI, false, "Keys of [sni NAME] alone", "[sni shop]",
      "The connections that ask for some host names; repeatable, each with a name of its own. What is not set here is as in "
      "the "
@@ -71,6 +74,7 @@ static void print_man_value(const struct tg_option *option)
 	    [TG_TYPE_RULE] = "Ar RULE",
 	    [TG_TYPE_ADDRESS] = "Ar ADDRESS",
 	    [TG_TYPE_HOSTNAMES] = "Ar NAME , ...",
+	    [TG_TYPE_PROTOCOLS] = "Ar PROTOCOL , ...",
 	    [TG_TYPE_REFERENCE] = "Ar NAME",
 	    [TG_TYPE_TEXT] = "Ar LIST",
 	    [TG_TYPE_LOG] = "Cm stderr | syslog | Ar FILE",

@@ -6,6 +6,7 @@
 #include "keeper/processes.h"
 #include "loader/identity.h"
 #include "loader/options.h"
+#include "page/alpn.h"
 #include "page/refusal.h"
 #include "page/report.h"
 
@@ -124,6 +125,34 @@ static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext, c
 	cJSON_AddNumberToObject(counters, "relayed", load_plaintext(report, slot, TG_PLAINTEXT_RELAYED));
 	cJSON_AddNumberToObject(counters, "closed", load_plaintext(report, slot, TG_PLAINTEXT_CLOSED));
 	cJSON_AddNumberToObject(counters, "timed_out", load_plaintext(report, slot, TG_PLAINTEXT_TIMED_OUT));
+}
+
+cJSON *tg_alpn_json(struct tg_span list)
+{
+	cJSON *array = cJSON_CreateArray();
+	struct tg_span name;
+	size_t at = 0;
+
+	while (tg_alpn_next(list, &at, &name)) {
+		char text[TG_ALPN_NAME_MAX + 1];
+
+		memcpy(text, name.data, name.size);
+		text[name.size] = '\0';
+		cJSON_AddItemToArray(array, cJSON_CreateString(text));
+	}
+	return array;
+}
+
+/* Where TLS is spoken for the server: an [sni] has such policies by its listeners, and the first one speaks for all. */
+static void add_alpn(cJSON *object, const struct tg_policy *policy, const struct tg_report_page *report,
+		     const struct tg_section_slot *slot)
+{
+	cJSON *alpn = cJSON_AddObjectToObject(object, "alpn");
+
+	cJSON_AddItemToObject(alpn, "protocols", tg_alpn_json(policy->alpn));
+	cJSON_AddStringToObject(alpn, "required", tg_option_word(TG_OPT_ALPN_REQUIRED, policy->alpn_required));
+	cJSON_AddNumberToObject(alpn, "unanswered",
+				slot == NULL ? 0 : load(&report->alpn_unanswered[slot - report->sections]));
 }
 
 struct claimed {
@@ -261,6 +290,15 @@ static void add_once(cJSON *list, const char *text)
 	cJSON_AddItemToArray(list, cJSON_CreateString(text));
 }
 
+static const struct tg_policy *plaintext_policy(const struct tg_document *document, const char *section)
+{
+	for (uint32_t i = 0; i < document->policy_count; i++)
+		for (size_t k = 0; k < document->route_count && strcmp(document->policies[i].section, section) == 0; k++)
+			if (document->routes[k].plaintext.spoken && route_uses(&document->routes[k], i))
+				return &document->policies[i];
+	return NULL;
+}
+
 /* What servers say on the ports of a section: an [sni] may have some of either kind. */
 static const char *speech(const struct tg_document *document, const char *section)
 {
@@ -324,6 +362,8 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 	add_counters(object, status->report, slot);
 	if (plaintext != NULL)
 		add_plaintext(object, &plaintext->plaintext, status->report, slot);
+	if (plaintext_policy(document, section) != NULL)
+		add_alpn(object, plaintext_policy(document, section), status->report, slot);
 	free(seen);
 	return object;
 }

@@ -43,4 +43,7 @@ bool tg_status_section_used(const struct tg_report_page *report, const char *sec
 /* "off", "server", "mutual" ... */
 const char *tg_mode_name(enum tg_mode mode);
 
+/* The names of a list of protocols (page/alpn.h) as an array of texts. NULL where memory ran out. */
+cJSON *tg_alpn_json(struct tg_span list);
+
 #endif

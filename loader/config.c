@@ -1,7 +1,9 @@
 #include "loader/config.h"
 
 #include "loader/address.h"
+#include "loader/alpn.h"
 #include "loader/rules.h"
+#include "page/alpn.h"
 
 #include <pwd.h>
 #include <stdio.h>
@@ -192,30 +194,76 @@ static void read_address(const struct reading *reading, const char *text)
 		append(reading, &value);
 }
 
-static void read_hostnames(const struct reading *reading, const char *text)
+/* Values between commas, without the space around them; an empty one is one, too. */
+static void read_list(const struct reading *reading, const char *text,
+		      void (*read_one)(const struct reading *, const char *, size_t))
 {
 	while (true) {
 		size_t length;
-		struct tg_value value = {0};
-		const char *reason;
 
 		text += strspn(text, " \t");
 		length = strcspn(text, ",");
 		while (length > 0 && (text[length - 1] == ' ' || text[length - 1] == '\t'))
 			length--;
-		reason = tg_hostname_parse(reading->arena, text, length, &value.name);
-		if (reason) {
-			FAULT(reading, "'%.*s': %s", (int)length, text, reason);
-		} else {
-			value.text = tg_arena_copy(reading->arena, text, length);
-			append(reading, &value);
-		}
+		read_one(reading, text, length);
 		text += length;
 		text += strspn(text, " \t");
 		if (*text == '\0')
 			return;
 		text++;
 	}
+}
+
+static void read_hostname(const struct reading *reading, const char *text, size_t length)
+{
+	struct tg_value value = {0};
+	const char *reason = tg_hostname_parse(reading->arena, text, length, &value.name);
+
+	if (reason) {
+		FAULT(reading, "'%.*s': %s", (int)length, text, reason);
+	} else {
+		value.text = tg_arena_copy(reading->arena, text, length);
+		append(reading, &value);
+	}
+}
+
+static void read_hostnames(const struct reading *reading, const char *text)
+{
+	read_list(reading, text, read_hostname);
+}
+
+static void read_protocol(const struct reading *reading, const char *text, size_t length)
+{
+	const struct tg_values *before = &reading->section->options[reading->option->id];
+	const char *reason = tg_alpn_parse(text, length);
+	const char *name = reason ? NULL : tg_arena_copy(reading->arena, text, length);
+	size_t size = 1 + length;
+
+	for (size_t i = 0; name && i < before->count && !reason; i++) {
+		if (strcmp(before->items[i].text, name) == 0)
+			reason = "is in the list already";
+		size += 1 + strlen(before->items[i].text);
+	}
+	if (!reason && size > TG_ALPN_LIST_MAX)
+		reason = "more than 65535 bytes of protocol names";
+	if (reason)
+		FAULT(reading, "'%.*s': %s", (int)length, text, reason);
+	else if (name)
+		append(reading, &(struct tg_value){.text = name});
+	const char *meant = reason || !name ? NULL : tg_alpn_meant(name);
+	if (meant) {
+		struct tg_place place =
+		    tg_config_place(reading->config, reading->section, reading->option->id, reading->line);
+
+		tg_message(reading->messages, TLSGRAFT_WARNING, &place, "no client offers '%s': '%s' is meant?", name,
+			   meant);
+	}
+}
+
+static void read_protocols(const struct reading *reading, const char *text)
+{
+	if (!looks_commented(reading, text))
+		read_list(reading, text, read_protocol);
 }
 
 static void read_text(const struct reading *reading, const char *text)
@@ -227,10 +275,10 @@ static void read_text(const struct reading *reading, const char *text)
 static void read_value(const struct reading *reading, const char *text)
 {
 	static void (*const readers[])(const struct reading *, const char *) = {
-	    [TG_TYPE_CHOICE] = read_choice,   [TG_TYPE_NUMBER] = read_number,   [TG_TYPE_FILE] = read_file,
-	    [TG_TYPE_PROGRAM] = read_program, [TG_TYPE_LOG] = read_log,         [TG_TYPE_USER] = read_user,
-	    [TG_TYPE_RULE] = read_rule,       [TG_TYPE_ADDRESS] = read_address, [TG_TYPE_HOSTNAMES] = read_hostnames,
-	    [TG_TYPE_REFERENCE] = read_text,  [TG_TYPE_TEXT] = read_text,
+	    [TG_TYPE_CHOICE] = read_choice,       [TG_TYPE_NUMBER] = read_number,   [TG_TYPE_FILE] = read_file,
+	    [TG_TYPE_PROGRAM] = read_program,     [TG_TYPE_LOG] = read_log,         [TG_TYPE_USER] = read_user,
+	    [TG_TYPE_RULE] = read_rule,           [TG_TYPE_ADDRESS] = read_address, [TG_TYPE_HOSTNAMES] = read_hostnames,
+	    [TG_TYPE_PROTOCOLS] = read_protocols, [TG_TYPE_REFERENCE] = read_text,  [TG_TYPE_TEXT] = read_text,
 	};
 
 	readers[reading->option->type](reading, text);

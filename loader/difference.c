@@ -1,5 +1,6 @@
 #include "loader/identity.h"
 
+#include "loader/alpn.h"
 #include "loader/arena.h"
 #include "loader/describe.h"
 #include "loader/options.h"
@@ -216,6 +217,26 @@ static void compare_policies(struct writer *writer, const struct tg_document *ol
 	}
 }
 
+static void compare_word(struct writer *writer, const char *section, enum tg_option_id id, int old, int new)
+{
+	if (old == new)
+		return;
+	item(writer, section);
+	fprintf(writer->stream, "%s %s", tg_options_get(id)->key, tg_option_word(id, new));
+}
+
+static void compare_alpn(struct writer *writer, const struct tg_policy *old, const struct tg_policy *new)
+{
+	if (!tg_span_equal(old->alpn, new->alpn)) {
+		item(writer, new->section);
+		fputs("alpn ", writer->stream);
+		tg_alpn_print(writer->stream, old->alpn);
+		fputs(" -> ", writer->stream);
+		tg_alpn_print(writer->stream, new->alpn);
+	}
+	compare_word(writer, new->section, TG_OPT_ALPN_REQUIRED, old->alpn_required, new->alpn_required);
+}
+
 /* Which addresses and names lead where. */
 static bool same_routes(const struct tg_document *a, const struct tg_document *b)
 {
@@ -247,14 +268,6 @@ static const struct tg_route *plaintext_route(const struct tg_document *document
 	return NULL;
 }
 
-static void compare_word(struct writer *writer, const char *section, enum tg_option_id id, int old, int new)
-{
-	if (old == new)
-		return;
-	item(writer, section);
-	fprintf(writer->stream, "%s %s", tg_options_get(id)->key, tg_option_word(id, new));
-}
-
 static void compare_number(struct writer *writer, const char *section, enum tg_option_id id, uint32_t old, uint32_t new)
 {
 	if (old == new)
@@ -278,7 +291,8 @@ static void compare_plaintext(struct writer *writer, const struct tg_document *o
 		compare_word(writer, section, TG_OPT_ENGINE, (int)route->plaintext.engine, (int)now->engine);
 		compare_number(writer, section, TG_OPT_HANDSHAKE_TIMEOUT, route->plaintext.handshake_timeout,
 			       now->handshake_timeout);
-		compare_word(writer, section, TG_OPT_PROXY_PROTOCOL, route->plaintext.proxy_header, now->proxy_header);
+		compare_word(writer, section, TG_OPT_PROXY_PROTOCOL, (int)route->plaintext.proxy_header,
+			     (int)now->proxy_header);
 	}
 }
 
@@ -292,6 +306,7 @@ static void compare_documents(struct writer *writer, const struct tg_document *o
 			continue;
 		if (before) {
 			compare_policies(writer, old, before, new, policy);
+			compare_alpn(writer, before, policy);
 			continue;
 		}
 		item(writer, policy->section);

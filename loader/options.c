@@ -42,7 +42,8 @@ static const struct tg_choice engines[] = {{"auto", TG_ENGINE_AUTO, false},
 					   {"direct", TG_ENGINE_DIRECT, false},
 					   {"relay", TG_ENGINE_RELAY, false},
 					   {NULL, 0, false}};
-static const struct tg_choice proxies[] = {{"off", 0, false}, {"v2", 1, false}, {NULL, 0, false}};
+static const struct tg_choice proxies[] = {
+    {"off", TG_PROXY_OFF, false}, {"v2", TG_PROXY_V2, false}, {"v2-ssl-cn", TG_PROXY_V2_SSL_CN, false}, {NULL, 0, false}};
 
 /* In the order of enum tg_option_id; a unit test compares the two. */
 static const struct tg_option options[] = {
@@ -302,7 +303,27 @@ static const struct tg_option options[] = {
      .standard = "off",
      .choices = proxies,
      .example = "off",
-     .help = "v2 sends a header with the client's address and verified identity"},
+     .help = "v2 sends a header with the client's address and verified identity, its certificate included; v2-ssl-cn "
+	     "without the certificate, for servers that take short headers only"},
+    {.id = TG_OPT_ALPN,
+     .key = "alpn",
+     .sections = TG_SECTION_LISTENER | TG_SECTION_SNI,
+     .type = TG_TYPE_PROTOCOLS,
+     .repeatable = true,
+     .plaintext = true,
+     .example = "h2, http/1.1",
+     .help =
+	 "protocols that the server speaks, best first, separated by commas: the first one that the client offers, too, "
+	 "is agreed on (ALPN); absent: none"},
+    {.id = TG_OPT_ALPN_REQUIRED,
+     .key = "alpn_required",
+     .sections = TG_SECTION_LISTENER | TG_SECTION_SNI,
+     .type = TG_TYPE_CHOICE,
+     .plaintext = true,
+     .standard = "no",
+     .choices = yes_no,
+     .example = "no",
+     .help = "yes: a client that offers none of them, or no ALPN at all, is refused by the alert no_application_protocol"},
     {.id = TG_OPT_NAMES,
      .key = "names",
      .sections = TG_SECTION_SNI,

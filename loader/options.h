@@ -42,6 +42,8 @@ enum tg_option_id {
 	TG_OPT_ENGINE,
 	TG_OPT_HANDSHAKE_TIMEOUT,
 	TG_OPT_PROXY_PROTOCOL,
+	TG_OPT_ALPN,
+	TG_OPT_ALPN_REQUIRED,
 	TG_OPT_NAMES,
 	TG_OPT_LISTENER,
 	TG_OPT_COUNT
@@ -66,6 +68,7 @@ enum tg_option_type {
 	TG_TYPE_RULE,      /* allow rule, see rules.h */
 	TG_TYPE_ADDRESS,   /* ADDR:PORT, see address.h */
 	TG_TYPE_HOSTNAMES, /* host names, separated by commas, see address.h */
+	TG_TYPE_PROTOCOLS, /* names of protocols, separated by commas, see alpn.h */
 	TG_TYPE_REFERENCE, /* name of a [listener] section */
 	TG_TYPE_TEXT,      /* what libssl takes: cipher lists and the like */
 };

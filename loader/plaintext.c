@@ -26,7 +26,7 @@ struct tg_plaintext tg_plaintext_of(struct tg_load *load, const struct tg_sectio
 	plaintext.engine = (enum tg_engine)tg_config_number(listener, TG_OPT_ENGINE);
 	plaintext.handshake_timeout = (uint32_t)tg_config_number(listener, TG_OPT_HANDSHAKE_TIMEOUT);
 	plaintext.wait_ms = (uint32_t)tg_config_number(listener, TG_OPT_PLAINTEXT_WAIT);
-	plaintext.proxy_header = tg_config_number(listener, TG_OPT_PROXY_PROTOCOL) != 0;
+	plaintext.proxy_header = (enum tg_proxy)tg_config_number(listener, TG_OPT_PROXY_PROTOCOL);
 	/* No fault: who ends a migration by accept_plaintext = no must not be kept from it by what is left beside it. */
 	if (plaintext.wait_ms > 0 && !plaintext.accept) {
 		struct tg_place place =

@@ -1,6 +1,7 @@
 #include "loader/resolve.h"
 
 #include "loader/address.h"
+#include "loader/alpn.h"
 #include "loader/describe.h"
 #include "loader/digest.h"
 #include "loader/pair.h"
@@ -202,7 +203,8 @@ static bool policy_equal(const struct tg_policy *a, const struct tg_policy *b)
 	       a->min_protocol == b->min_protocol && a->max_protocol == b->max_protocol &&
 	       a->security_level == b->security_level && text_equal(a->ciphers, b->ciphers) &&
 	       text_equal(a->ciphersuites, b->ciphersuites) && text_equal(a->groups, b->groups) &&
-	       a->max_session_age == b->max_session_age && a->recheck == b->recheck;
+	       a->max_session_age == b->max_session_age && a->recheck == b->recheck &&
+	       a->alpn_required == b->alpn_required && tg_span_equal(a->alpn, b->alpn);
 }
 
 static uint32_t intern_policy(struct resolving *resolving, const struct tg_policy *policy)
@@ -264,6 +266,7 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	    .recheck = effective_number(effective, TG_OPT_RECHECK) != 0,
 	};
 	int security_level = tg_protocol_check(load, effective);
+	tg_alpn_resolve(load, effective, &policy);
 	const struct tg_trust *trust = NULL;
 
 	if (!policy.section)
@@ -375,6 +378,8 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 		if (sni->kind != TG_SECTION_SNI || !applies(sni, listener))
 			continue;
 		overlay(&effective, sni);
+		if (!route->plaintext.spoken)
+			tg_alpn_check_sni(resolving->load, sni, listener);
 		if (!tg_plaintext_takes_name(resolving->load, route, mode_of(base), sni, mode_of(&effective)))
 			continue;
 		policy = policy_of(resolving, sni, &effective);

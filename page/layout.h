@@ -11,7 +11,7 @@
  * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
  * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
  *
- *   4   more reasons for refusals, and events, end the report page
+ *   4   policies carry ALPN; more reasons for refusals, events and `alpn_unanswered` end the report page
  *   3   routes of policy documents carry what plaintext servers need; their counters end the report page; `relay_key` in
  *       the policy header
  *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
@@ -84,6 +84,7 @@ enum tg_refusal {
 	TG_REFUSED_CLIENT_ALERT,
 	TG_REFUSED_INCOMPLETE,
 	TG_REFUSED_TIMEOUT,
+	TG_REFUSED_NO_COMMON_ALPN,
 	TG_REFUSAL_COUNT
 };
 
@@ -171,6 +172,8 @@ struct tg_report_page {
 	struct tg_plaintext_slot plaintext[TG_SECTION_SLOTS]; /* from layout 3 on */
 	struct tg_refusals_slot refusals[TG_SECTION_SLOTS];   /* from layout 4 on, like what follows */
 	struct tg_event_ring events;
+	/* of each section: handshakes whose client offered ALPN and was answered by no protocol */
+	_Atomic uint64_t alpn_unanswered[TG_SECTION_SLOTS];
 };
 
 #endif

@@ -88,6 +88,8 @@ struct tg_policy {
 	uint32_t max_session_age;             /* seconds; 0: not given */
 	bool recheck;                         /* live connections are judged again by each new generation */
 	unsigned char digest[TG_DIGEST_SIZE]; /* over mode, CAs, CRLs, depth and rules, never the served certificate */
+	struct tg_span alpn;                  /* protocols to choose from, best first, as alpn.h has them; empty: none */
+	bool alpn_required;                   /* clients that agree on none of them are refused; there are some */
 };
 
 struct tg_address {
@@ -100,6 +102,9 @@ struct tg_address {
 /* Where TLS is spoken for a plaintext server. */
 enum tg_engine { TG_ENGINE_AUTO, TG_ENGINE_DIRECT, TG_ENGINE_RELAY };
 
+/* The header that a plaintext server is sent. The short one does not hold the client's certificate. */
+enum tg_proxy { TG_PROXY_OFF, TG_PROXY_V2, TG_PROXY_V2_SSL_CN };
+
 /* What only listeners with `server_speaks = plaintext` have. */
 struct tg_plaintext {
 	bool spoken; /* the server speaks plaintext: TLS is spoken for it. The rest counts only then */
@@ -107,7 +112,7 @@ struct tg_plaintext {
 	enum tg_engine engine;
 	uint32_t handshake_timeout; /* seconds */
 	uint32_t wait_ms;           /* plaintext_wait: a client silent for so long is a plaintext one; 0: never */
-	bool proxy_header;          /* proxy_protocol = v2 */
+	enum tg_proxy proxy_header;
 };
 
 /* A host name of an [sni] section, lower-case without a trailing dot; a wildcard without its "*." */

@@ -1,5 +1,6 @@
 #include "page/policy.h"
 
+#include "page/alpn.h"
 #include "page/policy_format.h"
 
 #include <errno.h>
@@ -32,7 +33,7 @@ enum {
 	LEAST_POLICY = 4 + 1 + 1 + 4 + 4 + 4 + 2 + 2 + 4 + 4 + 4 + 4 + 4 + 1 + TG_DIGEST_SIZE,
 	LEAST_ADDRESS = 1 + 1 + 2,
 	LEAST_NAME = 4 + 1 + 4,
-	LEAST_ROUTE = 1 + 4 + 4 + 4,
+	LEAST_ROUTE = 1 + 4 + 4 + 4 + 1,
 };
 
 static void refuse(struct decoder *decoder)
@@ -263,6 +264,14 @@ static bool policy_is_whole(const struct tg_document *document, const struct tg_
 	return policy->trust < document->trust_count && (!verifies || document->trusts[policy->trust].ca_count > 0);
 }
 
+static void take_alpn(struct decoder *decoder, struct tg_policy *ret)
+{
+	take_span(decoder, &ret->alpn);
+	ret->alpn_required = take_bool(decoder);
+	if (ret->alpn.size > 0 ? !tg_alpn_is_list(ret->alpn) : ret->alpn_required)
+		refuse(decoder);
+}
+
 static void take_policy(struct decoder *decoder, const struct tg_document *document, struct tg_policy *ret)
 {
 	ret->section = take_filled_text(decoder);
@@ -282,6 +291,8 @@ static void take_policy(struct decoder *decoder, const struct tg_document *docum
 	ret->max_session_age = (uint32_t)take_int(decoder, 0, INT32_MAX);
 	ret->recheck = take_bool(decoder);
 	take_into(decoder, ret->digest, sizeof ret->digest);
+	if (decoder->version > TG_FORMAT_OLDEST)
+		take_alpn(decoder, ret);
 	if (!decoder->error && !policy_is_whole(document, ret))
 		refuse(decoder);
 }
@@ -315,7 +326,7 @@ static void take_plaintext(struct decoder *decoder, bool is_server, struct tg_pl
 	ret->engine = take_enum(decoder, TG_ENGINE_RELAY);
 	ret->handshake_timeout = (uint32_t)take_int(decoder, 1, INT32_MAX);
 	ret->wait_ms = (uint32_t)take_int(decoder, 0, INT32_MAX);
-	ret->proxy_header = take_bool(decoder);
+	ret->proxy_header = take_enum(decoder, TG_PROXY_V2_SSL_CN);
 	if (is_server)
 		refuse(decoder);
 }
@@ -333,8 +344,7 @@ static void take_route(struct decoder *decoder, const struct tg_document *docume
 		ret->names[i].wildcard = take_bool(decoder);
 		ret->names[i].policy = take_policy_index(decoder, document);
 	}
-	if (decoder->version > TG_FORMAT_OLDEST)
-		take_plaintext(decoder, ret->is_server, &ret->plaintext);
+	take_plaintext(decoder, ret->is_server, &ret->plaintext);
 }
 
 static void take_document(struct decoder *decoder, struct tg_document *ret)

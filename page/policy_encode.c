@@ -122,6 +122,8 @@ static void put_policy(struct encoder *encoder, const struct tg_policy *policy)
 	put_u32(encoder, policy->max_session_age);
 	put_u8(encoder, policy->recheck);
 	put_bytes(encoder, policy->digest, sizeof policy->digest);
+	put_span(encoder, &policy->alpn);
+	put_u8(encoder, policy->alpn_required);
 }
 
 static void put_plaintext(struct encoder *encoder, const struct tg_plaintext *plaintext)
@@ -133,7 +135,7 @@ static void put_plaintext(struct encoder *encoder, const struct tg_plaintext *pl
 	put_u8(encoder, (uint8_t)plaintext->engine);
 	put_u32(encoder, plaintext->handshake_timeout);
 	put_u32(encoder, plaintext->wait_ms);
-	put_u8(encoder, plaintext->proxy_header);
+	put_u8(encoder, (uint8_t)plaintext->proxy_header);
 }
 
 static void put_route(struct encoder *encoder, const struct tg_route *route)

@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #define TG_FORMAT_MAGIC 0x64706774u /* "tgpd" */
-#define TG_FORMAT_VERSION 3u
-#define TG_FORMAT_OLDEST 2u                 /* without what plaintext servers need */
+#define TG_FORMAT_VERSION 4u
+#define TG_FORMAT_OLDEST 3u                 /* without ALPN */
 #define TG_FORMAT_LIMIT ((size_t)INT32_MAX) /* bytes of a whole document */
 
 static inline size_t tg_format_address_size(uint8_t family)

@@ -46,6 +46,9 @@ static const struct tg_refusal_text texts[TG_REFUSAL_COUNT] = {
     [TG_REFUSED_NO_COMMON_SIGNATURE] =
 	{"no_common_signature", "The client and the server have no signature algorithm in common",
 	 "Serve a key of a type that the client knows, or lower security_level for old clients"},
+    [TG_REFUSED_NO_COMMON_ALPN] = {"no_common_alpn",
+				   "The client offers none of the protocols in alpn, or no protocol at all",
+				   "Add the client's protocol to alpn, if the server speaks it, or take alpn_required out"},
     [TG_REFUSED_MALFORMED] = {"malformed", "What the client sent is not TLS, or not in order",
 			      "Look for clients that speak plaintext, or another protocol, to this port"},
     [TG_REFUSED_CLIENT_ALERT] = {"client_alert", "The client refused the server: it ended the handshake with an alert",

@@ -259,6 +259,12 @@ void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_sl
 		atomic_store_explicit(&counted->last_client, (uint64_t)now.tv_sec, memory_order_relaxed);
 }
 
+void tg_report_alpn_unanswered(struct tg_report_page *page, const struct tg_section_slot *slot)
+{
+	if (slot)
+		add_one(&page->alpn_unanswered[slot - page->sections]);
+}
+
 void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *slot)
 {
 	if (slot)

@@ -39,6 +39,8 @@ void tg_report_plaintext(struct tg_report_page *page, const struct tg_section_sl
 /* Its server passes on connections in use, which the relay alone can follow: engine = auto learns it by the first one. */
 void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *slot);
 bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_section_slot *slot);
+/* A handshake whose client offered ALPN and was answered by no protocol; `slot` as above. */
+void tg_report_alpn_unanswered(struct tg_report_page *page, const struct tg_section_slot *slot);
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
 
 /* How many were refused for `reason`; `slot` is one of `page`, or NULL. */

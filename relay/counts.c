@@ -22,6 +22,7 @@ struct added {
 	uint64_t counters[COUNTERS];
 	uint64_t events[TG_PLAINTEXT_EVENT_COUNT];
 	uint64_t refusals[TG_REFUSALS_MAX];
+	uint64_t alpn_unanswered;
 };
 
 static int report_fd = -1;
@@ -90,6 +91,8 @@ static void add_section(struct tg_report_page *page, size_t index)
 	their_refusals = &page->refusals[theirs - page->sections];
 	for (size_t i = 0; i < sizeof(our_refusals->counts) / sizeof(our_refusals->counts[0]); i++)
 		add(&their_refusals->counts[i], growth(&our_refusals->counts[i], &added[index].refusals[i]));
+	add(&page->alpn_unanswered[theirs - page->sections],
+	    growth(&tg_shim.report->alpn_unanswered[index], &added[index].alpn_unanswered));
 	last = atomic_load_explicit(&our_events->last_client, memory_order_relaxed);
 	if (last > atomic_load_explicit(&their_events->last_client, memory_order_relaxed))
 		atomic_store_explicit(&their_events->last_client, last, memory_order_relaxed);

@@ -34,6 +34,7 @@ struct tg_connection {
 	bool has_reason;
 	enum tg_refusal reason;
 	bool counted;
+	bool alpn_unanswered;     /* the client offers ALPN, and nothing of it is listed: counted */
 	bool touched;             /* an earlier handshake on this SSL left our certificate and session context on it */
 	bool verified_before;     /* that one verified clients, so our verification settings are on it too */
 	bool has_own_certificate; /* SSL_set_cert_cb was called: `own_certificate`, maybe NULL, goes before the context's */

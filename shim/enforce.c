@@ -1,6 +1,7 @@
 #include "shim/enforce.h"
 
 #include "page/report.h"
+#include "shim/alpn.h"
 #include "shim/floor.h"
 #include "shim/pin.h"
 #include "shim/shortcuts.h"
@@ -204,6 +205,10 @@ int tg_enforce_client_hello(SSL *ssl, int *alert, void *arg)
 		if (!tg_pin(connection, ssl))
 			return SSL_CLIENT_HELLO_ERROR;
 		connection->session_epoch = session_epoch(connection->policy);
+	}
+	if (!tg_alpn_offer_suits(context, connection, ssl)) {
+		*alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+		return SSL_CLIENT_HELLO_ERROR;
 	}
 	return apply_hello(connection, ssl) ? SSL_CLIENT_HELLO_SUCCESS : SSL_CLIENT_HELLO_ERROR;
 }

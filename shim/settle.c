@@ -1,6 +1,7 @@
 #include "shim/enforce.h"
 
 #include "page/report.h"
+#include "shim/alpn.h"
 #include "shim/floor.h"
 #include "shim/recheck.h"
 #include "shim/state.h"
@@ -29,6 +30,10 @@ static bool verdict(const struct tg_openssl *o, struct tg_connection *connection
 
 	if (!tg_floor_holds(policy, ssl)) {
 		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		return false;
+	}
+	if (!tg_alpn_is_agreed(policy, ssl)) {
+		tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN);
 		return false;
 	}
 	if (policy->mode == TG_MODE_OFF)

@@ -39,7 +39,7 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	stream->output.is_public = true;
 	stream->fd = fd;
 	stream->accepts_plain = route->plaintext.accept;
-	stream->wants_header = route->plaintext.proxy_header;
+	stream->header = route->plaintext.proxy_header;
 	stream->wait_ms = route->plaintext.wait_ms;
 	stream->born = tg_clock_now();
 	stream->deadline = stream->born + (int64_t)route->plaintext.handshake_timeout * 1000;

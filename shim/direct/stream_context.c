@@ -2,6 +2,7 @@
  * The one SSL_CTX of a process that speaks TLS for its server. What its connections do is said by the policy, in the
  * trampolines of tg_context_adopt; here is only what suits every connection.
  */
+#include "shim/alpn.h"
 #include "shim/context.h"
 #include "shim/direct/stream_inside.h"
 #include "shim/say.h"
@@ -51,8 +52,10 @@ static SSL_CTX *make(const struct tg_openssl *o)
 	if (bio_method == NULL)
 		bio_method = tg_stream_bio_method(o);
 	SSL_CTX *ssl_ctx = bio_method == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
-	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx) && o->OPENSSL_atexit(over) == 1)
+	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx) && o->OPENSSL_atexit(over) == 1) {
+		tg_alpn_serve(ssl_ctx);
 		return ssl_ctx;
+	}
 	o->SSL_CTX_free(ssl_ctx);
 	return NULL;
 }

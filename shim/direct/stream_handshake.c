@@ -112,7 +112,7 @@ static void opened(struct tg_stream *stream)
 	tg_stream_opening_end(stream);
 	stream->stage = TG_STAGE_OPEN;
 	forget_handshake(o, stream->ssl);
-	if (stream->wants_header && !tg_stream_add_header(stream)) {
+	if (stream->header != TG_PROXY_OFF && !tg_stream_add_header(stream)) {
 		tg_stream_end(stream, ENOMEM);
 		return;
 	}

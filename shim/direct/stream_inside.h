@@ -55,7 +55,7 @@ struct tg_stream {
 	bool is_opening;            /* in the list of unfinished handshakes */
 	_Atomic bool is_pushed_out; /* there were too many of them */
 	bool accepts_plain;
-	bool wants_header;
+	enum tg_proxy header; /* that the server reads first */
 	uint32_t wait_ms;
 	SSL *ssl;
 	struct tg_bytes first;  /* the client's first bytes, which libssl has not read yet */

@@ -28,7 +28,7 @@ static void let_plain(struct tg_stream *stream)
 	if (stream->cork != TG_CORK_OFF)
 		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
 	stream->cork = TG_CORK_OFF;
-	if (stream->wants_header && !tg_stream_add_header(stream)) {
+	if (stream->header != TG_PROXY_OFF && !tg_stream_add_header(stream)) {
 		tg_stream_end(stream, ENOMEM);
 		return;
 	}

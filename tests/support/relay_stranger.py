@@ -13,7 +13,7 @@ import struct
 import sys
 
 MAGIC = 0x796C6572
-LAYOUT = 3
+LAYOUT = 4
 CARRY, REST, GET, SET = 1, 2, 3, 4
 
 

@@ -218,9 +218,11 @@ static void a_reload_changes_the_rest_of_a_plaintext_listener(void **state)
 
 	(void)state;
 	b = loaded(INI SPEAKS("*:1", "mode = off\naccept_plaintext = yes\nplaintext_wait = 5\nengine = relay\n"
-				     "handshake_timeout = 2\nproxy_protocol = v2\n"),
+				     "handshake_timeout = 2\nproxy_protocol = v2\nalpn = h2, http/1.1\n"
+				     "alpn_required = yes\n"),
 		   a);
 	expect_difference(a, b, "listener l: mode mutual -> off");
+	expect_difference(a, b, "listener l: alpn none -> h2, http/1.1; listener l: alpn_required yes");
 	expect_difference(a, b,
 			  "listener l: accept_plaintext yes; listener l: plaintext_wait 0 -> 5; listener l: engine relay; "
 			  "listener l: handshake_timeout 10 -> 2; listener l: proxy_protocol v2");

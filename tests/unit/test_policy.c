@@ -60,6 +60,8 @@ static struct tg_policy policies[] = {
 	.max_session_age = 604800,
 	.recheck = true,
 	.digest = {9, 8, 7},
+	.alpn = SPAN("\2h2\10http/1.1"),
+	.alpn_required = true,
     },
     {.section = api_section, .mode = TG_MODE_OFF, .credentials = TG_NONE, .trust = TG_NONE, .security_level = -1},
     {.section = shop_section, .mode = TG_MODE_SERVER, .credentials = 0, .trust = TG_NONE, .security_level = -1},
@@ -87,7 +89,7 @@ static struct tg_route routes[] = {
 		      .engine = TG_ENGINE_RELAY,
 		      .handshake_timeout = 3600,
 		      .wait_ms = 10000,
-		      .proxy_header = true},
+		      .proxy_header = TG_PROXY_V2_SSL_CN},
     },
 };
 static char exe[] = "/usr/sbin/nginx";
@@ -158,6 +160,8 @@ static void assert_policy(const struct tg_policy *is, const struct tg_policy *wa
 	assert_int_equal(is->max_session_age, wanted->max_session_age);
 	assert_int_equal(is->recheck, wanted->recheck);
 	assert_memory_equal(is->digest, wanted->digest, TG_DIGEST_SIZE);
+	assert_span(&is->alpn, &wanted->alpn);
+	assert_int_equal(is->alpn_required, wanted->alpn_required);
 }
 
 static void assert_route(const struct tg_route *is, const struct tg_route *wanted)
@@ -225,29 +229,33 @@ static void round_trip_keeps_everything(void **state)
 	tg_cleanse_free(encoded.bytes, encoded.size);
 }
 
-/* As a keeper of the version before wrote it: without what each route has got since, which here is the last byte. */
+/* What policies have got since the version before, here at the end of the only one, and what stands behind that. */
+#define GOT_SINCE (sizeof(uint32_t) + 1)
+#define ROUTES (sizeof(uint32_t) + 1 + 3 * sizeof(uint32_t) + 1)
+
 static void the_format_before_is_read(void **state)
 {
-	static const uint32_t others[] = {0, 1, 3, 4};
+	static const uint32_t others[] = {0, 1, 2, 4, 5};
 	struct tg_policy policy = {
 	    .section = server_section, .credentials = TG_NONE, .trust = TG_NONE, .security_level = -1};
 	struct tg_route route = {.is_server = true};
 	const struct tg_document document = {.policies = &policy, .policy_count = 1, .routes = &route, .route_count = 1};
 	const struct encoded encoded = encode(&document);
 	struct tg_document *decoded = NULL;
-	uint32_t version = 2;
+	uint32_t version = 3;
 
 	(void)state;
 	memcpy(encoded.bytes + sizeof(uint32_t), &version, sizeof version);
-	assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - 1, &decoded), 0);
+	memmove(encoded.bytes + encoded.size - ROUTES - GOT_SINCE, encoded.bytes + encoded.size - ROUTES, ROUTES);
+	assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - GOT_SINCE, &decoded), 0);
 	assert_policy(&decoded->policies[0], &policy);
 	assert_route(&decoded->routes[0], &route);
 	tg_document_free(decoded);
 	decoded = NULL;
-	/* cut short, it is no document of any other version */
+	/* without that, it is no document of any other version */
 	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
 		memcpy(encoded.bytes + sizeof(uint32_t), &others[i], sizeof version);
-		assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - 1, &decoded), -EBADMSG);
+		assert_int_equal(tg_document_decode(encoded.bytes, encoded.size - GOT_SINCE, &decoded), -EBADMSG);
 	}
 	free(encoded.bytes);
 }
@@ -478,6 +486,10 @@ static void values_out_of_range_are_refused(void **state)
 	REFUSED(p.routes[1].plaintext.handshake_timeout = 0);
 	REFUSED(p.routes[1].plaintext.handshake_timeout = UINT32_MAX);
 	REFUSED(p.routes[1].plaintext.wait_ms = UINT32_MAX);
+	REFUSED(p.routes[1].plaintext.proxy_header = (enum tg_proxy)3);
+	REFUSED(p.policies[0].alpn = (struct tg_span)SPAN("\2h2\0"));
+	REFUSED(p.policies[0].alpn = (struct tg_span)SPAN("\2h2\3xy"));
+	REFUSED(p.policies[1].alpn_required = true);
 }
 
 /* A text whose size covers a NUL inside it, or that does not end in one, is refused. */

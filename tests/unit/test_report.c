@@ -116,6 +116,10 @@ static void plaintext_is_counted_beside_its_section(void **state)
 	tg_report_plaintext(memory.guest, first, TG_PLAINTEXT_CLOSED);
 	assert_int_equal(memory.keeper->plaintext[0].counts[TG_PLAINTEXT_CLOSED], 1);
 	tg_report_plaintext(memory.guest, NULL, TG_PLAINTEXT_CLOSED);
+	tg_report_alpn_unanswered(memory.guest, second);
+	tg_report_alpn_unanswered(memory.guest, NULL);
+	assert_int_equal(memory.keeper->alpn_unanswered[1], 1);
+	assert_int_equal(memory.keeper->alpn_unanswered[0], 0);
 	memory_close(&memory);
 }
 
@@ -151,6 +155,11 @@ static void the_page_before_is_mapped(void **state)
 	tg_report_refused(guest, slot, TG_REFUSED_WEAK_KEY);
 	assert_int_equal(tg_report_refusals(guest, slot, TG_REFUSED_WEAK_KEY), 1);
 	assert_int_equal(tg_report_refusals(other, &other->sections[TG_SECTION_SLOTS - 1], TG_REFUSED_WEAK_KEY), 0);
+	tg_report_plaintext(guest, slot, TG_PLAINTEXT_DIRECT);
+	assert_int_equal(other->plaintext[TG_SECTION_SLOTS - 1].counts[TG_PLAINTEXT_DIRECT], 1);
+	tg_report_alpn_unanswered(guest, slot);
+	assert_int_equal(guest->alpn_unanswered[TG_SECTION_SLOTS - 1], 1);
+	assert_int_equal(other->alpn_unanswered[TG_SECTION_SLOTS - 1], 0);
 	assert_false(tg_report_abandoned(fd));
 	tg_report_unmap(guest);
 	tg_report_unmap(other);

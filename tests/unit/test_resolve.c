@@ -16,7 +16,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SERVER "[server]\nmode = mutual\ncert = server.pem\nkey = server.key\nca = ca.pem\n"
+#define CERTIFIED "mode = mutual\ncert = server.pem\nkey = server.key\nca = ca.pem\n"
+#define SERVER "[server]\n" CERTIFIED
 
 static struct maker maker;
 static struct site site;
@@ -255,6 +256,33 @@ static void what_plaintext_servers_need_is_their_listeners_own(void **state)
 	assert_int_equal(document->routes[1].name_count, 0);
 }
 
+static void assert_protocols(const struct tg_policy *policy, const char *wanted, bool required)
+{
+	assert_int_equal(policy->alpn.size, strlen(wanted));
+	if (policy->alpn.size > 0)
+		assert_memory_equal(policy->alpn.data, wanted, policy->alpn.size);
+	assert_int_equal(policy->alpn_required, required);
+}
+
+/* A name's list replaces its listener's; what it does not say it inherits. Equal policies but for ALPN stay apart. */
+static void protocols_are_replaced_as_a_list(void **state)
+{
+	(void)state;
+	use(SERVER "[listener x]\nlisten = *:1\nserver_speaks = plaintext\nalpn = h2 ,http/1.1\nalpn = postgresql\n"
+		   "[listener y]\nlisten = *:2\nserver_speaks = plaintext\n"
+		   "[sni z]\nnames = z.example\nlistener = x\nalpn_required = yes\n"
+		   "[sni v]\nnames = v.example\nlistener = x\nalpn = imap\n");
+	assert_protocols(base(0), "", false);
+	assert_protocols(base(1), "\2h2\10http/1.1\12postgresql", false);
+	assert_protocols(base(2), "", false);
+	assert_protocols(named(1, "z.example"), "\2h2\10http/1.1\12postgresql", true);
+	assert_protocols(named(1, "v.example"), "\4imap", false);
+	use("[listener x]\nlisten = *:1\nserver_speaks = plaintext\nalpn = h2\n" CERTIFIED "[listener y]\nlisten = *:2\n"
+	    "server_speaks = plaintext\n" CERTIFIED "[sni z]\nnames = z.example\n");
+	assert_protocols(named(0, "z.example"), "\2h2", false);
+	assert_protocols(named(1, "z.example"), "", false);
+}
+
 static void digests_follow_who_is_let_in(void **state)
 {
 	unsigned char first[TG_DIGEST_SIZE];
@@ -366,6 +394,7 @@ int main(void)
 	    cmocka_unit_test_teardown(equal_policies_and_files_are_kept_once, done),
 	    cmocka_unit_test_teardown(session_age_and_recheck_are_inherited_and_replaced, done),
 	    cmocka_unit_test_teardown(what_plaintext_servers_need_is_their_listeners_own, done),
+	    cmocka_unit_test_teardown(protocols_are_replaced_as_a_list, done),
 	    cmocka_unit_test_teardown(digests_follow_who_is_let_in, done),
 	    cmocka_unit_test_teardown(relative_paths_begin_at_the_ini, done),
 	    cmocka_unit_test_teardown(settings, done),
