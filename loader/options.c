@@ -284,7 +284,7 @@ static const struct tg_option options[] = {
      .choices = engines,
      .example = "auto",
      .help = "where TLS is spoken: direct, in the server's own calls; relay, in a process beside it; auto, direct unless "
-	     "only the relay can"},
+	     "only the relay can. Where a server that blocks speaks first, the relay takes over in any case"},
     {.id = TG_OPT_HANDSHAKE_TIMEOUT,
      .key = "handshake_timeout",
      .sections = TG_SECTION_LISTENER,

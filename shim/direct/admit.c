@@ -169,7 +169,7 @@ static enum fate take(int fd, int flags, const struct tg_route *route, struct tg
 	enum fate fate = FATE_CLOSED;
 
 	if (fresh && wants_relay(fd, route, counters))
-		fate = tg_handover(fd) == 0 ? FATE_RELAY : FATE_CLOSED;
+		fate = tg_handover(fd, NULL) == 0 ? FATE_RELAY : FATE_CLOSED;
 	else if (fresh)
 		fate = make_stream(fd, flags, route, counters);
 	tg_report_plaintext(tg_shim.report, counters, events[fate]);

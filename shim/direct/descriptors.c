@@ -1,7 +1,6 @@
 #include "shim/direct/descriptors.h"
 
 #include "page/report.h"
-#include "shim/direct/handover.h"
 #include "shim/direct/holder.h"
 #include "shim/direct/marks.h"
 #include "shim/direct/readiness.h"
@@ -204,23 +203,13 @@ static int find_number(const struct tg_holder *holder, int but)
 	return -1;
 }
 
-/* What is left of the ciphertext goes on by itself, as the kernel's own does after a close. */
-static void say_farewell(struct tg_stream *stream)
-{
-	struct iovec rest;
-
-	if (!tg_stream_finish(stream, &rest) && rest.iov_len > 0)
-		tg_handover_rest(tg_stream_fd(stream), rest.iov_base, rest.iov_len);
-}
-
 /* The last number is about to be closed, and is the connection still. */
 static void depart(const struct tg_holder *holder, int fd)
 {
 	tg_readiness_forget(holder->stream, fd);
 	/* A signal handler's close cannot wait for the call that it is in. */
-	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS &&
-	    !tg_stream_is_untouched(holder->stream))
-		say_farewell(holder->stream);
+	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS)
+		tg_holder_finish(holder, fd);
 }
 
 /* The stream's own number is to be another one of it. The lock: none that is being taken out is found. */

@@ -127,10 +127,13 @@ bool tg_descriptors_is_kept(int fd);
 void tg_descriptors_keep(int fd, bool kept);
 
 /*
- * An untouched stream becomes a connection of the relay's, under all its numbers in this process. False: it could not, and
- * is as before.
+ * A stream of whose socket nothing was read or written becomes a connection of the relay's, under all its numbers in this
+ * process. False: it could not, and is as before.
  */
 bool tg_descriptors_hand_over(int fd);
+
+/* The same whatever the engine. */
+bool tg_descriptors_move(int fd);
 
 /* `fd` is meant for a new program: false where it is no stream, or has become the relay's. */
 bool tg_descriptors_must_not_cross(int fd);

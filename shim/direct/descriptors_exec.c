@@ -30,15 +30,14 @@ static void replace_all(const struct tg_holder *holder, int end)
 	}
 }
 
-bool tg_descriptors_hand_over(int fd)
+bool tg_descriptors_move(int fd)
 {
 	struct tg_holder *holder = tg_holder_at(fd);
 	int saved = errno;
 	bool done = false;
 
 	if (holder != NULL) {
-		done = holder->engine == TG_ENGINE_AUTO && tg_stream_is_untouched(holder->stream) &&
-		       tg_claim_take(&holder->claim) && tg_handover(fd) == 0;
+		done = tg_claim_take(&holder->claim) && tg_stream_move(holder->stream, fd, tg_handover) == 0;
 		if (done) {
 			tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_RELAYED);
 			tg_claim_give_away(&holder->claim);
@@ -48,6 +47,11 @@ bool tg_descriptors_hand_over(int fd)
 	}
 	errno = saved;
 	return done;
+}
+
+bool tg_descriptors_hand_over(int fd)
+{
+	return tg_descriptors_may_relay(fd) && tg_descriptors_move(fd);
 }
 
 bool tg_descriptors_must_not_cross(int fd)
@@ -77,7 +81,7 @@ int tg_dead_end(void)
 	return ends[0];
 }
 
-void tg_holder_is_stuck(struct tg_holder *holder)
+void tg_holder_is_stuck(const struct tg_holder *holder)
 {
 	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
 	if (holder->engine == TG_ENGINE_AUTO)
@@ -103,8 +107,8 @@ int tg_descriptors_pass_on(int from, int fd, bool kept)
 
 	if (r < 0 || holder == NULL)
 		return r;
-	if (holder->engine == TG_ENGINE_AUTO && tg_stream_is_untouched(holder->stream) && tg_claim_take(&holder->claim) &&
-	    tg_handover(fd) == 0) {
+	if (holder->engine == TG_ENGINE_AUTO && tg_claim_take(&holder->claim) &&
+	    tg_stream_move(holder->stream, fd, tg_handover) == 0) {
 		tg_claim_give_away(&holder->claim);
 		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_RELAYED);
 		if (kept)
@@ -119,6 +123,32 @@ int tg_descriptors_pass_on(int from, int fd, bool kept)
 		tg_libc.close(end);
 	}
 	return r;
+}
+
+/*
+ * What waits for a handshake that was begun here is lost. A server that blocks will do that again and again, so the relay
+ * gets the next ones; one that does not may have given up a client for its silence.
+ */
+static void finish_elsewhere(const struct tg_holder *holder, int fd, const struct iovec *rest)
+{
+	if (rest->iov_len > 0 && tg_handover_rest(fd, rest->iov_base, rest->iov_len) == 0)
+		return;
+	if (rest->iov_len == 0 && tg_descriptors_is_blocking(holder->stream))
+		tg_holder_is_stuck(holder);
+	else
+		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+}
+
+void tg_holder_finish(const struct tg_holder *holder, int fd)
+{
+	struct iovec rest;
+
+	if (tg_stream_is_untouched(holder->stream))
+		return;
+	if (tg_stream_has_early(holder->stream) && tg_stream_move(holder->stream, fd, tg_handover_last) == 0)
+		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_RELAYED);
+	else if (!tg_stream_finish(holder->stream, &rest))
+		finish_elsewhere(holder, fd, &rest);
 }
 
 static bool is_standard(const struct tg_holder *holder)
@@ -164,13 +194,11 @@ void tg_descriptors_exit(void)
 	/* Other threads go on, and may close what is looked at. */
 	for (int fd = 0; fd < last && !tg_stream_is_inside(); fd++) {
 		struct tg_holder *holder = tg_holder_at(fd);
-		struct iovec rest;
 		if (holder == NULL)
 			continue;
 		bool ours = tg_claim_look(&holder->claim) == TG_CLAIM_OURS;
-		if (ours && !tg_stream_is_untouched(holder->stream) && !tg_stream_finish(holder->stream, &rest) &&
-		    rest.iov_len > 0)
-			tg_handover_rest(fd, rest.iov_base, rest.iov_len);
+		if (ours)
+			tg_holder_finish(holder, fd);
 		/* A server that forks for each connection would use up all words. */
 		if (ours)
 			tg_claim_end(&holder->claim);

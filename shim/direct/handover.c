@@ -79,21 +79,46 @@ static int make_room(int fd)
 	return room >= SEND_BUFFER_LEAST ? 0 : -ENOBUFS;
 }
 
-/* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
-static int give_away(int real, int flags, const char *tree, const struct tg_policy_header *policy)
+/* The byte that is never taken off (page/relay.h), and what the server wrote by now. */
+static int write_begun(int fd, const struct tg_stream_begun *begun)
 {
+	struct iovec parts[2] = {{.iov_base = (void *)(uintptr_t) "", .iov_len = 1}};
+	const struct msghdr message = {.msg_iov = parts, .msg_iovlen = begun == NULL ? 1 : 2};
+	size_t size = 1;
+	long sent;
+
+	if (begun != NULL) {
+		parts[1] = (struct iovec){.iov_base = (void *)(uintptr_t)begun->data, .iov_len = begun->size};
+		size += begun->size;
+	}
+	sent = tg_libc.syscall(SYS_sendmsg, fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return sent < 0 ? -errno : sent == (long)size ? 0 : -ENOBUFS;
+}
+
+static void shut_begun(int fd, const struct tg_stream_begun *begun)
+{
+	if (begun != NULL && begun->read_shut)
+		tg_libc.syscall(SYS_shutdown, fd, SHUT_RD);
+	if (begun != NULL && begun->write_shut)
+		tg_libc.syscall(SYS_shutdown, fd, SHUT_WR);
+}
+
+/* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
+static int give_away(int real, const struct tg_stream_begun *begun, const char *tree, const struct tg_policy_header *policy)
+{
+	const long flags = tg_libc.syscall(SYS_fcntl, real, F_GETFL);
 	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_CARRY};
 	int fds[3] = {-1, -1, -1}; /* the guest's end, the relay's, the connection on which it goes there */
 	int result;
 
-	if (tg_libc.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
+	if (flags < 0 ||
+	    tg_libc.syscall(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (flags & O_NONBLOCK), 0, fds) < 0)
 		return -errno;
 	result = make_room(fds[0]);
 	if (result == 0)
 		result = name_end(fds[0], real, tree, policy);
-	/* the byte that is never taken off (page/relay.h) */
-	if (result == 0 && tg_libc.syscall(SYS_sendto, fds[0], "", 1, MSG_NOSIGNAL, NULL, 0) != 1)
-		result = -errno;
+	if (result == 0)
+		result = write_begun(fds[0], begun);
 	if (result == 0) {
 		tg_relayed_inherit(real, fds[0]);
 		copy_timeout(real, fds[0], SO_RCVTIMEO);
@@ -113,21 +138,34 @@ static int give_away(int real, int flags, const char *tree, const struct tg_poli
 		return result;
 	}
 	close_all(fds + 1, 2);
+	shut_begun(fds[0], begun);
 	return fds[0];
 }
 
-int tg_handover(int fd)
+static int give_to_relay(int fd, const struct tg_stream_begun *begun)
 {
-	const char *tree = tg_environment_value(tg_environment.keeper);
-	const int saved_errno = errno;
-	long flags, descriptor_flags;
-	int end;
-
 	if (!tg_shim_is(TG_STATE_GOVERNED))
 		return -EACCES;
-	flags = tg_libc.syscall(SYS_fcntl, fd, F_GETFL);
-	descriptor_flags = tg_libc.syscall(SYS_fcntl, fd, F_GETFD);
-	end = flags < 0 || descriptor_flags < 0 ? -errno : give_away(fd, (int)flags, tree, tg_shim.policy);
+	return give_away(fd, begun, tg_environment_value(tg_environment.keeper), tg_shim.policy);
+}
+
+int tg_handover_last(int fd, const struct tg_stream_begun *begun)
+{
+	const int saved_errno = errno;
+	const int end = give_to_relay(fd, begun);
+
+	if (end >= 0)
+		tg_libc.syscall(SYS_close, end);
+	errno = saved_errno;
+	return end < 0 ? end : 0;
+}
+
+int tg_handover(int fd, const struct tg_stream_begun *begun)
+{
+	const int saved_errno = errno;
+	const long descriptor_flags = tg_libc.syscall(SYS_fcntl, fd, F_GETFD);
+	const int end = descriptor_flags < 0 ? -errno : give_to_relay(fd, begun);
+
 	if (end >= 0) {
 		/* in one step: no other thread finds the number free */
 		tg_libc.syscall(SYS_dup3, end, fd, descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0);

@@ -8,15 +8,21 @@
 #ifndef TG_SHIM_DIRECT_HANDOVER_H
 #define TG_SHIM_DIRECT_HANDOVER_H
 
+#include "shim/direct/stream.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 
 /*
- * `fd` becomes the guest's end, close-on-exec and O_NONBLOCK as before; the real socket belongs to the relay alone. 0, or a
- * negative errno with `fd` as it was. Opens and closes descriptors; blocks for a bounded time only.
+ * `fd` becomes the guest's end, close-on-exec and O_NONBLOCK as before, after what the server has `begun` (NULL: nothing);
+ * the real socket belongs to the relay alone. 0, or a negative errno with `fd` as it was. Opens and closes descriptors;
+ * blocks for a bounded time only.
  */
-int tg_handover(int fd);
+int tg_handover(int fd, const struct tg_stream_begun *begun);
+
+/* The same for a server that is about to close `fd`, which stays the real socket: the relay does what is left to do. */
+int tg_handover_last(int fd, const struct tg_stream_begun *begun);
 
 /* The real socket and ciphertext that is left to be sent before it is closed. 0 or a negative errno. */
 int tg_handover_rest(int fd, const void *data, size_t size);

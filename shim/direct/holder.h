@@ -48,7 +48,10 @@ struct tg_holder *tg_holder_at(int fd);
 bool tg_holder_ref(struct tg_holder *holder);
 
 /* It had to go to another process or program, and could not: closed there. Counted; the relay gets the next ones. */
-void tg_holder_is_stuck(struct tg_holder *holder);
+void tg_holder_is_stuck(const struct tg_holder *holder);
+
+/* Before its last number `fd` is closed by the process that owns it: what is left to send is sent, here or by the relay. */
+void tg_holder_finish(const struct tg_holder *holder, int fd);
 
 /* It is not this process's alone, and only the relay can serve all that may go on with it. */
 bool tg_holder_must_be_relayed(struct tg_holder *holder);

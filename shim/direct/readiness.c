@@ -18,6 +18,19 @@ void tg_readiness_duplicated(int from, int fd)
 		tg_epoll_duplicated(from, fd);
 }
 
+bool tg_readiness_is_watched(struct tg_stream *stream)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+
+	if (atomic_load(&watch->reader) != 0)
+		return true;
+	tg_registrations_lock(watch);
+	tg_registrations_prune(watch);
+	const bool registered = watch->first != NULL;
+	tg_registrations_unlock(watch);
+	return registered;
+}
+
 static pid_t forking;
 
 void tg_readiness_lock(void)

@@ -69,6 +69,9 @@ static inline int64_t tg_readiness_slice_end(const struct tg_stream *stream, int
 	return now + (age < least ? least : age);
 }
 
+/* A thread reads from it in a call that blocks, or it is registered with an epoll: somebody goes on with it. */
+bool tg_readiness_is_watched(struct tg_stream *stream);
+
 /* Around fork. */
 void tg_readiness_lock(void);
 void tg_readiness_unlock(void);

@@ -122,6 +122,50 @@ bool tg_stream_is_untouched(struct tg_stream *stream)
 	return untouched;
 }
 
+bool tg_stream_is_unread(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	const bool unread = !stream->is_touched && stream->stage == TG_STAGE_SILENT;
+	pthread_mutex_unlock(&stream->lock);
+	return unread;
+}
+
+/* Nothing of it is freed or allocated here: this may happen between vfork(2) and exec. */
+int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const struct tg_stream_begun *begun))
+{
+	int result = -EBUSY;
+
+	pthread_mutex_lock(&stream->lock);
+	if (!stream->is_touched && stream->stage == TG_STAGE_SILENT) {
+		const struct tg_stream_begun begun = {.data = stream->early.data + stream->early.from,
+						      .size = tg_bytes_left(&stream->early),
+						      .read_shut = stream->read_shut,
+						      .write_shut = stream->write_shut};
+		result = give(fd, &begun);
+	}
+	if (result == 0) {
+		stream->stage = TG_STAGE_ENDED;
+		stream->error = EIO;
+		atomic_store_explicit(&stream->moved, fd + 1, memory_order_release);
+		atomic_store_explicit(&stream->state, TG_STREAM_ENDED | TG_STREAM_INPUT, memory_order_release);
+	}
+	pthread_mutex_unlock(&stream->lock);
+	return result;
+}
+
+int tg_stream_moved(const struct tg_stream *stream)
+{
+	return atomic_load_explicit(&stream->moved, memory_order_acquire) - 1;
+}
+
+bool tg_stream_has_early(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	const bool has = tg_bytes_left(&stream->early) > 0;
+	pthread_mutex_unlock(&stream->lock);
+	return has;
+}
+
 bool tg_stream_has_sent_end(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);

@@ -86,8 +86,31 @@ void tg_stream_hear_end(struct tg_stream *stream);
 /* FIONREAD: plaintext bytes that can be read at once. */
 size_t tg_stream_readable(struct tg_stream *stream);
 
-/* True as long as nothing was read from or written to the socket: it can be handed over (handover.h). */
+/* True as long as nothing was read from or written to the socket, and the server has done nothing either. */
 bool tg_stream_is_untouched(struct tg_stream *stream);
+
+/* The same, whatever the server has done. */
+bool tg_stream_is_unread(struct tg_stream *stream);
+
+/* What the server did with a connection of which nothing was read or written yet. */
+struct tg_stream_begun {
+	const void *data; /* what it wrote */
+	size_t size;
+	bool read_shut, write_shut;
+};
+
+/*
+ * Where nothing was read from or written to the socket: `give` is called with `fd` and what the server did so far. Where it
+ * returns 0 the stream has ended; whoever is in a call on it finds the connection at `fd` then (tg_stream_moved). Returns
+ * that, or -EBUSY.
+ */
+int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const struct tg_stream_begun *begun));
+
+/* Where the connection went by tg_stream_move; -1: it did not. */
+int tg_stream_moved(const struct tg_stream *stream);
+
+/* The server wrote something, and no verdict lets it out: a stream that ends now has lost it. */
+bool tg_stream_has_early(struct tg_stream *stream);
 
 /* shutdown(2): SHUT_WR sends close_notify after all that was written, and then the socket's own FIN. 0 or -1. */
 int tg_stream_shutdown(struct tg_stream *stream, int how);

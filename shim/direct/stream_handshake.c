@@ -147,6 +147,11 @@ void tg_stream_advance(struct tg_stream *stream)
 		tg_stream_listen(stream);
 	if (stream->stage == TG_STAGE_HANDSHAKE && !atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire))
 		shake_hands(stream);
+	tg_stream_look_at_time(stream);
+}
+
+void tg_stream_look_at_time(struct tg_stream *stream)
+{
 	bool opening = stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
 	if (opening &&
 	    (tg_clock_now() >= stream->deadline || atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire)))

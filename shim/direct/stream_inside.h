@@ -32,6 +32,7 @@ struct tg_stream {
 	enum tg_stage stage;
 	_Atomic bool heard_end; /* tg_stream_hear_end; apart from the others, which the compiler reads several at a time */
 	_Atomic int fd;
+	_Atomic int moved;          /* tg_stream_moved, and 1 */
 	int error;                  /* errno that reads and writes fail with; counts in TG_STAGE_ENDED */
 	int input_error;            /* errno that the socket failed with when it was read; 0: none */
 	int output_error;           /* when it was written to: nothing more is sent, what came in can still be read */
@@ -113,6 +114,7 @@ void tg_stream_openings_unlock(void);
 /* stream_handshake.c */
 bool tg_stream_start(struct tg_stream *stream); /* makes the SSL. False: it ended */
 void tg_stream_advance(struct tg_stream *stream);
+void tg_stream_look_at_time(struct tg_stream *stream);   /* the same without a look at the socket */
 void tg_stream_end(struct tg_stream *stream, int error); /* what was decrypted before can still be read */
 void tg_stream_refuse(struct tg_stream *stream);         /* nothing can */
 void tg_stream_release(struct tg_stream *stream);        /* frees all but the structure and `input` */

@@ -221,13 +221,25 @@ void tg_stream_release_early(struct tg_stream *stream)
 		tg_stream_flush(stream);
 }
 
+/*
+ * A server that speaks first and closes at once does not begin the handshake by that: as long as nothing was taken from the
+ * socket, the connection can go on elsewhere (tg_stream_move).
+ */
+static void go_on(struct tg_stream *stream, bool is_first)
+{
+	if (is_first && stream->stage == TG_STAGE_SILENT)
+		tg_stream_look_at_time(stream);
+	else
+		tg_stream_advance(stream);
+}
+
 static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector, int count, int *ret_error)
 {
 	size_t wanted = 0;
 
 	for (int i = 0; i < count; i++)
 		wanted += vector[i].iov_len;
-	tg_stream_advance(stream);
+	go_on(stream, tg_bytes_left(&stream->early) == 0);
 	if (stream->stage == TG_STAGE_ENDED || stream->write_shut) {
 		*ret_error = stream->write_shut ? EPIPE : stream->error;
 		return -1;
@@ -274,7 +286,7 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 	int error = 0;
 
 	tg_stream_enter(&call, stream);
-	tg_stream_advance(stream);
+	go_on(stream, true);
 	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
 		error = EINVAL;
 	} else if (stream->stage == TG_STAGE_ENDED) {

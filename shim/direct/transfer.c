@@ -139,6 +139,21 @@ static ssize_t step(const struct transfer *transfer, enum way way, const struct 
 	return r;
 }
 
+/* Whether a write may wait for the handshake: nobody else does what is needed for it. */
+static bool is_alone(struct tg_stream *stream)
+{
+	return tg_stream_is_unread(stream) && !tg_readiness_is_watched(stream);
+}
+
+bool tg_transfer_goes_elsewhere(struct tg_stream *stream, int fd, int flags)
+{
+	if (inside || tg_stream_is_inside() || (flags & (MSG_DONTWAIT | MSG_OOB)) != 0 ||
+	    !tg_descriptors_is_blocking(stream) || !is_alone(stream) || !tg_descriptors_move(fd))
+		return false;
+	tg_descriptors_put(stream);
+	return true;
+}
+
 /* Once, for as much as is there; waits for the first byte. */
 static ssize_t receive_there(struct transfer *transfer, const struct iovec *vector, int count)
 {
@@ -222,6 +237,7 @@ static ssize_t receive_all(struct transfer *transfer, const struct iovec *vector
 ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags)
 {
 	struct transfer transfer = {.stream = stream, .timeout = SO_RCVTIMEO, .flags = flags};
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = count};
 	int saved = errno;
 	ssize_t r = -1;
 
@@ -235,6 +251,8 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		r = 0;
 	else
 		r = receive_all(&transfer, vector, count);
+	if (r < 0 && tg_stream_moved(stream) >= 0)
+		r = tg_libc.recvmsg(tg_stream_moved(stream), &message, flags);
 	if (r >= 0)
 		errno = saved;
 	tg_readiness_changed(stream);
@@ -244,7 +262,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 
 /*
  * A server that blocks may close as soon as its last write has returned: what it wrote is the kernel's then, as it would be
- * without TLS, and not still waiting for the handshake.
+ * without TLS. Before the handshake only where the relay did not take the connection, and nobody else goes on with it here.
  */
 static void settle(struct transfer *transfer)
 {
@@ -261,6 +279,7 @@ static void settle(struct transfer *transfer)
 
 static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, size_t count)
 {
+	const bool waits = (tg_stream_state(transfer->stream) & TG_STREAM_OPENING) == 0 || is_alone(transfer->stream);
 	const size_t size = size_of(vector, count);
 	size_t done = 0;
 
@@ -278,7 +297,7 @@ static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, s
 	}
 	if (done == 0 && size > 0)
 		return -1;
-	if (!inside && done == size)
+	if (!inside && done == size && waits)
 		settle(transfer);
 	return (ssize_t)done;
 }
@@ -286,6 +305,7 @@ static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, s
 ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags)
 {
 	struct transfer transfer = {.stream = stream, .timeout = SO_SNDTIMEO, .flags = flags};
+	const struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = count};
 	int saved = errno;
 	ssize_t r = -1;
 
@@ -295,6 +315,8 @@ ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, s
 		errno = EMSGSIZE;
 	else
 		r = send_all(&transfer, vector, count);
+	if (r < 0 && tg_stream_moved(stream) >= 0)
+		r = tg_libc.sendmsg(tg_stream_moved(stream), &message, flags | MSG_NOSIGNAL);
 	if (r >= 0)
 		errno = saved;
 	tg_readiness_changed(stream);

@@ -371,6 +371,62 @@ static void proxy_header(void **state)
 	govern_again(BOTH_KINDS);
 }
 
+static struct tg_stream_begun given;
+static char given_data[16];
+
+static int take(int fd, const struct tg_stream_begun *begun)
+{
+	assert_true(fd >= 0);
+	assert_in_range(begun->size, 0, sizeof(given_data));
+	memcpy(given_data, begun->data, begun->size);
+	given = *begun;
+	return 0;
+}
+
+static int refuse(int fd, const struct tg_stream_begun *begun)
+{
+	(void)fd;
+	(void)begun;
+	return -ECONNREFUSED;
+}
+
+/* What a server wrote first goes along, also when the client has spoken meanwhile; not what was taken from the socket. */
+static void goes_on_elsewhere(void **state)
+{
+	struct both both;
+	char data[16];
+	(void)state;
+
+	govern_again(LISTENER);
+	both_open(&both, CLIENT_GOOD, TLS1_3_VERSION, 0);
+	SSL_do_handshake(both.client);
+	await_bytes(both.sockets.server);
+	assert_int_equal(stream_write(&both, "hello", 5), 5);
+	assert_int_equal(tg_stream_shutdown(both.stream, SHUT_WR), 0);
+	assert_true(tg_stream_is_unread(both.stream));
+	assert_false(tg_stream_is_untouched(both.stream));
+	assert_int_equal(tg_stream_move(both.stream, both.sockets.server, refuse), -ECONNREFUSED);
+	assert_int_equal(tg_stream_moved(both.stream), -1);
+	assert_int_equal(tg_stream_move(both.stream, both.sockets.server, take), 0);
+	assert_int_equal(tg_stream_moved(both.stream), both.sockets.server);
+	assert_int_equal(given.size, 5);
+	assert_memory_equal(given_data, "hello", 5);
+	assert_true(given.write_shut && !given.read_shut);
+	assert_int_equal(stream_read(&both, data, sizeof(data)), -1);
+	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
+	both_close(&both);
+
+	both_open(&both, CLIENT_GOOD, TLS1_3_VERSION, 0);
+	SSL_do_handshake(both.client);
+	await_bytes(both.sockets.server);
+	assert_int_equal(stream_write(&both, "hello", 5), 5);
+	tg_stream_poll(both.stream);
+	assert_int_equal(tg_stream_move(both.stream, both.sockets.server, take), -EBUSY);
+	assert_true(tg_stream_has_early(both.stream));
+	both_close(&both);
+	govern_again(BOTH_KINDS);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -390,6 +446,7 @@ int main(void)
 	    cmocka_unit_test(wait_for_plaintext),
 	    cmocka_unit_test(too_many),
 	    cmocka_unit_test(proxy_header),
+	    cmocka_unit_test(goes_on_elsewhere),
 	};
 	return cmocka_run_group_tests(tests, set_up, streams_tear_down);
 }
