@@ -2,7 +2,9 @@
  * An identity on an SSL_CTX of a server's own. The SSL_CTX keeps the identity alive and its callbacks find the policy
  * through it; nothing changes on it later, a renewal makes a new SSL_CTX.
  */
+#include "loader/context.h"
 #include "loader/private.h"
+#include "loader/store.h"
 #include "page/match.h"
 
 #include <openssl/err.h>
@@ -117,11 +119,21 @@ static bool allowed(const struct tg_policy *policy, X509 *leaf)
 	return matches;
 }
 
+static const struct tg_trust *trust_of(const struct binding *binding)
+{
+	const uint32_t trust = binding->policy->trust;
+
+	return trust != TG_NONE ? &binding->identity->document->trusts[trust] : NULL;
+}
+
 static int verify(int good, X509_STORE_CTX *store)
 {
 	const SSL *ssl = X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx());
 	const struct binding *binding = ssl ? binding_of(ssl) : NULL;
+	const struct tg_trust *trust = binding ? trust_of(binding) : NULL;
 
+	if (trust)
+		good = tg_store_callback(trust, good, store);
 	if (!good || X509_STORE_CTX_get_error_depth(store) != 0)
 		return good;
 	/* A connection that was switched to an SSL_CTX without a policy has no rule to be judged by. */
@@ -182,105 +194,24 @@ static SSL_TICKET_RETURN judge_ticket(SSL *ssl, SSL_SESSION *session, const unsi
 	if (peer &&
 	    (X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0 || X509_cmp_current_time(X509_get0_notBefore(peer)) >= 0))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
-	trust = binding->policy->trust != TG_NONE ? &binding->identity->document->trusts[binding->policy->trust] : NULL;
+	trust = trust_of(binding);
 	if (trust && trust->crl_next_update != 0 && trust->crl_next_update < (int64_t)time(NULL))
 		return SSL_TICKET_RETURN_IGNORE_RENEW;
 	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
-static X509 *certificate_of(struct tg_span der)
-{
-	const unsigned char *at = der.data;
-
-	return d2i_X509(NULL, &at, (long)der.size);
-}
-
-static EVP_PKEY *key_of(struct tg_span der)
-{
-	const unsigned char *at = der.data;
-	PKCS8_PRIV_KEY_INFO *info = d2i_PKCS8_PRIV_KEY_INFO(NULL, &at, (long)der.size);
-	EVP_PKEY *key = info ? EVP_PKCS82PKEY(info) : NULL;
-
-	PKCS8_PRIV_KEY_INFO_free(info);
-	return key;
-}
-
-static bool use_pair(SSL_CTX *ctx, const struct tg_pair *pair)
-{
-	X509 *leaf = certificate_of(pair->leaf);
-	EVP_PKEY *key = key_of(pair->key);
-	STACK_OF(X509) *chain = sk_X509_new_null();
-	bool good = leaf && key && chain;
-
-	for (size_t i = 0; good && i < pair->chain_count; i++) {
-		X509 *issuer = certificate_of(pair->chain[i]);
-
-		good = issuer && sk_X509_push(chain, issuer) > 0;
-		if (!good)
-			X509_free(issuer);
-	}
-	good = good && SSL_CTX_use_cert_and_key(ctx, leaf, key, chain, 1) == 1;
-	X509_free(leaf);
-	EVP_PKEY_free(key);
-	sk_X509_pop_free(chain, X509_free);
-	return good;
-}
-
 static bool use_trust(SSL_CTX *ctx, const struct tg_trust *trust)
 {
-	X509_STORE *store = X509_STORE_new();
-	STACK_OF(X509_NAME) *names = sk_X509_NAME_new_null();
-	/* Whom `ca` lists is trusted, also an intermediate without its root. */
-	unsigned long flags = X509_V_FLAG_PARTIAL_CHAIN;
-	bool good = store && names;
+	STACK_OF(X509_NAME) *names = NULL;
+	X509_STORE *store = tg_store_new(trust, &names);
 
-	if (trust->crl_check != TG_CRL_NONE)
-		flags |= X509_V_FLAG_CRL_CHECK | (trust->crl_check == TG_CRL_CHAIN ? X509_V_FLAG_CRL_CHECK_ALL : 0);
-	for (size_t i = 0; good && i < trust->ca_count; i++) {
-		X509 *ca = certificate_of(trust->cas[i]);
-		X509_NAME *name = ca ? X509_NAME_dup(X509_get_subject_name(ca)) : NULL;
-
-		good = ca && name && X509_STORE_add_cert(store, ca) == 1 && sk_X509_NAME_push(names, name) > 0;
-		if (!good)
-			X509_NAME_free(name);
-		X509_free(ca);
-	}
-	for (size_t i = 0; good && i < trust->crl_count; i++) {
-		const unsigned char *at = trust->crls[i].data;
-		X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)trust->crls[i].size);
-
-		good = crl && X509_STORE_add_crl(store, crl) == 1;
-		X509_CRL_free(crl);
-	}
-	if (good) {
-		X509_STORE_set_flags(store, flags);
-		SSL_CTX_set_cert_store(ctx, store);
-		SSL_CTX_set0_CA_list(ctx, names);
-		SSL_CTX_set_verify_depth(ctx, trust->verify_depth);
-	} else {
-		X509_STORE_free(store);
-		sk_X509_NAME_pop_free(names, X509_NAME_free);
-	}
-	return good;
-}
-
-static bool use_protocol(SSL_CTX *ctx, const struct tg_policy *policy)
-{
-	long minimum = SSL_CTX_get_min_proto_version(ctx);
-
-	if (policy->ciphers && SSL_CTX_set_cipher_list(ctx, policy->ciphers) != 1)
+	if (!store)
 		return false;
-	if (policy->ciphersuites && SSL_CTX_set_ciphersuites(ctx, policy->ciphersuites) != 1)
-		return false;
-	if (policy->groups && SSL_CTX_set1_groups_list(ctx, policy->groups) != 1)
-		return false;
-	if (policy->security_level >= 0)
-		SSL_CTX_set_security_level(ctx, policy->security_level);
-	/* The stricter floor counts; 0 stands for none. */
-	if (policy->min_protocol != 0 && (policy->override || policy->min_protocol > minimum) &&
-	    SSL_CTX_set_min_proto_version(ctx, policy->min_protocol) != 1)
-		return false;
-	return policy->max_protocol == 0 || SSL_CTX_set_max_proto_version(ctx, policy->max_protocol) == 1;
+	X509_STORE_set_flags(store, tg_store_flags(trust));
+	SSL_CTX_set_cert_store(ctx, store);
+	SSL_CTX_set0_CA_list(ctx, names);
+	SSL_CTX_set_verify_depth(ctx, trust->verify_depth);
+	return true;
 }
 
 /* Sessions in the cache would resume unseen; those in tickets pass judge_ticket. */
@@ -339,11 +270,11 @@ int tlsgraft_identity_configure(tlsgraft_identity *identity, const char *section
 	result = attach(ssl_ctx, identity, policy);
 	if (result != TLSGRAFT_OK)
 		return result;
-	if (!use_protocol(ssl_ctx, policy))
+	if (!tg_context_use_protocol(ssl_ctx, policy))
 		return TLSGRAFT_REFUSED;
 	credentials = &document->credentials[policy->credentials];
 	for (size_t i = 0; i < credentials->pair_count; i++)
-		if (!use_pair(ssl_ctx, &credentials->pairs[i]))
+		if (!tg_context_use_pair(ssl_ctx, &credentials->pairs[i]))
 			return TLSGRAFT_REFUSED;
 	return use_verification(ssl_ctx, document, policy) ? TLSGRAFT_OK : TLSGRAFT_REFUSED;
 }

@@ -2,6 +2,8 @@
 
 #include <openssl/evp.h>
 
+#include <string.h>
+
 /* Every part goes in with its length or as a fixed-size number, so that no two policies run together. */
 static bool add_number(EVP_MD_CTX *digest, uint64_t number)
 {
@@ -44,6 +46,30 @@ bool tg_policy_digest(const struct tg_policy *policy, const struct tg_trust *tru
 		good = add_number(digest, rule->kind) && add_number(digest, rule->wildcard) &&
 		       add_number(digest, rule->prefix_length) && add_span(digest, rule->value);
 	}
+	good = good && EVP_DigestFinal_ex(digest, ret, NULL) == 1;
+	EVP_MD_CTX_free(digest);
+	return good;
+}
+
+/* A key that is not given is not one that is empty. */
+static bool add_text(EVP_MD_CTX *digest, const char *text)
+{
+	const struct tg_span span = {(const unsigned char *)text, text ? strlen(text) : 0};
+
+	return add_number(digest, text != NULL) && (!text || add_span(digest, span));
+}
+
+bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_pair *pair,
+			 unsigned char ret[static TG_DIGEST_SIZE])
+{
+	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	bool good = digest && EVP_DigestInit_ex(digest, EVP_sha256(), NULL) == 1 &&
+		    add_number(digest, policy->min_protocol) && add_number(digest, policy->max_protocol) &&
+		    add_number(digest, policy->override) && add_number(digest, (uint64_t)(int64_t)policy->security_level) &&
+		    add_text(digest, policy->ciphers) && add_text(digest, policy->ciphersuites) &&
+		    add_text(digest, policy->groups) && add_span(digest, pair->leaf) && add_span(digest, pair->key) &&
+		    add_spans(digest, pair->chain, pair->chain_count);
+
 	good = good && EVP_DigestFinal_ex(digest, ret, NULL) == 1;
 	EVP_MD_CTX_free(digest);
 	return good;

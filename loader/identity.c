@@ -235,6 +235,7 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 	unsigned char *bytes = NULL;
 	size_t size = 0;
 	int result = TLSGRAFT_NO_MEMORY;
+	struct tg_tried tried = {0};
 	char **files;
 
 	if (!arena || !settle(load, serving, arena, document, &settings))
@@ -247,6 +248,8 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 		if (!files[i])
 			goto out;
 	}
+	for (size_t i = 0; i < load->tried.count; i++)
+		tg_tried_add(&tried, arena, load->tried.digests[i]);
 	switch (tg_document_encode(document, &bytes, &size)) {
 	case 0:
 		break;
@@ -270,6 +273,7 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 	identity->settings = settings;
 	identity->files = files;
 	identity->file_count = load->snapshot.count;
+	identity->tried = tried;
 	arena = NULL;
 	*ret = identity;
 out:
@@ -286,6 +290,7 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 	load->now = time(NULL);
 	load->warn_days = tg_config_number(tg_config_section(&load->config, TG_SECTION_TLSGRAFT), TG_OPT_WARN_DAYS);
 	load->serving = serving ? serving->document : NULL;
+	load->tried_before = serving ? &serving->tried : NULL;
 	if (load->config.sections) {
 		tg_settings_check(&load->config, serving != NULL, load->messages);
 		tg_resolve(load, &document);

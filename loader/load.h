@@ -8,6 +8,7 @@
 #include "loader/config.h"
 #include "loader/messages.h"
 #include "loader/snapshot.h"
+#include "loader/tried.h"
 #include "page/policy.h"
 
 #include <stdint.h>
@@ -17,8 +18,10 @@ struct tg_load {
 	tlsgraft_messages *messages;
 	struct tg_config config;
 	struct tg_snapshot snapshot;
-	const struct tg_document *serving; /* NULL at a start */
-	int64_t now;                       /* seconds since the epoch */
+	const struct tg_document *serving;   /* NULL at a start */
+	const struct tg_tried *tried_before; /* for what serves; NULL: none */
+	struct tg_tried tried;               /* in this load */
+	int64_t now;                         /* seconds since the epoch */
 	int warn_days;
 };
 

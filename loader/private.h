@@ -6,6 +6,7 @@
 
 #include "loader/arena.h"
 #include "loader/identity.h"
+#include "loader/tried.h"
 
 #include <stdatomic.h>
 
@@ -16,7 +17,8 @@ struct tlsgraft_identity {
 	bool from_bytes; /* settings are those that the document carries, no others */
 	char **files;
 	size_t file_count;
-	unsigned char *bytes; /* the encoded document, in pages of its own */
+	struct tg_tried tried; /* what need not be tried again */
+	unsigned char *bytes;  /* the encoded document, in pages of its own */
 	size_t size;
 	size_t mapped;
 	struct tg_document *document; /* decoded from `bytes` */

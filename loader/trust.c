@@ -3,6 +3,7 @@
 #include "loader/credential.h"
 #include "loader/describe.h"
 #include "loader/strength.h"
+#include "loader/trust_trial.h"
 
 #include <openssl/x509v3.h>
 
@@ -14,6 +15,7 @@ struct listed_ca {
 	X509 *certificate;
 	struct tg_span der;
 	struct tg_place place;
+	const char *text; /* the file as written */
 	bool expired;
 	bool has_crl;
 };
@@ -137,7 +139,8 @@ static void check_ca(struct lists *lists, const struct tg_value *value, struct l
 
 static void add_ca(struct lists *lists, const struct tg_value *value, const struct tg_place *place, X509 *certificate)
 {
-	struct listed_ca ca = {.place = *place, .der = tg_certificate_der(lists->load->arena, certificate)};
+	struct listed_ca ca = {
+	    .place = *place, .text = value->text, .der = tg_certificate_der(lists->load->arena, certificate)};
 	for (size_t i = 0; i < lists->ca_count; i++)
 		if (tg_span_equal(lists->cas[i].der, ca.der))
 			return;
@@ -254,7 +257,19 @@ static void read_crls(struct lists *lists)
 	}
 }
 
-/* Of several lists of one CA the newest counts; a list of a CA that was left out goes with it. */
+/* RFC 5280 5.2.5: lists of one CA with different scopes do not replace each other. */
+static bool same_scope(const X509_CRL *a, const X509_CRL *b)
+{
+	const int at_a = X509_CRL_get_ext_by_NID(a, NID_issuing_distribution_point, -1);
+	const int at_b = X509_CRL_get_ext_by_NID(b, NID_issuing_distribution_point, -1);
+
+	if (at_a < 0 || at_b < 0)
+		return at_a < 0 && at_b < 0;
+	return ASN1_STRING_cmp(X509_EXTENSION_get_data(X509_CRL_get_ext(a, at_a)),
+			       X509_EXTENSION_get_data(X509_CRL_get_ext(b, at_b))) == 0;
+}
+
+/* Of several lists of one CA and scope the newest counts; a list of a CA that was left out goes with it. */
 static void leave_out_crls(struct lists *lists)
 {
 	for (size_t i = 0; i < lists->crl_count; i++) {
@@ -264,7 +279,7 @@ static void leave_out_crls(struct lists *lists)
 		for (size_t j = 0; j < lists->crl_count && !crl->left_out; j++) {
 			const struct listed_crl *other = &lists->crls[j];
 
-			if (i == j || other->issuer != crl->issuer)
+			if (i == j || other->issuer != crl->issuer || !same_scope(other->crl, crl->crl))
 				continue;
 			crl->left_out =
 			    other->this_update > crl->this_update || (other->this_update == crl->this_update && j > i);
@@ -316,21 +331,28 @@ static void check_crl_coverage(struct lists *lists)
 	}
 }
 
-/* crl_check = chain looks every certificate up, also the CA's own: its issuer must be there. */
+/*
+ * crl_check = chain looks every certificate up, also those of intermediate CAs, and finds no CRL of one that is not listed.
+ * Where none is, none may be in use: then it is worth no more than crl_check = leaf.
+ */
 static void check_crl_chain(struct lists *lists)
 {
+	const struct listed_ca *over = NULL;
+
 	for (size_t i = 0; i < lists->ca_count; i++) {
 		const struct listed_ca *ca = &lists->cas[i];
-		bool found = X509_check_issued(ca->certificate, ca->certificate) == X509_V_OK || ca->expired;
 
-		for (size_t j = 0; j < lists->ca_count && !found; j++)
-			found = X509_check_issued(lists->cas[j].certificate, ca->certificate) == X509_V_OK;
-		if (!found)
-			FAULT(
-			    lists, &ca->place,
-			    "crl_check = chain needs the issuer of %s in ca too, with its CRL, or every client is refused",
-			    tg_subject_text(lists->load->arena, ca->certificate));
+		if (!(X509_get_extension_flags(ca->certificate) & EXFLAG_SS))
+			return;
+		if (!ca->expired && X509_get_pathlen(ca->certificate) != 0)
+			over = ca;
 	}
+	if (over)
+		tg_message(
+		    lists->load->messages, TLSGRAFT_WARNING, &over->place,
+		    "%s: under crl_check = chain the clients of an intermediate CA of %s are refused, unless that CA "
+		    "is listed in ca, and its CRL in crl",
+		    over->text, tg_subject_text(lists->load->arena, over->certificate));
 }
 
 static int compare(const void *a, const void *b)
@@ -366,6 +388,81 @@ static void emit(struct lists *lists, struct tg_trust *ret)
 	*ret = trust;
 }
 
+static int compare_names(const void *a, const void *b)
+{
+	const struct listed_ca *const *one = a, *const *other = b;
+
+	return X509_subject_name_cmp((*one)->certificate, (*other)->certificate);
+}
+
+/* So many of one name that not each can be tried for a client that does not say which it means. */
+static void check_named_alike(struct lists *lists)
+{
+	const struct listed_ca **sorted = tg_arena_alloc(lists->load->arena, (lists->ca_count + 1) * sizeof(*sorted));
+	size_t alike = 1;
+
+	if (!sorted)
+		return;
+	for (size_t i = 0; i < lists->ca_count; i++)
+		sorted[i] = &lists->cas[i];
+	qsort(sorted, lists->ca_count, sizeof(*sorted), compare_names);
+	for (size_t i = 1; i < lists->ca_count; i++) {
+		alike = compare_names(&sorted[i - 1], &sorted[i]) == 0 ? alike + 1 : 1;
+		if (alike == TG_SAME_NAME_MAX + 1)
+			tg_message(lists->load->messages, TLSGRAFT_WARNING, &sorted[i]->place,
+				   "%s: more than %d CAs have the name %s: clients whose certificates do not say by an "
+				   "authority key identifier which of them issued it may be refused",
+				   sorted[i]->text, TG_SAME_NAME_MAX,
+				   tg_subject_text(lists->load->arena, sorted[i]->certificate));
+	}
+}
+
+/* Libssl would not tell: it fails each handshake. The shim sends no name then. */
+static void check_names_fit(struct lists *lists)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < lists->ca_count; i++) {
+		size_t length = 0;
+
+		if (!lists->cas[i].expired &&
+		    X509_NAME_get0_der(X509_get_subject_name(lists->cas[i].certificate), NULL, &length) == 1)
+			size += length + 2;
+	}
+	if (size > TG_CA_NAMES_MAX)
+		tg_message(lists->load->messages, TLSGRAFT_WARNING, &lists->cas[0].place,
+			   "the names of its CAs take %zu bytes, and a handshake carries %d at most: none is sent, so a "
+			   "client that has several certificates is not told which to use",
+			   size, TG_CA_NAMES_MAX);
+}
+
+/* Tries the whole, when each part of it is good. */
+static void try_whole(struct lists *lists, const struct tg_trust *trust)
+{
+	struct tg_arena *arena = lists->load->arena;
+	struct tg_listed *cas = tg_arena_alloc(arena, (lists->ca_count + 1) * sizeof(*cas));
+	struct tg_listed *crls = tg_arena_alloc(arena, (lists->crl_count + 1) * sizeof(*crls));
+	struct tg_listing listing = {.cas = cas, .crls = crls};
+
+	if (!cas || !crls)
+		return;
+	for (size_t i = 0; i < lists->ca_count; i++) {
+		const struct listed_ca *ca = &lists->cas[i];
+
+		if (!ca->expired)
+			cas[listing.ca_count++] =
+			    (struct tg_listed){.ca = ca->certificate, .place = &ca->place, .file = ca->text};
+	}
+	for (size_t i = 0; i < lists->crl_count; i++) {
+		const struct listed_crl *crl = &lists->crls[i];
+
+		if (!crl->left_out)
+			crls[listing.crl_count++] =
+			    (struct tg_listed){.crl = crl->crl, .place = &crl->place, .file = crl->text};
+	}
+	lists->good = tg_trust_try(lists->load, trust, &listing, lists->source->security_level);
+}
+
 bool tg_trust_load(struct tg_load *load, const struct tg_trust_source *source, struct tg_trust *ret)
 {
 	struct lists lists = {.load = load, .source = source, .good = true};
@@ -384,8 +481,12 @@ bool tg_trust_load(struct tg_load *load, const struct tg_trust_source *source, s
 		if (lists.good && source->crl_check == TG_CRL_CHAIN)
 			check_crl_chain(&lists);
 	}
-	if (lists.good)
+	if (lists.good) {
 		emit(&lists, ret);
+		check_names_fit(&lists);
+		check_named_alike(&lists);
+		try_whole(&lists, ret);
+	}
 	for (size_t i = 0; i < lists.ca_count; i++)
 		X509_free(lists.cas[i].certificate);
 	for (size_t i = 0; i < lists.crl_count; i++)

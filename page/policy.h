@@ -18,6 +18,14 @@
 #define TG_DIGEST_SIZE 32 /* SHA-256 */
 #define TG_NONE UINT32_MAX
 
+/*
+ * The names of CAs go into the handshake, each with two bytes for its length, and the message, or in TLS 1.3 all of its
+ * extensions, may have 2^16-1 (RFC 5246 7.4.4, RFC 8446 4.2): of more than this none is sent.
+ */
+#define TG_CA_NAMES_MAX 64000
+/* CAs of one name that nothing tells apart but a signature. */
+#define TG_SAME_NAME_MAX 16
+
 struct tg_span {
 	const unsigned char *data;
 	size_t size;

@@ -227,6 +227,13 @@ static bool announce_authorities(const struct tg_openssl *o, const struct tg_anc
 	if (names == NULL)
 		return false;
 	o->SSL_set_client_CA_list(ssl, names);
+	if (o->OPENSSL_sk_num((OPENSSL_STACK *)names) > 0)
+		return true;
+	/* For an empty list libssl would look into the other one that a server can set. */
+	names = (STACK_OF(X509_NAME) *)o->OPENSSL_sk_new_null();
+	if (names == NULL)
+		return false;
+	o->SSL_set0_CA_list(ssl, names);
 	return true;
 }
 

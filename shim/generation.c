@@ -3,7 +3,6 @@
 #include "page/read.h"
 #include "page/report.h"
 #include "shim/accepted.h"
-#include "shim/dates.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
@@ -42,11 +41,8 @@ static void generation_free(struct tg_generation *generation)
 		}
 		free(identity->served);
 	}
-	for (size_t i = 0; generation->anchors != NULL && i < generation->document->trust_count; i++) {
-		o->X509_STORE_free(generation->anchors[i].store);
-		free(generation->anchors[i].ends);
-		free_stack(o, generation->anchors[i].names, (free_function)(void *)o->X509_NAME_free);
-	}
+	for (size_t i = 0; generation->anchors != NULL && i < generation->document->trust_count; i++)
+		tg_anchors_free(&generation->anchors[i]);
 	free(generation->identities);
 	free(generation->anchors);
 	free(generation->counters);
@@ -116,63 +112,16 @@ static bool build_identities(const struct tg_openssl *o, struct tg_generation *g
 	return true;
 }
 
-static bool add_authority(const struct tg_openssl *o, struct tg_anchors *anchors, struct tg_span der, int64_t *ret_end)
-{
-	X509 *certificate = decode_certificate(o, der);
-	if (certificate == NULL)
-		return false;
-	/* A date that cannot be read has passed: X509_verify_cert takes no such CA either. */
-	if (!tg_date_read(o->X509_get0_notAfter(certificate), ret_end))
-		*ret_end = 0;
-	/*
-	 * The first date that is compared makes the C library read the time zone's file (tzset(3)). It does so here: by the
-	 * first handshake the server may have forbidden itself to open files.
-	 */
-	o->X509_cmp_current_time(o->X509_get0_notAfter(certificate));
-	bool done = o->X509_STORE_add_cert(anchors->store, certificate) == 1;
-	X509_NAME *name = done ? o->X509_NAME_dup(o->X509_get_subject_name(certificate)) : NULL;
-	done = name != NULL && o->OPENSSL_sk_push((OPENSSL_STACK *)anchors->names, name) > 0;
-	if (!done && name != NULL)
-		o->X509_NAME_free(name);
-	o->X509_free(certificate);
-	return done;
-}
-
-static bool add_crl(const struct tg_openssl *o, struct tg_anchors *anchors, struct tg_span der)
-{
-	const unsigned char *p = der.data;
-	X509_CRL *crl = o->d2i_X509_CRL(NULL, &p, (long)der.size);
-	if (crl == NULL)
-		return false;
-	bool done = o->X509_STORE_add_crl(anchors->store, crl) == 1;
-	o->X509_CRL_free(crl);
-	return done;
-}
-
-/* A fresh store for each generation: an X509_STORE never forgets an anchor. */
-static bool build_anchors(const struct tg_openssl *o, struct tg_generation *generation)
+static bool build_anchors(struct tg_generation *generation)
 {
 	size_t count = generation->document->trust_count;
 
 	generation->anchors = calloc(count + 1, sizeof(struct tg_anchors));
 	if (generation->anchors == NULL)
 		return false;
-	for (size_t i = 0; i < count; i++) {
-		const struct tg_trust *trust = &generation->document->trusts[i];
-		struct tg_anchors *anchors = &generation->anchors[i];
-		anchors->trust = trust;
-		anchors->store = o->X509_STORE_new();
-		anchors->names = (STACK_OF(X509_NAME) *)o->OPENSSL_sk_new_null();
-		anchors->ends = calloc(trust->ca_count + 1, sizeof(*anchors->ends));
-		if (anchors->store == NULL || anchors->names == NULL || anchors->ends == NULL)
+	for (size_t i = 0; i < count; i++)
+		if (!tg_anchors_build(&generation->anchors[i], &generation->document->trusts[i]))
 			return false;
-		for (size_t k = 0; k < trust->ca_count; k++)
-			if (!add_authority(o, anchors, trust->cas[k], &anchors->ends[k]))
-				return false;
-		for (size_t k = 0; k < trust->crl_count; k++)
-			if (!add_crl(o, anchors, trust->crls[k]))
-				return false;
-	}
 	return true;
 }
 
@@ -209,7 +158,7 @@ static struct tg_generation *build_newest(uint64_t *ret_number)
 	}
 	/* What fails here leaves its errors to us, not in the server's queue. */
 	o->ERR_set_mark();
-	bool built = build_identities(o, generation) && build_anchors(o, generation) && build_counters(generation);
+	bool built = build_identities(o, generation) && build_anchors(generation) && build_counters(generation);
 	o->ERR_pop_to_mark();
 	if (!built) {
 		generation_free(generation);

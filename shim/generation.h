@@ -7,6 +7,7 @@
 
 #include "page/layout.h"
 #include "page/policy.h"
+#include "shim/anchors.h"
 #include "shim/openssl.h"
 
 #include <pthread.h>
@@ -23,13 +24,6 @@ struct tg_served {
 struct tg_identity {
 	struct tg_served *served;
 	size_t count;
-};
-
-struct tg_anchors {
-	X509_STORE *store;
-	STACK_OF(X509_NAME) * names;
-	int64_t *ends; /* notAfter of each CA, seconds since the epoch */
-	const struct tg_trust *trust;
 };
 
 struct tg_generation {

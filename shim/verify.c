@@ -30,60 +30,18 @@ static enum tg_refusal reason_of(int error)
 	}
 }
 
-/*
- * Everything that a verification asks for is said here: what X509_STORE_CTX_set_default(3) and the store would bring along
- * a program can change for its whole process (X509_VERIFY_PARAM_add0_table(3)).
- */
-static X509_VERIFY_PARAM *rules(const struct tg_openssl *o, const struct tg_anchors *anchors, int security_level)
-{
-	X509_VERIFY_PARAM *param = o->X509_VERIFY_PARAM_new();
-	/* Whoever is listed in `ca` may sign, also an intermediate without its root. */
-	unsigned long flags = X509_V_FLAG_TRUSTED_FIRST | X509_V_FLAG_PARTIAL_CHAIN;
-
-	if (param == NULL)
-		return NULL;
-	if (anchors->trust->crl_check != TG_CRL_NONE)
-		flags |= X509_V_FLAG_CRL_CHECK;
-	if (anchors->trust->crl_check == TG_CRL_CHAIN)
-		flags |= X509_V_FLAG_CRL_CHECK_ALL;
-	o->X509_VERIFY_PARAM_set_depth(param, anchors->trust->verify_depth);
-	o->X509_VERIFY_PARAM_set_auth_level(param, security_level);
-	if (o->X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT) == 1 &&
-	    o->X509_VERIFY_PARAM_set_trust(param, X509_TRUST_SSL_CLIENT) == 1 &&
-	    o->X509_VERIFY_PARAM_set_flags(param, flags) == 1)
-		return param;
-	o->X509_VERIFY_PARAM_free(param);
-	return NULL;
-}
-
-static bool set_up(const struct tg_openssl *o, const struct tg_anchors *anchors, const struct tg_client *client,
-		   X509_STORE_CTX *own)
-{
-	X509_VERIFY_PARAM *param = NULL;
-
-	if (o->X509_STORE_CTX_init(own, anchors->store, client->leaf, client->sent) == 1)
-		param = rules(o, anchors, client->security_level);
-	if (param == NULL)
-		return false;
-	o->X509_STORE_CTX_set0_param(own, param);
-	return true;
-}
-
 int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *from)
 {
 	const struct tg_openssl *o = tg_openssl();
 	X509_STORE_CTX *own = o->X509_STORE_CTX_new();
-	const struct tg_client client = {
-	    .leaf = o->X509_STORE_CTX_get0_cert(from),
-	    .sent = o->X509_STORE_CTX_get0_untrusted(from),
-	    .security_level = o->SSL_get_security_level(ssl),
-	};
+	X509 *leaf = o->X509_STORE_CTX_get0_cert(from);
+	STACK_OF(X509) *sent = o->X509_STORE_CTX_get0_untrusted(from);
 	int error = X509_V_ERR_UNSPECIFIED;
 
 	connection->verified = false;
 	/* What a good chain leaves in the error queue would look to the server like a failure of its next call. */
 	o->ERR_set_mark();
-	if (own != NULL && set_up(o, connection->anchors, &client, own)) {
+	if (own != NULL && tg_anchors_begin(connection->anchors, own, leaf, sent, o->SSL_get_security_level(ssl))) {
 		bool good = o->X509_verify_cert(own) == 1;
 		error = o->X509_STORE_CTX_get_error(own);
 		o->X509_STORE_CTX_set0_verified_chain(from, o->X509_STORE_CTX_get1_chain(own));
@@ -114,7 +72,7 @@ bool tg_verify_client(const struct tg_policy *policy, const struct tg_anchors *a
 	const struct tg_openssl *o = tg_openssl();
 	X509_STORE_CTX *own = o->X509_STORE_CTX_new();
 	int error = X509_V_ERR_UNSPECIFIED;
-	bool good = own != NULL && set_up(o, anchors, client, own);
+	bool good = own != NULL && tg_anchors_begin(anchors, own, client->leaf, client->sent, client->security_level);
 
 	if (good) {
 		good = o->X509_verify_cert(own) == 1;

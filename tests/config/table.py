@@ -293,8 +293,6 @@ CREDENTIAL_ROWS = [
         at(6, "[server] crl", "no CRL of the CA CN=Other CA, which ca lists")),
     bad("crl of a CA that may not sign it", ini({5: "ca = no-crl-sign.pem"}, "crl = silent.crl"),
         at(6, "[server] crl", "silent.crl: CN=Silent CA may not sign CRLs: its key usage lacks cRLSign")),
-    bad("crl_check = chain without the root", ini({5: "ca = middle.pem"}, "crl = middle.crl", "crl_check = chain"),
-        at(5, "[server] ca", "crl_check = chain needs the issuer of CN=Middle CA in ca too")),
 ]
 
 GOOD_ROWS = [
@@ -311,6 +309,11 @@ GOOD_ROWS = [
     Row("two CAs and their CRLs", ini({5: "ca = both-cas.pem"}, "crl = ca.crl", "crl = other.crl"), [], status=0),
     Row("a weak key, with the level lowered", ini({3: "cert = weak.pem", 4: "key = weak.key"}, "security_level = 1"), [], status=0),
     Row("an intermediate CA alone", ini({5: "ca = middle.pem"}, "crl = middle.crl"), [], status=0),
+    Row("an intermediate CA alone, crl_check = chain", ini({5: "ca = middle.pem"}, "crl = middle.crl", "crl_check = chain"), [], status=0),
+    Row("an intermediate CA and its root, crl_check = chain",
+        ini({5: "ca = middle.pem"}, "ca = ca.pem", "crl = middle.crl", "crl = ca.crl", "crl_check = chain"), [], status=0),
+    Row("a root alone, crl_check = chain", ini({}, "crl = ca.crl", "crl_check = chain"),
+        [at(5, "[server] ca", "ca.pem: under crl_check = chain the clients of an intermediate CA of CN=Good CA are refused")], status=1),
     Row("listener and names", ini({}, "[listener a]", "listen = 127.0.0.1:443", "listen = [::1]:443", "mode = off", "[sni b]",
                                   "names = *.example, a.example"), [], status=0),
     Row("plaintext server", plaintext("accept_plaintext = yes", "plaintext_wait = 300", "proxy_protocol = v2", "engine = direct",
