@@ -14,9 +14,7 @@
 #include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
-#include <sys/single_threaded.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 
 #define BATCH 64 /* holders that are made at once */
 
@@ -46,8 +44,8 @@ int tg_descriptors_end(void)
 	return atomic_load_explicit(&end, memory_order_acquire);
 }
 
-/* With the lock. Pages stay: descriptor numbers are used again. */
-static _Atomic uintptr_t *make_place(int fd)
+/* Pages stay: descriptor numbers are used again. */
+_Atomic uintptr_t *tg_entry_make_place(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
@@ -87,10 +85,12 @@ bool tg_holder_ref(struct tg_holder *holder)
 	return false;
 }
 
-static void unref(struct tg_holder *holder)
+void tg_holder_unref(struct tg_holder *holder)
 {
 	if (atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
 		return;
+	/* Nobody can register it any more; what was registered while it was closed goes with it. */
+	tg_readiness_forget(holder->stream, -1);
 	tg_stream_free(holder->stream);
 	tg_claim_end(&holder->claim);
 	pthread_mutex_lock(&lock);
@@ -110,7 +110,7 @@ struct tg_holder *tg_holder_at(int fd)
 			continue; /* the number changes at this moment */
 		if (tg_entry_holder(tg_entry_at(fd)) == holder)
 			return holder;
-		unref(holder);
+		tg_holder_unref(holder);
 	}
 }
 
@@ -121,7 +121,7 @@ static struct tg_holder *holder_of(struct tg_stream *stream)
 
 bool tg_descriptors_is(int fd, struct tg_stream *stream)
 {
-	return tg_entry_holder(tg_entry_at(fd)) == holder_of(stream);
+	return tg_entry_open(tg_entry_at(fd)) == holder_of(stream);
 }
 
 struct tg_stream *tg_descriptors_look_up(int fd)
@@ -131,7 +131,7 @@ struct tg_stream *tg_descriptors_look_up(int fd)
 	if (holder == NULL)
 		return NULL;
 	if (tg_holder_must_be_relayed(holder) && tg_descriptors_hand_over(fd)) {
-		unref(holder);
+		tg_holder_unref(holder);
 		return NULL;
 	}
 	return holder->stream;
@@ -139,7 +139,7 @@ struct tg_stream *tg_descriptors_look_up(int fd)
 
 void tg_descriptors_put(struct tg_stream *stream)
 {
-	unref(holder_of(stream));
+	tg_holder_unref(holder_of(stream));
 }
 
 bool tg_descriptors_keep_stream(struct tg_stream *stream)
@@ -177,97 +177,66 @@ void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
 	atomic_store_explicit(&holder_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
 }
 
-/* With the lock. What the number was before is returned, for the caller to drop. */
-static struct tg_holder *enter(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept)
-{
-	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
-
-	tg_mark_follow(fd);
-	if (holder != NULL) {
-		atomic_fetch_add_explicit(&holder->numbers, 1, memory_order_relaxed);
-		atomic_fetch_add_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
-		if (fd >= atomic_load_explicit(&end, memory_order_relaxed))
-			atomic_store_explicit(&end, fd + 1, memory_order_release);
-	}
-	return tg_entry_holder(before);
-}
-
-/* The lowest number that is still this stream, other than `but`. */
+/* The lowest number that is still open and this stream, other than `but`. */
 static int find_number(const struct tg_holder *holder, int but)
 {
 	int last = tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++)
-		if (fd != but && tg_entry_holder(tg_entry_at(fd)) == holder)
+		if (fd != but && tg_entry_open(tg_entry_at(fd)) == holder)
 			return fd;
 	return -1;
 }
 
-/* The last number is about to be closed, and is the connection still. */
-static void depart(const struct tg_holder *holder, int fd)
+bool tg_holder_close_one(struct tg_holder *holder, int fd)
 {
-	tg_readiness_forget(holder->stream, fd);
-	/* A signal handler's close cannot wait for the call that it is in. */
-	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS)
-		tg_holder_finish(holder, fd);
-}
-
-/* The stream's own number is to be another one of it. The lock: none that is being taken out is found. */
-static void move_from(const struct tg_holder *holder, int fd)
-{
-	pthread_mutex_lock(&lock);
+	if (--holder->open == 0)
+		return true;
 	if (tg_stream_fd(holder->stream) == fd)
 		tg_stream_set_fd(holder->stream, find_number(holder, fd));
-	pthread_mutex_unlock(&lock);
-}
-
-/*
- * `fd` is not the holder's any more. `closing`: it is about to be closed and still is the connection; else it has been
- * closed already, and is nothing or something else now.
- */
-static void leave(struct tg_holder *holder, int fd, bool closing)
-{
-	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
-	tg_stdio_leave(fd);
-	/* Another thread may be closing the last number: as long as this one counts, there is a reference for all of them.
-	 */
-	tg_holder_ref(holder);
-	if (atomic_fetch_sub_explicit(&holder->numbers, 1, memory_order_acq_rel) != 1) {
-		if (closing && __libc_single_threaded) /* else bar() has */
-			tg_readiness_leave(holder->stream, fd);
-		move_from(holder, fd);
-		unref(holder);
-		return;
-	}
-	if (closing)
-		depart(holder, fd);
-	else
-		tg_readiness_forget(holder->stream, -1);
-	/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
-	tg_stream_set_fd(holder->stream, -1);
-	unref(holder);
-	unref(holder);
-}
-
-static struct tg_holder *take_out(int fd)
-{
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
-
-	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == 0)
-		return NULL;
-	pthread_mutex_lock(&lock);
-	struct tg_holder *before = enter(place, fd, NULL, false);
-	pthread_mutex_unlock(&lock);
-	return before;
-}
-
-/* What the C library itself reads and writes there must not be plaintext. */
-static bool takes_stdio(int fd)
-{
-	if (tg_stdio_enter(fd))
-		return true;
-	tg_descriptors_closing(fd);
 	return false;
+}
+
+static struct tg_left left_of(uintptr_t before, int fd)
+{
+	struct tg_left left = {.holder = tg_entry_holder(before)};
+
+	if (left.holder == NULL)
+		return left;
+	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
+	if ((before & TG_CLOSING) == 0)
+		left.was_last_open = tg_holder_close_one(left.holder, fd);
+	left.was_last = --left.holder->numbers == 0;
+	return left;
+}
+
+struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept)
+{
+	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
+
+	tg_mark_follow(fd);
+	if (holder != NULL) {
+		holder->numbers++;
+		holder->open++;
+		atomic_fetch_add_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
+		if (fd >= atomic_load_explicit(&end, memory_order_relaxed))
+			atomic_store_explicit(&end, fd + 1, memory_order_release);
+	}
+	return left_of(before, fd);
+}
+
+void tg_left_finish(const struct tg_left *left, int fd)
+{
+	if (left->holder == NULL)
+		return;
+	tg_stdio_leave(fd);
+	if (left->was_last_open) {
+		tg_readiness_forget(left->holder->stream, -1);
+		/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
+		tg_stream_set_fd(left->holder->stream, -1);
+	}
+	if (left->was_last)
+		tg_holder_unref(left->holder);
 }
 
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
@@ -276,9 +245,9 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 	if (!tg_stdio_enter(fd))
 		return false;
 	pthread_mutex_lock(&lock);
-	_Atomic uintptr_t *place = make_place(fd);
+	_Atomic uintptr_t *place = tg_entry_make_place(fd);
 	struct tg_holder *holder = place == NULL ? NULL : take_free();
-	struct tg_holder *before = NULL;
+	struct tg_left before = {.holder = NULL};
 	if (holder != NULL) {
 		holder->stream = stream;
 		holder->claim = tg_claim_new();
@@ -288,92 +257,16 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 		atomic_store(&holder->shared, false);
 		atomic_store(&holder->lost, false);
 		atomic_store(&holder->nonblocking, (flags & SOCK_NONBLOCK) != 0);
-		atomic_store(&holder->numbers, 0);
+		holder->numbers = holder->open = 0;
 		*tg_stream_holder(stream) = holder;
 		atomic_store_explicit(&holder->references, 1, memory_order_release);
-		before = enter(place, fd, holder, (flags & SOCK_CLOEXEC) == 0);
+		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0);
 	}
 	pthread_mutex_unlock(&lock);
-	if (before != NULL)
-		leave(before, fd, false);
+	tg_left_finish(&before, fd);
 	if (holder == NULL)
 		tg_stdio_leave(fd);
 	return holder != NULL;
-}
-
-/*
- * Between the moment in which a number leaves the table and the kernel's close(2), another thread that writes to it would
- * write to the socket. So the number becomes something else first, unless the socket takes nothing any more.
- * True where it was the last one, and what is to be said before the end has been said.
- */
-static bool bar(int fd)
-{
-	struct tg_holder *holder = tg_holder_at(fd);
-
-	if (holder == NULL)
-		return false;
-	const bool last = atomic_load_explicit(&holder->numbers, memory_order_acquire) == 1;
-	if (last)
-		depart(holder, fd);
-	else
-		tg_readiness_leave(holder->stream, fd);
-	if (tg_stream_is_inside() || !tg_stream_has_sent_end(holder->stream)) {
-		int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-		move_from(holder, fd);
-		if (dead >= 0) {
-			tg_libc.dup3(dead, fd, O_CLOEXEC);
-			tg_libc.close(dead);
-		}
-		errno = saved;
-	}
-	unref(holder);
-	return last;
-}
-
-/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
-static bool is_anothers(void)
-{
-	return tg_process_is_vforked();
-}
-
-void tg_descriptors_closing(int fd)
-{
-	if (tg_entry_at(fd) == 0 || is_anothers())
-		return;
-	const bool said = !__libc_single_threaded && bar(fd);
-	struct tg_holder *before = take_out(fd);
-	if (before != NULL)
-		leave(before, fd, !said);
-}
-
-void tg_descriptors_closed(int fd)
-{
-	if (tg_entry_at(fd) == 0 || is_anothers())
-		return;
-	struct tg_holder *before = take_out(fd);
-	if (before != NULL)
-		leave(before, fd, false);
-}
-
-bool tg_descriptors_duplicated(int from, int fd, bool kept)
-{
-	struct tg_holder *holder = from == fd ? NULL : tg_holder_at(from);
-	struct tg_holder *before = NULL;
-
-	if (holder == NULL) {
-		if (from != fd)
-			tg_descriptors_closed(fd);
-		return true;
-	}
-	pthread_mutex_lock(&lock);
-	_Atomic uintptr_t *place = make_place(fd);
-	if (place != NULL)
-		before = enter(place, fd, holder, kept);
-	pthread_mutex_unlock(&lock);
-	if (before != NULL)
-		leave(before, fd, false);
-	unref(holder);
-	return place != NULL && takes_stdio(fd);
 }
 
 bool tg_descriptors_is_kept(int fd)
@@ -385,7 +278,8 @@ void tg_descriptors_keep(int fd, bool kept)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
-	if (place == NULL || is_anothers())
+	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
+	if (place == NULL || tg_process_is_vforked())
 		return;
 	pthread_mutex_lock(&lock);
 	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);

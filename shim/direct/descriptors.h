@@ -58,7 +58,7 @@ static inline bool tg_descriptors_is_one(int fd)
 	return place != NULL && atomic_load_explicit(place, memory_order_acquire) != 0;
 }
 
-/* `fd` is this stream's, as far as is known. Takes no lock. */
+/* `fd` is this stream's, as far as is known, and nobody is about to close it. Takes no lock. */
 bool tg_descriptors_is(int fd, struct tg_stream *stream);
 
 /* This process owns the stream now, or did already. False: another one does. */
@@ -114,8 +114,13 @@ void tg_descriptors_closing(int fd);
 void tg_descriptors_closed(int fd);
 
 /*
- * After the real dup, with close-on-exec: `fd` is `from` now; what it was before has been closed. `kept`: the server wants
- * it open in a new program. False: there is no room for `fd`, which the caller closes.
+ * dup(2) with the table: `fd` becomes `from`, or where it is -1 the lowest free number from `least` on. What `fd` was
+ * before is closed: a stream has been told by tg_descriptors_closing. `kept`: the server wants it open in a new program.
+ * -1: errno.
+ */
+int tg_descriptors_copy(int from, int fd, int least, bool kept);
+
+/* After a dup that went by, with close-on-exec. False: `fd` may be a stream and cannot be one here; the caller closes it.
  */
 bool tg_descriptors_duplicated(int from, int fd, bool kept);
 

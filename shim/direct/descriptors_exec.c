@@ -12,22 +12,34 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-/* Every number of `holder` becomes what `end` is, close-on-exec as the server wants it. */
-static void replace_all(const struct tg_holder *holder, int end)
+/* Unless it is not that stream's any more, or somebody is about to close it. */
+static void replace(const struct tg_holder *holder, int fd, int end)
 {
-	int last = tg_descriptors_end();
+	struct tg_left left = {.holder = NULL};
 
-	for (int fd = 0; fd < last; fd++) {
-		uintptr_t entry = tg_entry_at(fd);
-		bool kept = (entry & TG_KEPT) != 0;
-		if (tg_entry_holder(entry) != holder)
-			continue;
+	tg_descriptors_lock();
+	const uintptr_t entry = tg_entry_at(fd);
+	const bool kept = (entry & TG_KEPT) != 0;
+	if (tg_entry_open(entry) == holder) {
 		if (fd != end)
 			tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);
 		else
 			tg_libc.fcntl(fd, F_SETFD, kept ? 0 : FD_CLOEXEC);
-		tg_descriptors_closed(fd);
+		left = tg_entry_set(tg_descriptors_place(fd), fd, NULL, false);
 	}
+	tg_descriptors_unlock();
+	tg_left_finish(&left, fd);
+}
+
+/* With a reference: every number of `holder` becomes what `end` is, close-on-exec as the server wants it. */
+static void replace_all(const struct tg_holder *holder, int end)
+{
+	int last = tg_descriptors_end();
+
+	for (int fd = 0; fd < last; fd++)
+		if (fd != end && tg_entry_open(tg_entry_at(fd)) == holder)
+			replace(holder, fd, end);
+	replace(holder, end, end);
 }
 
 bool tg_descriptors_move(int fd)
@@ -177,10 +189,13 @@ void tg_descriptors_before_exec(void)
 		return;
 	tg_stream_before_wait();
 	for (int fd = 0; fd < last; fd++) {
-		uintptr_t entry = tg_entry_at(fd);
-		struct tg_holder *holder = tg_entry_holder(entry);
+		struct tg_holder *holder = tg_holder_at(fd);
+		const uintptr_t entry = tg_entry_at(fd);
+		if (holder == NULL)
+			continue;
 		if ((entry & TG_KEPT) != 0 && is_meant(holder) && !tg_descriptors_hand_over(fd))
 			bury(holder);
+		tg_holder_unref(holder);
 	}
 	errno = saved;
 }

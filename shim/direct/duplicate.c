@@ -10,13 +10,13 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 
-static int entered(int from, int fd, bool kept)
+/*
+ * A standard stream is written to from within the C library, and by whatever a system(3) starts: that is for the relay,
+ * where it may be.
+ */
+static bool goes_to_relay(int from, int fd)
 {
-	if (fd < 0 || tg_descriptors_duplicated(from, fd, kept))
-		return fd;
-	tg_libc.close(fd);
-	errno = EMFILE;
-	return -1;
+	return fd >= 0 && fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from);
 }
 
 int tg_duplicate_above(int from, int least, bool kept)
@@ -25,11 +25,9 @@ int tg_duplicate_above(int from, int least, bool kept)
 		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
 		return fd < 0 ? fd : tg_descriptors_pass_on(from, fd, kept);
 	}
-	int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
-	/* as in tg_duplicate_onto */
-	if (fd >= 0 && fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
-		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
-	return entered(from, fd, kept);
+	int fd = tg_descriptors_copy(from, -1, least, kept);
+	goes_to_relay(from, fd); /* with all its numbers */
+	return fd;
 }
 
 int tg_duplicate_onto(int from, int fd, bool kept)
@@ -38,17 +36,11 @@ int tg_duplicate_onto(int from, int fd, bool kept)
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
 	if (tg_process_is_vforked())
 		return tg_descriptors_pass_on(from, fd, kept);
-	/*
-	 * A standard stream is written to from within the C library, and by whatever a system(3) starts: that is for the
-	 * relay, where it may be.
-	 */
-	if (fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from))
+	if (goes_to_relay(from, fd))
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
 	/* What the number was says farewell as long as it is there. */
 	tg_descriptors_closing(fd);
-	bool is_stream = tg_descriptors_is_one(from);
-	int r = tg_libc.dup3(from, fd, is_stream || !kept ? O_CLOEXEC : 0);
-	return is_stream ? entered(from, r, kept) : r;
+	return tg_descriptors_copy(from, fd, 0, kept);
 }
 
 void tg_close_range(unsigned first, unsigned last, int flags)

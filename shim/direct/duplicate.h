@@ -4,12 +4,24 @@
 #ifndef TG_SHIM_DIRECT_DUPLICATE_H
 #define TG_SHIM_DIRECT_DUPLICATE_H
 
-#include <stdbool.h>
+#include "shim/direct/descriptors.h"
 
-/* `from` is a stream. As fcntl(2) with F_DUPFD_CLOEXEC, or F_DUPFD where `kept`. */
+#include <stdbool.h>
+#include <sys/single_threaded.h>
+
+/*
+ * Other threads may make a stream of a number, or end one, while it is copied: copies of whatever it is are then made with
+ * the table (tg_descriptors_copy).
+ */
+static inline bool tg_duplicate_is_shared(void)
+{
+	return !__libc_single_threaded && tg_descriptors_are_wanted();
+}
+
+/* As fcntl(2) with F_DUPFD_CLOEXEC, or F_DUPFD where `kept`. */
 int tg_duplicate_above(int from, int least, bool kept);
 
-/* One of the two is a stream. As dup3(2). */
+/* As dup3(2). */
 int tg_duplicate_onto(int from, int fd, bool kept);
 
 /* Before close_range(2): what is a stream from `first` to `last` is closed, or (CLOSE_RANGE_CLOEXEC) not kept. */

@@ -85,17 +85,19 @@ static void drop(struct tg_epoll *epoll, struct tg_registration *registration)
 	tg_registration_end(registration);
 }
 
-/* `before`: what the kernel may have forgotten, say because the number was closed behind our back. */
-static int add(struct tg_epoll *epoll, int operation, struct tg_stream *stream, int fd, const struct epoll_event *event,
-	       struct tg_registration *before)
+/* In its lock: `fd` is still one of its numbers, which nobody is about to close. */
+static bool is_at(struct tg_epoll *epoll, int fd)
 {
-	struct tg_registration *registration = tg_registration_new(tg_stream_watch(stream), stream, fd);
+	if (tg_epoll_find(fd) == epoll)
+		return true;
+	errno = EBADF;
+	return false;
+}
 
-	if (registration == NULL) {
-		errno = ENOMEM;
-		return -1;
-	}
-	pthread_mutex_lock(&epoll->lock);
+/* `before`: what the kernel may have forgotten, say because the number was closed behind our back. */
+static int add(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream,
+	       const struct epoll_event *event, struct tg_registration *before)
+{
 	tg_epoll_add(epoll, registration);
 	fill(registration, event, (event->events & EPOLLEXCLUSIVE) != 0);
 	set_deadline(epoll, registration, stream);
@@ -107,32 +109,29 @@ static int add(struct tg_epoll *epoll, int operation, struct tg_stream *stream, 
 			drop(epoll, before);
 		begin(epoll, registration, stream);
 	}
-	pthread_mutex_unlock(&epoll->lock);
 	return r;
 }
 
 static int modify(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
 		  const struct epoll_event *event)
 {
-	pthread_mutex_lock(&epoll->lock);
 	const struct epoll_event before = {.events = registration->events, .data = registration->data};
 	const bool disabled = registration->disabled, spent = registration->spent;
-	int r = -1;
+
 	if (registration->exclusive || (event->events & EPOLLEXCLUSIVE) != 0) {
 		errno = EINVAL;
-	} else {
-		fill(registration, event, false);
-		set_deadline(epoll, registration, stream);
-		r = ask(epoll, EPOLL_CTL_MOD, registration, stream);
-		if (r == 0) {
-			begin(epoll, registration, stream);
-		} else {
-			fill(registration, &before, false);
-			registration->disabled = disabled;
-			registration->spent = spent;
-		}
+		return -1;
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	fill(registration, event, false);
+	set_deadline(epoll, registration, stream);
+	int r = ask(epoll, EPOLL_CTL_MOD, registration, stream);
+	if (r == 0) {
+		begin(epoll, registration, stream);
+	} else {
+		fill(registration, &before, false);
+		registration->disabled = disabled;
+		registration->spent = spent;
+	}
 	return r;
 }
 
@@ -148,11 +147,42 @@ static void change(struct tg_registration *registration, struct tg_stream *strea
 	pthread_mutex_unlock(&epoll->lock);
 }
 
+/* In the lock of the list. */
+static int set_locked(struct tg_epoll *epoll, int fd, int operation, struct tg_stream *stream, int of,
+		      const struct epoll_event *event)
+{
+	struct tg_watch *watch = tg_stream_watch(stream);
+	struct tg_registration *before = tg_registration_of(watch, epoll, of), *fresh = NULL;
+	const bool modifies = operation == EPOLL_CTL_MOD && before != NULL;
+	int r = -1;
+
+	/* Who closes the number waits for the lock, and finds what is registered here. */
+	if (!tg_descriptors_is(of, stream)) {
+		errno = EBADF;
+		return -1;
+	}
+	if (!modifies && (fresh = tg_registration_new(watch, stream, of)) == NULL) {
+		errno = ENOMEM;
+		return -1;
+	}
+	pthread_mutex_lock(&epoll->lock);
+	if (!is_at(epoll, fd)) {
+		if (fresh != NULL)
+			tg_registration_end(fresh);
+	} else if (modifies) {
+		r = modify(epoll, before, stream, event);
+	} else {
+		r = add(epoll, operation, fresh, stream, event, before);
+	}
+	pthread_mutex_unlock(&epoll->lock);
+	return r;
+}
+
 static int set(int fd, int operation, struct tg_stream *stream, int of, const struct epoll_event *event)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
 	struct tg_epoll *epoll = tg_epoll_get(fd);
-	int r;
+	struct tg_registration *registration;
 
 	if (fd < 0) {
 		errno = EBADF;
@@ -167,38 +197,39 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 		return -1;
 	}
 	tg_registrations_lock(watch);
-	struct tg_registration *registration = tg_registration_of(watch, epoll, of);
-	if (operation == EPOLL_CTL_MOD && registration != NULL)
-		r = modify(epoll, registration, stream, event);
-	else
-		r = add(epoll, operation, stream, of, event, registration);
+	int r = set_locked(epoll, fd, operation, stream, of, event), saved = errno;
 	tg_registrations_prune(watch);
 	look_for(watch);
 	/* A thread that reads at this moment may have left something there before it could see that anyone looks. */
 	if (r == 0 && !__libc_single_threaded && (registration = tg_registration_of(watch, epoll, of)) != NULL)
 		change(registration, stream);
 	tg_registrations_unlock(watch);
+	errno = saved;
 	return r;
 }
 
+/* The kernel's registration and ours go in one lock: else another thread's new one would, of which the kernel still tells.
+ */
 static int delete (int fd, struct tg_stream *stream, int of, struct epoll_event *event)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
-	struct tg_epoll *epoll = tg_epoll_find(fd);
-	int r = tg_libc.epoll_ctl(fd, EPOLL_CTL_DEL, of, event);
 
-	if (epoll == NULL || (r != 0 && errno != ENOENT))
-		return r;
 	tg_registrations_lock(watch);
-	struct tg_registration *registration = tg_registration_of(watch, epoll, of);
+	struct tg_epoll *epoll = tg_epoll_find(fd);
+	const bool is_its = tg_descriptors_is(of, stream);
+	int r = is_its ? tg_libc.epoll_ctl(fd, EPOLL_CTL_DEL, of, event) : -1, saved = is_its ? errno : EBADF;
+	struct tg_registration *registration =
+	    epoll == NULL || (r != 0 && saved != ENOENT) ? NULL : tg_registration_of(watch, epoll, of);
 	if (registration != NULL) {
 		pthread_mutex_lock(&epoll->lock);
-		drop(epoll, registration);
+		if (registration->epoll == epoll)
+			drop(epoll, registration);
 		pthread_mutex_unlock(&epoll->lock);
 	}
 	tg_registrations_prune(watch);
 	look_for(watch);
 	tg_registrations_unlock(watch);
+	errno = saved;
 	return r;
 }
 
@@ -287,12 +318,18 @@ static void forget(struct tg_registration *registration, int fd)
 	pthread_mutex_unlock(&epoll->lock);
 }
 
+/* Nothing is registered, and no other thread is about to. */
+static bool is_unwatched(const struct tg_watch *watch)
+{
+	return __libc_single_threaded && atomic_load_explicit(&watch->look, memory_order_relaxed) == 0;
+}
+
 /* What was asked for until now the kernel could say again and again. Of arrivals it tells once; the rest is listed. */
 void tg_readiness_leave(struct tg_stream *stream, int fd)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
 
-	if (atomic_load_explicit(&watch->look, memory_order_relaxed) == 0)
+	if (is_unwatched(watch))
 		return;
 	tg_registrations_lock(watch);
 	for (struct tg_registration *registration = watch->first; registration != NULL;
@@ -312,7 +349,7 @@ void tg_readiness_forget(struct tg_stream *stream, int fd)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
 
-	if (atomic_load_explicit(&watch->look, memory_order_relaxed) == 0)
+	if (is_unwatched(watch))
 		return;
 	tg_registrations_lock(watch);
 	for (struct tg_registration *registration = watch->first; registration != NULL;

@@ -18,8 +18,9 @@
 
 struct tg_holder {
 	_Alignas(16) atomic_uint references; /* of calls that go on, and one for all numbers together */
-	atomic_uint numbers;
-	struct tg_stream *stream; /* as long as there are references */
+	unsigned numbers;                    /* entries; in the table's lock. Never counted up from 0 */
+	unsigned open;                       /* those of them that nobody is about to close; in that lock, too */
+	struct tg_stream *stream;            /* as long as there are references */
 	struct tg_claim claim;
 	_Atomic uint32_t home; /* the process that made it, or a fork's child that the C library knew of */
 	atomic_bool shared;    /* another process may have it */
@@ -30,12 +31,23 @@ struct tg_holder {
 	struct tg_holder *next; /* free ones */
 };
 
-/* A number's entry: its holder, and TG_KEPT where it stays open in a new program. */
+/*
+ * A number's entry: its holder, TG_KEPT where it stays open in a new program, TG_CLOSING where a thread is about to close
+ * it: calls on it still find the stream, so that nothing passes to the socket by its side, but it is not copied and nothing
+ * is registered by it any more.
+ */
 #define TG_KEPT ((uintptr_t)1)
+#define TG_CLOSING ((uintptr_t)2)
 
 static inline struct tg_holder *tg_entry_holder(uintptr_t entry)
 {
-	return (struct tg_holder *)(entry & ~TG_KEPT);
+	return (struct tg_holder *)(entry & ~(TG_KEPT | TG_CLOSING));
+}
+
+/* NULL also where it is about to be closed. */
+static inline struct tg_holder *tg_entry_open(uintptr_t entry)
+{
+	return (entry & TG_CLOSING) != 0 ? NULL : tg_entry_holder(entry);
 }
 
 /* 0: none, or beyond what is kept. Without a reference. */
@@ -46,6 +58,22 @@ struct tg_holder *tg_holder_at(int fd);
 
 /* A reference to a holder that the caller found, as it is at that moment. False: it has ended. */
 bool tg_holder_ref(struct tg_holder *holder);
+void tg_holder_unref(struct tg_holder *holder);
+
+/*
+ * Changes of the table, in its lock (tg_descriptors_lock). What an entry was before is to be finished with
+ * tg_left_finish, outside of the lock.
+ */
+struct tg_left {
+	struct tg_holder *holder; /* NULL: nothing was there */
+	bool was_last_open, was_last;
+};
+_Atomic uintptr_t *tg_entry_make_place(int fd); /* NULL: no memory, or too high */
+struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept); /* NULL: none */
+void tg_left_finish(const struct tg_left *left, int fd);
+
+/* One number less that is open; the stream's own is another one then, as long as there is one. True: it was the last. */
+bool tg_holder_close_one(struct tg_holder *holder, int fd);
 
 /* It had to go to another process or program, and could not: closed there. Counted; the relay gets the next ones. */
 void tg_holder_is_stuck(const struct tg_holder *holder);

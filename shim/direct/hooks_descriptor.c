@@ -55,13 +55,20 @@ static int duplicated(int from, int fd)
 TG_EXPORT int dup(int fd)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? tg_duplicate_above(fd, 0, true) : duplicated(fd, tg_libc.dup(fd));
+	if (tg_transfer_is_one(fd) || tg_duplicate_is_shared())
+		return duplicated(fd, tg_duplicate_above(fd, 0, true));
+	return duplicated(fd, tg_libc.dup(fd));
+}
+
+static bool needs_table(int from, int fd)
+{
+	return from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd) || tg_duplicate_is_shared());
 }
 
 TG_EXPORT int dup2(int from, int fd)
 {
 	tg_libc_bind();
-	if (from != fd && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
+	if (needs_table(from, fd))
 		return duplicated(from, tg_duplicate_onto(from, fd, true));
 	return duplicated(from, tg_libc.dup2(from, fd));
 }
@@ -74,7 +81,7 @@ TG_EXPORT int __dup2(int from, int fd)
 TG_EXPORT int dup3(int from, int fd, int flags)
 {
 	tg_libc_bind();
-	if (from != fd && (flags & ~O_CLOEXEC) == 0 && (tg_transfer_is_one(from) || tg_transfer_is_one(fd)))
+	if ((flags & ~O_CLOEXEC) == 0 && needs_table(from, fd))
 		return duplicated(from, tg_duplicate_onto(from, fd, (flags & O_CLOEXEC) == 0));
 	return duplicated(from, tg_libc.dup3(from, fd, flags));
 }
@@ -115,9 +122,17 @@ static int control(int fd, int command, void *argument)
 	}
 }
 
-static int noted(int fd, int command, int r)
+static bool copies(int command)
 {
-	return command == F_DUPFD || command == F_DUPFD_CLOEXEC ? duplicated(fd, r) : r;
+	return command == F_DUPFD || command == F_DUPFD_CLOEXEC;
+}
+
+/* `fd` is no stream. */
+static int copy_other(int fd, int command, void *argument)
+{
+	if (tg_duplicate_is_shared())
+		return duplicated(fd, tg_duplicate_above(fd, (int)(intptr_t)argument, command == F_DUPFD));
+	return duplicated(fd, tg_libc.fcntl(fd, command, argument));
 }
 
 TG_EXPORT int fcntl(int fd, int command, ...)
@@ -128,8 +143,9 @@ TG_EXPORT int fcntl(int fd, int command, ...)
 	void *argument = va_arg(arguments, void *);
 	va_end(arguments);
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? control(fd, command, argument)
-				      : noted(fd, command, tg_libc.fcntl(fd, command, argument));
+	if (tg_transfer_is_one(fd))
+		return control(fd, command, argument);
+	return copies(command) ? copy_other(fd, command, argument) : tg_libc.fcntl(fd, command, argument);
 }
 
 TG_EXPORT __typeof__(fcntl) __fcntl __attribute__((alias("fcntl")));
@@ -142,8 +158,9 @@ TG_EXPORT int fcntl64(int fd, int command, ...)
 	void *argument = va_arg(arguments, void *);
 	va_end(arguments);
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? control(fd, command, argument)
-				      : noted(fd, command, tg_libc.fcntl64(fd, command, argument));
+	if (tg_transfer_is_one(fd))
+		return control(fd, command, argument);
+	return copies(command) ? copy_other(fd, command, argument) : tg_libc.fcntl64(fd, command, argument);
 }
 
 static int count_readable(int fd, int *ret)
