@@ -24,6 +24,7 @@ static void become_keeper(const char *keeper, const char *config, const char *us
 	unsetenv("TLSGRAFT_CONFIG");
 	unsetenv("TLSGRAFT_KEEPER");
 	unsetenv("TLSGRAFT_RUN");
+	unsetenv("TLSGRAFT_PLAINTEXT");
 	fcntl(result_fd, F_SETFD, 0);
 	if (user != NULL)
 		execl(keeper, "tlsgraft-keeper", config, started, result, "user", user, "report", NULL);

@@ -1,12 +1,12 @@
 #include "cli/cli.h"
 
 #include "cli/elf_file.h"
-#include "cli/facts.h"
 #include "cli/graft.h"
 #include "cli/launch.h"
 #include "cli/paths.h"
 #include "keeper/users.h"
 #include "loader/identity.h"
+#include "page/ports.h"
 #include "tlsgraft/loader.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ struct run {
 	struct user user;
 	char **command;
 	char *program;  /* CMD as found in PATH */
-	bool plaintext; /* the file speaks TLS for a plaintext server */
+	char *ports;    /* on which the file speaks TLS for a plaintext server (page/ports.h) */
 	char shim[PATH_MAX];
 	char keeper[PATH_MAX];
 };
@@ -137,7 +137,11 @@ static int check_file(struct run *run)
 		tg_complain("%s: [tlsgraft] user: no such user \"%s\"", run->config, bad);
 	}
 	if (status == 0)
-		run->plaintext = tg_facts_plaintext(identity);
+		run->ports = tg_ports_text(tg_identity_document(identity));
+	if (status == 0 && run->ports == NULL) {
+		status = TG_EXIT_OTHER;
+		tg_complain("%s: %s", run->config, strerror(ENOMEM));
+	}
 	tlsgraft_identity_unref(identity);
 	tlsgraft_messages_free(messages);
 	return status;
@@ -186,7 +190,7 @@ static int check_program(struct run *run)
 		tg_complain("%s: %s", run->command[0], result == -ENOENT ? "no such command" : strerror(-result));
 		return result == -ENOENT ? TG_EXIT_NO_COMMAND : TG_EXIT_CANNOT;
 	}
-	result = tg_graft_judge(run->program, run->plaintext, &graft);
+	result = tg_graft_judge(run->program, run->ports[0] != '\0', &graft);
 	if (result < 0) {
 		tg_complain("%s: %s", run->program, strerror(-result));
 		return TG_EXIT_CANNOT;
@@ -271,7 +275,8 @@ static int set_environment(const struct run *run, const char *tree)
 		return -ENOMEM;
 	snprintf(pid, sizeof(pid), "%d", (int)getpid());
 	result = setenv("LD_PRELOAD", preload, 1) < 0 || setenv("TLSGRAFT_CONFIG", run->config, 1) < 0 ||
-			 setenv("TLSGRAFT_KEEPER", tree, 1) < 0 || setenv("TLSGRAFT_RUN", pid, 1) < 0
+			 setenv("TLSGRAFT_KEEPER", tree, 1) < 0 || setenv("TLSGRAFT_RUN", pid, 1) < 0 ||
+			 setenv("TLSGRAFT_PLAINTEXT", run->ports, 1) < 0
 		     ? -errno
 		     : 0;
 	free(preload);
@@ -319,5 +324,6 @@ int tg_command_run(int argc, char **argv)
 		status = go(&run);
 	free(run.config);
 	free(run.program);
+	free(run.ports);
 	return status;
 }

@@ -1,6 +1,7 @@
 #include "shim/environment.h"
 
 #include "page/layout.h"
+#include "page/ports.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -63,7 +64,7 @@ static int copy_variable(const char *prefix, const char *name, char **ret)
 	const char *value = secure_getenv(name);
 	char *copy;
 
-	if (!value)
+	if (!value || !value[0])
 		return 0;
 	copy = join(prefix, value, "");
 	if (!copy)
@@ -129,60 +130,43 @@ int tg_environment_settle_config(void)
 	entry = join_absolute(CONFIG, path);
 	if (!entry)
 		return -errno;
-	if (setenv("TLSGRAFT_CONFIG", tg_environment_value(entry), 1) != 0) {
-		free(entry);
-		return -ENOMEM;
-	}
-	free(tg_environment.config);
+	tg_environment.given_config = tg_environment.config;
 	tg_environment.config = entry;
 	return 0;
 }
 
-/* The old entry is not freed: another thread may be executing a program with it. */
-int tg_environment_set_keeper(const char *tree, bool before_main)
+/* Another thread may be executing a program with the entry before: it is not freed. */
+static int replace(_Atomic(char *) * entry, char **given, const char *prefix, const char *value)
 {
-	char *entry = join(KEEPER, tree, "");
+	const char *known = tg_environment_value(*entry);
+	char *new;
 
-	if (!entry)
+	if (known && strcmp(known, value) == 0)
+		return 0;
+	new = join(prefix, value, "");
+	if (!new)
 		return -ENOMEM;
-	if (before_main && setenv("TLSGRAFT_KEEPER", tree, 1) != 0) {
-		free(entry);
-		return -ENOMEM;
-	}
-	tg_environment.keeper = entry;
+	if (!*given)
+		*given = *entry;
+	*entry = new;
 	return 0;
 }
 
-int tg_environment_set_plaintext(const char *ports, bool before_main)
+int tg_environment_set_keeper(const char *tree)
 {
-	const char *known = tg_environment_value(tg_environment.plaintext);
-	char *entry;
+	return replace(&tg_environment.keeper, &tg_environment.given_keeper, KEEPER, tree);
+}
 
-	if (known && strcmp(known, ports) == 0)
-		return 0;
-	entry = join(PLAINTEXT, ports, "");
-	if (!entry)
-		return -ENOMEM;
-	if (before_main && setenv("TLSGRAFT_PLAINTEXT", ports, 1) != 0) {
-		free(entry);
-		return -ENOMEM;
-	}
-	tg_environment.plaintext = entry;
-	return 0;
+int tg_environment_set_plaintext(const char *ports)
+{
+	return replace(&tg_environment.plaintext, &tg_environment.given_plaintext, PLAINTEXT, ports);
 }
 
 bool tg_environment_is_plaintext(uint16_t port)
 {
 	const char *ports = tg_environment_value(tg_environment.plaintext);
-	char *end;
 
-	for (; ports && *ports; ports = *end == ',' ? end + 1 : end) {
-		if (strtoul(ports, &end, 10) == port)
-			return true;
-		if (*end != ',')
-			break;
-	}
-	return false;
+	return ports && tg_ports_contain(ports, port);
 }
 
 /* The loader splits LD_PRELOAD at colons and spaces (ld.so(8)). Returns the next piece's length, 0 at the end. */
@@ -209,11 +193,26 @@ struct inventory {
 	size_t preload_count;
 	bool shim_absolute; /* `preload` loads a shim wherever the new program is executed */
 	bool shim_any;
-	bool config, other_config, keeper, run, plaintext;
+	bool config, other_config, keeper, run, plaintext, outdated;
 };
+
+/* An entry of ours that says no more what we know by now. */
+static bool is_outdated(const struct tg_environment *environment, const char *entry)
+{
+	const char *const given[] = {environment->given_config, environment->given_keeper, environment->given_plaintext};
+
+	for (size_t i = 0; i < sizeof(given) / sizeof(given[0]); i++)
+		if (given[i] && strcmp(entry, given[i]) == 0)
+			return true;
+	return false;
+}
 
 static void look_at_entry(const struct tg_environment *environment, char *entry, struct inventory *inventory)
 {
+	if (is_outdated(environment, entry)) {
+		inventory->outdated = true;
+		return;
+	}
 	if (begins_with(entry, PRELOAD)) {
 		inventory->preload = entry + PRELOAD_LENGTH;
 		inventory->preload_count++;
@@ -251,9 +250,9 @@ static bool lacks_nothing(const struct tg_environment *environment, const struct
 {
 	if (environment->drop)
 		return !inventory->shim_any && !inventory->config && !inventory->keeper && !inventory->run &&
-		       !inventory->plaintext;
+		       !inventory->plaintext && !inventory->outdated;
 	return inventory->shim_absolute && inventory->preload_count == 1 && inventory->config && !inventory->run &&
-	       (inventory->keeper || inventory->other_config || !environment->keeper) &&
+	       !inventory->outdated && (inventory->keeper || inventory->other_config || !environment->keeper) &&
 	       (inventory->plaintext || inventory->other_config || !environment->plaintext);
 }
 
@@ -274,6 +273,16 @@ size_t tg_environment_room(const struct tg_environment *environment, char *const
 	 */
 	return (inventory.count + 5) * sizeof(char *) + strlen(environment->preload) + 1 +
 	       strlen(inventory.preload ? inventory.preload : "") + 1;
+}
+
+bool tg_environment_has_shim(const struct tg_environment *environment, char *const envp[])
+{
+	struct inventory inventory;
+
+	if (!environment->config || environment->drop)
+		return true;
+	inventory = take_inventory(environment, envp ? envp : empty);
+	return inventory.shim_absolute && (inventory.config || inventory.outdated);
 }
 
 /* LD_PRELOAD with the shim first, or without it; NULL where nothing is left. */
@@ -297,7 +306,7 @@ static char *fill_preload(const struct tg_environment *environment, const struct
 
 static bool is_kept(const struct tg_environment *environment, const char *entry)
 {
-	if (begins_with(entry, PRELOAD))
+	if (begins_with(entry, PRELOAD) || is_outdated(environment, entry))
 		return false;
 	if (begins_with(entry, RUN))
 		return !environment->run || strcmp(entry, environment->run) != 0;

@@ -5,8 +5,12 @@
  *   LD_PRELOAD       the shim, before whatever else is there
  *   TLSGRAFT_CONFIG  the INI file
  *   TLSGRAFT_KEEPER  the tree's name, once there is one
- *   TLSGRAFT_PLAINTEXT  ports on which TLS is spoken for the server: a process that gets no policy serves nobody there
+ *   TLSGRAFT_PLAINTEXT  ports on which TLS is spoken for the server (page/ports.h): a process that gets no policy serves
+ *                       nobody there
  *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
+ *
+ * `environ` itself is never written: programs take argv, the environment and the auxiliary vector for one piece of memory, as
+ * the kernel makes it (setproctitle of old servers measures it), and setenv(3) moves two of the three.
  *
  * The decision of the shim's state writes (late for keeper and drop), everything else reads. tg_environment_room and _fill
  * are async-signal-safe, allocate nothing and write to the given room only, so they may be used after vfork(2).
@@ -26,13 +30,15 @@ struct tg_environment {
 	char *run;
 	_Atomic(char *) plaintext;
 	_Atomic bool drop; /* children = drop: take ours out instead */
+	/* As this process was given them, where they differ by now from those above, which then stand in their place. */
+	char *given_config, *given_keeper, *given_plaintext;
 };
 
 extern struct tg_environment tg_environment;
 
 /*
  * Reads the variables (secure_getenv(3)) and finds the path of this object. Returns 0; -ENOENT where TLSGRAFT_CONFIG is not
- * set; -ENOMEM. Nothing is known but after 0.
+ * set or empty; -ENOMEM. Nothing is known but after 0.
  */
 int tg_environment_read(void);
 
@@ -42,15 +48,12 @@ const char *tg_environment_value(const char *entry);
 /* Directory part of this object's path, "" or with its "/"; valid for good. */
 const char *tg_environment_home(size_t *ret_length);
 
-/*
- * Make `config` absolute, before main; take up a new tree's name. Both also in `environ`, but for a name that comes later:
- * setenv(3) must not be called while other threads may read it. 0 or a negative errno.
- */
+/* Makes `config` absolute, at the start; takes up a new tree's name, the ports of plaintext sections. 0 or a negative errno. */
 int tg_environment_settle_config(void);
-int tg_environment_set_keeper(const char *tree, bool before_main);
+int tg_environment_set_keeper(const char *tree);
+int tg_environment_set_plaintext(const char *ports);
 
-/* The same for the ports of plaintext sections, decimal numbers with commas between; whether a port is one. */
-int tg_environment_set_plaintext(const char *ports, bool before_main);
+/* Whether TLS is spoken for the server on `port`. */
 bool tg_environment_is_plaintext(uint16_t port);
 
 /*
@@ -58,6 +61,9 @@ bool tg_environment_is_plaintext(uint16_t port);
  * as it is; SIZE_MAX: too long for any exec.
  */
 size_t tg_environment_room(const struct tg_environment *environment, char *const envp[]);
+
+/* Whether a program executed with `envp` gets the shim and a file, or needs neither. */
+bool tg_environment_has_shim(const struct tg_environment *environment, char *const envp[]);
 
 /* The environment to execute with, in `room`, which tg_environment_room measured for the same two arguments. */
 char **tg_environment_fill(const struct tg_environment *environment, char *const envp[], void *room);

@@ -2,8 +2,7 @@
  * Hooks of starting programs: the environment that a program is executed with carries the shim on, whatever the server made
  * of it. They run in signal handlers and between vfork and exec: nothing is allocated and nothing shared is written; what
  * is added lies on the stack.
- *
- * system(3) and popen(3) use the C library's inner calls and the process's own `environ`; they are not hooked.
+ * Which functions can execute a program is read from the C library's own code by a test (tests/docs/run.py).
  */
 #include "shim/direct/descriptors.h"
 #include "shim/environment.h"
@@ -223,6 +222,7 @@ static bool would_cross(const posix_spawn_file_actions_t *actions)
 	return false;
 }
 
+/* pidfd_spawn's too: a process id and a descriptor are both an int. */
 typedef __typeof__(posix_spawn) spawn_call;
 
 static int spawn(spawn_call *call, pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
@@ -232,6 +232,8 @@ static int spawn(spawn_call *call, pid_t *pid, const char *path, const posix_spa
 	bool ignoring;
 	int r;
 
+	if (call == NULL)
+		return ENOSYS;
 	if (room == SIZE_MAX)
 		return E2BIG;
 	if (would_cross(actions))
@@ -261,4 +263,22 @@ TG_EXPORT int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
 	if (is_refused(file, tg_refuse_search(file)))
 		return EACCES;
 	return spawn(tg_libc.posix_spawnp, pid, file, actions, attributes, argv, envp);
+}
+
+TG_EXPORT int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+			  const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	tg_libc_bind();
+	if (is_refused(path, tg_refuse_reason(AT_FDCWD, path)))
+		return EACCES;
+	return spawn(tg_libc.pidfd_spawn, pidfd, path, actions, attributes, argv, envp);
+}
+
+TG_EXPORT int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attributes, char *const argv[], char *const envp[])
+{
+	tg_libc_bind();
+	if (is_refused(file, tg_refuse_search(file)))
+		return EACCES;
+	return spawn(tg_libc.pidfd_spawnp, pidfd, file, actions, attributes, argv, envp);
 }

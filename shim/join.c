@@ -2,6 +2,7 @@
 
 #include "page/channel.h"
 #include "page/policy.h"
+#include "page/ports.h"
 #include "page/read.h"
 #include "page/report.h"
 #include "page/tree.h"
@@ -18,13 +19,12 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #define HELLO_TIMEOUT_MS 5000
-#define NUMBER_LENGTH 7 /* a comma, a port, NUL */
 #define EXIT_CONFIG 78  /* EX_CONFIG of sysexits.h: what every bad start ends with */
 
 struct descriptors {
@@ -48,7 +48,7 @@ static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 	if (r == 0)
 		r = tg_start_keeper(tg_environment_value(tg_environment.config), at_start, tree);
 	if (r == 0)
-		r = tg_environment_set_keeper(tree, at_start);
+		r = tg_environment_set_keeper(tree);
 	if (r == 0)
 		r = say_hello(tree, ret);
 	if (r != 0 && at_start && by_hand) {
@@ -60,24 +60,17 @@ static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 }
 
 /* For programs that are executed and may get no policy. */
-static int remember_ports(const struct tg_document *document, bool at_start)
+static int remember_ports(const struct tg_document *document)
 {
-	char ports[4096] = "";
-	size_t length = 0;
+	char *ports = tg_ports_text(document);
+	int r = ports ? tg_environment_set_plaintext(ports) : -ENOMEM;
 
-	for (size_t i = 0; i < document->route_count; i++) {
-		const struct tg_route *route = &document->routes[i];
-		if (!route->plaintext.spoken || document->policies[route->policy].mode == TG_MODE_OFF)
-			continue;
-		for (size_t k = 0; k < route->address_count && length + NUMBER_LENGTH < sizeof(ports); k++)
-			length += (size_t)snprintf(ports + length, sizeof(ports) - length, "%s%u", length > 0 ? "," : "",
-						   route->addresses[k].port);
-	}
-	return tg_environment_set_plaintext(ports, at_start);
+	free(ports);
+	return r;
 }
 
 /* What the shim itself needs of the first generation. */
-static int learn(const struct tg_policy_header *policy, size_t policy_size, bool at_start, bool *ret_concerned)
+static int learn(const struct tg_policy_header *policy, size_t policy_size, bool *ret_concerned)
 {
 	struct tg_document *document = NULL;
 	unsigned char *bytes = NULL;
@@ -100,7 +93,7 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 			tg_accepted_want();
 		if (tg_route_speaks(document)) {
 			tg_descriptors_want();
-			r = remember_ports(document, at_start);
+			r = remember_ports(document);
 		} else {
 			tg_accepted_serves();
 		}
@@ -111,7 +104,7 @@ static int learn(const struct tg_policy_header *policy, size_t policy_size, bool
 	return r;
 }
 
-static int map_policy(const struct descriptors *from, bool at_start, bool *ret_concerned)
+static int map_policy(const struct descriptors *from, bool *ret_concerned)
 {
 	struct tg_report_page *report = NULL;
 	const struct tg_policy_header *policy;
@@ -123,7 +116,7 @@ static int map_policy(const struct descriptors *from, bool at_start, bool *ret_c
 	madvise((void *)(uintptr_t)policy, policy_size, MADV_DONTDUMP);
 	r = tg_report_map(from->report, true, &report);
 	if (r == 0)
-		r = learn(policy, policy_size, at_start, ret_concerned);
+		r = learn(policy, policy_size, ret_concerned);
 	if (r == 0 && *ret_concerned) {
 		tg_shim.policy = policy;
 		tg_shim.policy_size = policy_size;
@@ -136,9 +129,9 @@ static int map_policy(const struct descriptors *from, bool at_start, bool *ret_c
 	return r;
 }
 
-static int take_policy(const struct descriptors *from, bool at_start, bool *ret_concerned)
+static int take_policy(const struct descriptors *from, bool *ret_concerned)
 {
-	int r = map_policy(from, at_start, ret_concerned);
+	int r = map_policy(from, ret_concerned);
 
 	tg_libc.close(from->policy);
 	tg_libc.close(from->report);
@@ -161,7 +154,7 @@ int tg_join(bool at_start, bool *ret_concerned)
 		r = start_tree(at_start, by_hand, &taken);
 	if (r == 0 && other_layout)
 		tg_channel_leave(left, HELLO_TIMEOUT_MS);
-	return r == 0 ? take_policy(&taken, at_start, ret_concerned) : r;
+	return r == 0 ? take_policy(&taken, ret_concerned) : r;
 }
 
 int tg_join_existing(bool *ret_concerned)
@@ -170,5 +163,5 @@ int tg_join_existing(bool *ret_concerned)
 	struct descriptors taken;
 	int r = tg_tree_valid(tree) ? say_hello(tree, &taken) : -ENOENT;
 
-	return r == 0 ? take_policy(&taken, true, ret_concerned) : r;
+	return r == 0 ? take_policy(&taken, ret_concerned) : r;
 }

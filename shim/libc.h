@@ -2,7 +2,9 @@
  * The next definition of each libc function that the shim hooks: a typed slot for each `c` line of hooks.def.
  *
  * tg_libc_bind fills them; the constructor does it, and so does every hook on its way in, since constructors of other
- * libraries may run before ours. One atomic load once done. Async-signal-safe from then on.
+ * libraries may run before ours. One atomic load once done. Async-signal-safe from then on. Nothing is allocated: the first
+ * caller may be an allocator that is not ready yet, and dlsym(3) allocates before glibc 2.34, and wherever it finds nothing.
+ * A function that this C library lacks has NULL; its hook then answers as a kernel without such a call would.
  */
 #ifndef TG_SHIM_LIBC_H
 #define TG_SHIM_LIBC_H
@@ -28,6 +30,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include <wordexp.h>
 
 /* Exported by libc, declared by no header under _GNU_SOURCE (signal(2), bsd_signal(3)). */
 extern __sighandler_t bsd_signal(int number, __sighandler_t handler);
@@ -43,7 +46,15 @@ extern int __fcntl(int fd, int command, ...);
 extern int __poll(struct pollfd *fds, nfds_t count, int timeout);
 extern int __select(int count, fd_set *read, fd_set *write, fd_set *exception, struct timeval *limit);
 extern FILE *_IO_fdopen(int fd, const char *mode);
+extern FILE *_IO_popen(const char *command, const char *mode);
+extern FILE *_IO_proc_open(FILE *file, const char *command, const char *mode);
 extern void __backtrace_symbols_fd(void *const *frames, int count, int fd);
+
+/* From glibc 2.39 on; before, their slots stay NULL. */
+extern int pidfd_spawn(int *pidfd, const char *path, const posix_spawn_file_actions_t *actions,
+		       const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
+extern int pidfd_spawnp(int *pidfd, const char *file, const posix_spawn_file_actions_t *actions,
+			const posix_spawnattr_t *attributes, char *const argv[], char *const envp[]);
 
 /* What a fortified program calls for read, recv and recvfrom (LSB, "Interfaces for libc"). */
 extern ssize_t __read_chk(int fd, void *data, size_t size, size_t room);
@@ -76,15 +87,6 @@ extern struct tg_libc tg_libc;
 extern _Atomic bool tg_libc_bound;
 
 void tg_libc_bind_now(void);
-void tg_libc_bind_lookups_now(void);
-
-/* dlsym and dlvsym alone: without an allocation, for a hook that an allocator may call. */
-static inline void tg_libc_bind_lookups(void)
-{
-	if (__atomic_load_n(&tg_libc.dlsym, __ATOMIC_ACQUIRE) == NULL)
-		tg_libc_bind_lookups_now();
-}
-
 static inline bool tg_libc_is_bound(void)
 {
 	return atomic_load_explicit(&tg_libc_bound, memory_order_acquire);

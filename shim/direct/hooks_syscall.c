@@ -1,5 +1,5 @@
 /*
- * syscall(2): what is called by number goes the same way as by name where it concerns a stream. io_uring would read and
+ * syscall(2): what is called by number goes the same way as by name where it concerns a stream or executes a program. io_uring would read and
  * write by itself: where TLS is spoken for the server there is none.
  */
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
@@ -274,5 +274,10 @@ TG_EXPORT long syscall(long number, ...)
 		call.argument[i] = va_arg(arguments, long);
 	va_end(arguments);
 	tg_libc_bind();
+	if (number == SYS_execve)
+		return execve(pointer_at(&call, 0), pointer_at(&call, 1), pointer_at(&call, 2));
+	if (number == SYS_execveat)
+		return execveat(number_at(&call, 0), pointer_at(&call, 1), pointer_at(&call, 2), pointer_at(&call, 3),
+				number_at(&call, 4));
 	return tg_descriptors_are_wanted() ? call_wanted(&call) : pass(&call);
 }

@@ -22,7 +22,8 @@ import plaintext.page  # noqa: E402
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from support.symbolic import libssl  # noqa: E402
+from support.reaching import reaching  # noqa: E402
+from support.symbolic import libc, libssl  # noqa: E402
 
 MAN = ROOT / "docs" / "man"
 SAMPLE = ROOT / "examples" / "tlsgraft.ini"
@@ -33,6 +34,9 @@ LIMITS = (
     "static", "Go", "set-user-ID", "file capabilities", "GnuTLS", "STARTTLS", "placeholder", "memory BIO", "strictest",
     "not in this version", "observe", "server_speaks = plaintext", "io_uring", "another libssl",
 )
+
+# Of the C library, and come to accept(2): they call a remote shell and take its connection back, so they are its clients.
+NOT_HOOKED = ("rcmd", "rcmd_af", "rexec", "rexec_af")
 
 # Commands of the README that a machine of the tests need not have.
 ELSEWHERE = {"systemctl"}
@@ -177,6 +181,16 @@ class Checks:
             must(first, f"tests/shim/api.txt says nothing of {name}")
             used.add(first)
         must(used == set(patterns), f"tests/shim/api.txt: fit nothing, or nothing that is left: {set(patterns) - used}")
+
+    def check_every_function_that_executes_or_accepts_is_decided(self):
+        """Read from the C library's own code: execve, execveat; accept, accept4, pidfd_getfd."""
+        hooks = set(re.findall(r"^TG_HOOK\(c, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M))
+        calls = {"execve": {59, 322}, "accept": {43, 288}, "pidfd_getfd": {438}}
+        for known, numbers in calls.items():
+            found = {name.partition("@")[0] for name in reaching(libc(), numbers) if not name.endswith("@GLIBC_PRIVATE")}
+            must(known in found, f"{known} is not found to make its own call")
+            left = found - hooks - set(NOT_HOOKED)
+            must(not left, f"without a hook, and without a reason in NOT_HOOKED: {sorted(left)}")
 
     def check_variables_are_those_of_the_manual(self):
         code = "".join(path.read_text() for path in [*(ROOT / "shim").glob("*.[ch]"), *(ROOT / "cli").glob("*.c")])

@@ -8,12 +8,20 @@ _DT_FLAGS = 30
 _DF_SYMBOLIC = 2
 
 
+def _library(name):
+    for folder in Path("/usr/lib").glob("*-linux-gnu"):
+        if (folder / name).exists():
+            return folder / name
+    raise AssertionError(f"no {name}")
+
+
 def libssl():
     """The file of this machine."""
-    for folder in Path("/usr/lib").glob("*-linux-gnu"):
-        if (folder / "libssl.so.3").exists():
-            return folder / "libssl.so.3"
-    raise AssertionError("no libssl.so.3")
+    return _library("libssl.so.3")
+
+
+def libc():
+    return _library("libc.so.6")
 
 
 def symbolic_libssl(folder):

@@ -1,4 +1,5 @@
 #include "shim/environment.h"
+#include "shim/shell.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -150,6 +151,56 @@ static void children_drop_takes_ours_out(void **state)
 	assert_int_equal(tg_environment_room(&dropping, NULL), 0);
 }
 
+/* Ours from the time before the tree had this name, a relative file: a program would find another tree, or no file. */
+static void what_was_given_first_is_replaced(void **state)
+{
+	static char given_config[] = "TLSGRAFT_CONFIG=site.ini", given_keeper[] = "TLSGRAFT_KEEPER=ffffffffffffffff";
+	struct tg_environment settled = keeping;
+
+	(void)state;
+	settled.given_config = given_config;
+	settled.given_keeper = given_keeper;
+	assert_filled(&settled,
+		      environment_of("LD_PRELOAD=" SHIM
+				     "|TLSGRAFT_CONFIG=site.ini|A=b|TLSGRAFT_KEEPER=ffffffffffffffff"),
+		      "LD_PRELOAD=" SHIM "|A=b|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef");
+	settled.drop = true;
+	assert_filled(&settled, environment_of("A=b|TLSGRAFT_CONFIG=site.ini"), "A=b");
+	/* another program's tree of the same file, and another file, are none of ours */
+	settled.drop = false;
+	assert_int_equal(tg_environment_room(&settled, environment_of("LD_PRELOAD=" SHIM
+								      "|TLSGRAFT_CONFIG=/etc/site.ini"
+								      "|TLSGRAFT_KEEPER=fedcba9876543210")),
+			 0);
+}
+
+static void a_shell_takes_on_what_is_missing(void **state)
+{
+	static const struct {
+		const char *given, *wanted;
+	} cases[] = {
+	    {"A=b", "LD_PRELOAD='" SHIM "' TLSGRAFT_CONFIG='/etc/site.ini' TLSGRAFT_KEEPER='0123456789abcdef' "
+		    "exec /bin/sh -c -- 'echo '\\''it'\\''' sh"},
+	    {"LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini",
+	     "TLSGRAFT_KEEPER='0123456789abcdef' exec /bin/sh -c -- 'echo '\\''it'\\''' sh"},
+	    {"LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef|TLSGRAFT_RUN=77", NULL},
+	};
+	char *got = NULL;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(tg_shell_command(&keeping, environment_of(cases[i].given), "echo 'it'", &got), 0);
+		if (cases[i].wanted)
+			assert_string_equal(got, cases[i].wanted);
+		else
+			assert_null(got);
+		free(got);
+	}
+	assert_int_equal(tg_shell_command(&dropping, environment_of("TLSGRAFT_CONFIG=/x|LD_PRELOAD=" SHIM), ":", &got), 0);
+	assert_string_equal(got, "unset LD_PRELOAD; unset TLSGRAFT_CONFIG; exec /bin/sh -c -- ':' sh");
+	free(got);
+}
+
 static void too_many_entries_are_refused(void **state)
 {
 	size_t count = 200000;
@@ -166,7 +217,8 @@ static void too_many_entries_are_refused(void **state)
 static void the_start_reads_settles_and_names_the_tree(void **state)
 {
 	char wanted[4200], directory[4096];
-	size_t length;
+	char **before, *entries[512];
+	size_t length, count = 0;
 	const char *home;
 
 	(void)state;
@@ -183,14 +235,26 @@ static void the_start_reads_settles_and_names_the_tree(void **state)
 	assert_int_equal(home[0], '/');
 	assert_int_equal(home[length - 1], '/');
 
+	for (before = environ; before[count]; count++)
+		if (count < sizeof(entries) / sizeof(entries[0]) - 1)
+			entries[count] = before[count];
+	assert_true(count < sizeof(entries) / sizeof(entries[0]));
 	assert_int_equal(tg_environment_settle_config(), 0);
 	assert_non_null(getcwd(directory, sizeof(directory)));
 	snprintf(wanted, sizeof(wanted), "%s/site.ini", directory);
 	assert_string_equal(tg_environment_value(tg_environment.config), wanted);
-	assert_string_equal(getenv("TLSGRAFT_CONFIG"), wanted);
-	assert_int_equal(tg_environment_set_keeper("0123456789abcdef", true), 0);
+	assert_int_equal(tg_environment_set_keeper("0123456789abcdef"), 0);
 	assert_string_equal(tg_environment.keeper, keeper);
-	assert_string_equal(getenv("TLSGRAFT_KEEPER"), "0123456789abcdef");
+	assert_int_equal(tg_environment_set_plaintext("80,7000-7999"), 0);
+	assert_true(tg_environment_is_plaintext(7500));
+
+	/* the process's own environment is as it was given, down to where its strings lie */
+	assert_ptr_equal(environ, before);
+	for (size_t i = 0; environ[i]; i++)
+		assert_ptr_equal(environ[i], entries[i]);
+	assert_string_equal(getenv("TLSGRAFT_CONFIG"), "site.ini");
+	assert_null(getenv("TLSGRAFT_KEEPER"));
+	assert_null(getenv("TLSGRAFT_PLAINTEXT"));
 
 	/* a server that empties its environment afterwards changes nothing */
 	clearenv();
@@ -205,6 +269,8 @@ int main(void)
 	    cmocka_unit_test(a_full_environment_is_used_as_it_is),
 	    cmocka_unit_test(the_run_mark_goes_no_further),
 	    cmocka_unit_test(children_drop_takes_ours_out),
+	    cmocka_unit_test(what_was_given_first_is_replaced),
+	    cmocka_unit_test(a_shell_takes_on_what_is_missing),
 	    cmocka_unit_test(too_many_entries_are_refused),
 	    cmocka_unit_test(the_start_reads_settles_and_names_the_tree),
 	};
