@@ -40,7 +40,8 @@ static void print(const unsigned char *set, char *text)
 			strcpy(text, every_port);
 			return;
 		}
-		length += (size_t)sprintf(text + length, last > first ? "%s%u-%u" : "%s%u", length > 0 ? "," : "", first, last);
+		length +=
+		    (size_t)sprintf(text + length, last > first ? "%s%u-%u" : "%s%u", length > 0 ? "," : "", first, last);
 	}
 }
 

@@ -64,13 +64,13 @@ void tg_connection_forget(const SSL *ssl)
 		connection_free(connection);
 }
 
-void tg_connection_copy(const SSL *from, const SSL *to)
+bool tg_connection_copy(const SSL *from, const SSL *to)
 {
 	const struct tg_connection *source = tg_connection_find(from);
 	struct tg_connection *copy = source == NULL ? NULL : tg_connection_get(to);
 
 	if (copy == NULL)
-		return;
+		return source == NULL;
 	copy->touched = source->touched;
 	copy->verified_before = source->verified_before;
 	copy->has_own_certificate = source->has_own_certificate;
@@ -79,6 +79,7 @@ void tg_connection_copy(const SSL *from, const SSL *to)
 	copy->own_security = source->own_security;
 	copy->has_own_session_context = source->has_own_session_context;
 	copy->own_session_context = source->own_session_context;
+	return true;
 }
 
 struct visitor {

@@ -54,8 +54,8 @@ struct tg_connection *tg_connection_get(const SSL *ssl); /* makes it; NULL where
 /* A new SSL lies where an old one lay that went without its free callback: forgets what is left of that one. */
 void tg_connection_forget(const SSL *ssl);
 
-/* SSL_dup: the copy has the server's own callback and session context too. */
-void tg_connection_copy(const SSL *from, const SSL *to);
+/* SSL_dup: the copy has the server's own callback and session context too. False: no memory for them. */
+bool tg_connection_copy(const SSL *from, const SSL *to);
 
 /* SSL_clear: as new, the server's own callbacks kept. Counts a handshake that ended without a verdict. */
 void tg_connection_reset(struct tg_connection *connection);

@@ -330,16 +330,21 @@ int tg_enforce_verify(X509_STORE_CTX *store, void *arg)
 	return result < 0 ? 0 : result; /* as libssl does without a callback */
 }
 
-struct tg_connection *tg_enforce_begin(SSL *ssl)
+bool tg_enforce_begin(SSL *ssl, struct tg_connection **ret_connection)
 {
+	*ret_connection = NULL;
 	if (tg_shim_state() == TG_STATE_INERT || !tg_openssl()->SSL_is_server(ssl))
-		return NULL;
+		return true;
 	struct tg_connection *connection = tg_connection_get(ssl);
+	if (connection == NULL) {
+		tg_enforce_shut(ssl, ERR_R_MALLOC_FAILURE);
+		return false;
+	}
 	/* The socket under an SSL may be another one by now. */
-	if (connection != NULL && connection->phase == TG_PHASE_NEW)
+	if (connection->phase == TG_PHASE_NEW)
 		connection->has_address = false;
-	if (connection != NULL && connection->counters == NULL && connection->phase == TG_PHASE_NEW &&
-	    tg_shim_state() == TG_STATE_GOVERNED)
+	if (connection->counters == NULL && connection->phase == TG_PHASE_NEW && tg_shim_state() == TG_STATE_GOVERNED)
 		tg_pin_counters(connection, ssl);
-	return connection;
+	*ret_connection = connection;
+	return true;
 }

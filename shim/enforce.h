@@ -42,14 +42,22 @@ bool tg_enforce_refused_any(void);
 bool tg_enforce_renegotiated_any(void);
 
 /*
- * A server-side handshake call begins: the connection to judge, or NULL where none is needed (client side, inert).
+ * A server-side handshake call begins. True, with the connection to judge, or with NULL where there is nothing to judge
+ * (client side, inert). False: there is no memory to judge by. The SSL is shut then, an error is in OpenSSL's queue, and
+ * the call must fail.
  */
-struct tg_connection *tg_enforce_begin(SSL *ssl);
+bool tg_enforce_begin(SSL *ssl, struct tg_connection **ret_connection);
 
 /*
  * The call returned `result` (1: finished). Returns what the server may see: `result`, or -1 with an error in OpenSSL's
  * queue where the handshake finished without what the policy demands.
  */
 int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result);
+
+/*
+ * Shuts an SSL in both directions, also for calls that no hook sees, with an error of libssl's in OpenSSL's queue: `reason`
+ * is one of its codes.
+ */
+void tg_enforce_shut(SSL *ssl, int reason);
 
 #endif

@@ -136,7 +136,7 @@ int tg_environment_settle_config(void)
 }
 
 /* Another thread may be executing a program with the entry before: it is not freed. */
-static int replace(_Atomic(char *) * entry, char **given, const char *prefix, const char *value)
+static int replace(_Atomic(char *) *entry, char **given, const char *prefix, const char *value)
 {
 	const char *known = tg_environment_value(*entry);
 	char *new;

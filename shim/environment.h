@@ -9,8 +9,8 @@
  *                       nobody there
  *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
  *
- * `environ` itself is never written: programs take argv, the environment and the auxiliary vector for one piece of memory, as
- * the kernel makes it (setproctitle of old servers measures it), and setenv(3) moves two of the three.
+ * `environ` itself is never written: programs take argv, the environment and the auxiliary vector for one piece of memory,
+ * as the kernel makes it (setproctitle of old servers measures it), and setenv(3) moves two of the three.
  *
  * The decision of the shim's state writes (late for keeper and drop), everything else reads. tg_environment_room and _fill
  * are async-signal-safe, allocate nothing and write to the given room only, so they may be used after vfork(2).
@@ -48,7 +48,8 @@ const char *tg_environment_value(const char *entry);
 /* Directory part of this object's path, "" or with its "/"; valid for good. */
 const char *tg_environment_home(size_t *ret_length);
 
-/* Makes `config` absolute, at the start; takes up a new tree's name, the ports of plaintext sections. 0 or a negative errno. */
+/* Makes `config` absolute, at the start; takes up a new tree's name, the ports of plaintext sections. 0 or a negative
+ * errno. */
 int tg_environment_settle_config(void);
 int tg_environment_set_keeper(const char *tree);
 int tg_environment_set_plaintext(const char *ports);

@@ -1,7 +1,7 @@
 /*
  * A program that takes libssl's or the C library's functions from a handle would get past the hooks: where a hooked one is
- * found there, it gets the hook. RTLD_DEFAULT finds the hook by itself; RTLD_NEXT asks for what comes after its caller. Both depend on
- * the caller's return address.
+ * found there, it gets the hook. RTLD_DEFAULT finds the hook by itself; RTLD_NEXT asks for what comes after its caller.
+ * Both depend on the caller's return address.
  *
  * Allocators look up functions before anything is set up: whatever is not a hooked name passes through without a lock, an
  * allocation or a look at the shim's state.

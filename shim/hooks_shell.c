@@ -87,7 +87,8 @@ TG_EXPORT int wordexp(const char *words, wordexp_t *expanded, int flags)
 		return tg_libc.wordexp(words, expanded, flags);
 	r = tg_libc.wordexp(words, expanded, flags | WRDE_NOCMD);
 	if (r == WRDE_CMDSUB)
-		tg_say("wordexp executes no command: its environment has no LD_PRELOAD or TLSGRAFT_CONFIG any more, so that "
-		       "program would not be grafted");
+		tg_say(
+		    "wordexp executes no command: its environment has no LD_PRELOAD or TLSGRAFT_CONFIG any more, so that "
+		    "program would not be grafted");
 	return r;
 }

@@ -40,9 +40,10 @@ TG_EXPORT SSL *SSL_dup(SSL *ssl)
 {
 	SSL *copy = tg_openssl()->SSL_dup(ssl);
 
-	if (copy != NULL && copy != ssl && tg_shim_state() != TG_STATE_INERT)
-		tg_connection_copy(ssl, copy);
-	return copy;
+	if (copy == NULL || copy == ssl || tg_shim_state() == TG_STATE_INERT || tg_connection_copy(ssl, copy))
+		return copy;
+	tg_openssl()->SSL_free(copy);
+	return NULL;
 }
 
 TG_EXPORT void SSL_set_cert_cb(SSL *ssl, int (*callback)(SSL *, void *), void *arg)
@@ -51,10 +52,10 @@ TG_EXPORT void SSL_set_cert_cb(SSL *ssl, int (*callback)(SSL *, void *), void *a
 	bool ours = tg_shim_state() != TG_STATE_INERT && tg_context_find(o->SSL_get_SSL_CTX(ssl)) != NULL;
 	struct tg_connection *connection = ours ? tg_connection_get(ssl) : NULL;
 
-	if (connection == NULL) {
+	if (!ours)
 		o->SSL_set_cert_cb(ssl, callback, arg);
+	if (connection == NULL) /* without memory ours stays in its place, and the server's is not called */
 		return;
-	}
 	connection->has_own_certificate = true;
 	connection->own_certificate = callback;
 	connection->own_certificate_arg = arg;
@@ -72,6 +73,8 @@ TG_EXPORT int SSL_set_session_id_context(SSL *ssl, const unsigned char *bytes, u
 	bool ours = tg_shim_state() == TG_STATE_GOVERNED && tg_context_find(o->SSL_get_SSL_CTX(ssl)) != NULL;
 	struct tg_connection *connection = ours ? tg_connection_get(ssl) : NULL;
 
+	if (ours && connection == NULL)
+		return 0;
 	if (connection == NULL || length > SSL_MAX_SID_CTX_LENGTH)
 		return o->SSL_set_session_id_context(ssl, bytes, length);
 	connection->has_own_session_context = true;

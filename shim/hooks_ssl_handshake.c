@@ -17,8 +17,10 @@ TG_EXPORT int SSL_accept(SSL *ssl)
 TG_EXPORT int SSL_connect(SSL *ssl)
 {
 	int result = tg_openssl()->SSL_connect(ssl);
-	struct tg_connection *connection = tg_enforce_begin(ssl);
+	struct tg_connection *connection;
 
+	if (!tg_enforce_begin(ssl, &connection))
+		return -1;
 	return connection == NULL ? result : tg_enforce_settle(connection, ssl, result);
 }
 
@@ -99,8 +101,12 @@ TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *don
 {
 	const struct tg_openssl *o = tg_openssl();
 	int result = o->SSL_read_early_data(ssl, data, size, done);
-	struct tg_connection *connection = tg_enforce_begin(ssl);
+	struct tg_connection *connection;
 
+	if (!tg_enforce_begin(ssl, &connection)) {
+		*done = 0;
+		return SSL_READ_EARLY_DATA_ERROR;
+	}
 	if (connection != NULL && result == SSL_READ_EARLY_DATA_SUCCESS && !tg_enforce_early_data(connection)) {
 		*done = 0;
 		tg_connection_refuse(connection, TG_REFUSED_OTHER);
@@ -120,8 +126,10 @@ TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *don
 TG_EXPORT int SSL_write_early_data(SSL *ssl, const void *data, size_t size, size_t *done)
 {
 	const struct tg_openssl *o = tg_openssl();
-	struct tg_connection *connection = tg_enforce_begin(ssl);
+	struct tg_connection *connection;
 
+	if (!tg_enforce_begin(ssl, &connection))
+		return 0;
 	if (connection == NULL || tg_enforce_early_data(connection))
 		return o->SSL_write_early_data(ssl, data, size, done);
 	return tg_ready(o, ssl) == 1 ? o->SSL_write_ex(ssl, data, size, done) : 0;

@@ -25,7 +25,7 @@
 #include <unistd.h>
 
 #define HELLO_TIMEOUT_MS 5000
-#define EXIT_CONFIG 78  /* EX_CONFIG of sysexits.h: what every bad start ends with */
+#define EXIT_CONFIG 78 /* EX_CONFIG of sysexits.h: what every bad start ends with */
 
 struct descriptors {
 	int policy, report;

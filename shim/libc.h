@@ -3,8 +3,8 @@
  *
  * tg_libc_bind fills them; the constructor does it, and so does every hook on its way in, since constructors of other
  * libraries may run before ours. One atomic load once done. Async-signal-safe from then on. Nothing is allocated: the first
- * caller may be an allocator that is not ready yet, and dlsym(3) allocates before glibc 2.34, and wherever it finds nothing.
- * A function that this C library lacks has NULL; its hook then answers as a kernel without such a call would.
+ * caller may be an allocator that is not ready yet, and dlsym(3) allocates before glibc 2.34, and wherever it finds
+ * nothing. A function that this C library lacks has NULL; its hook then answers as a kernel without such a call would.
  */
 #ifndef TG_SHIM_LIBC_H
 #define TG_SHIM_LIBC_H

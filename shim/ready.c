@@ -17,8 +17,10 @@ static uint64_t recheck(void)
 int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 {
 	recheck();
-	struct tg_connection *connection = tg_enforce_begin(ssl);
+	struct tg_connection *connection;
 
+	if (!tg_enforce_begin(ssl, &connection))
+		return -1;
 	if (connection == NULL)
 		return step(ssl);
 	/* A refused connection does not go on, whatever its server tries. */

@@ -60,16 +60,22 @@ bool tg_enforce_refused_any(void)
 	return atomic_load_explicit(&refused_any, memory_order_relaxed);
 }
 
-static int fail(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)
+void tg_enforce_shut(SSL *ssl, int reason)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	o->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	o->ERR_new();
+	o->ERR_set_debug("tlsgraft", 0, "settle");
+	o->ERR_set_error(ERR_LIB_SSL, reason, "refused by tlsgraft");
+}
+
+static int fail(struct tg_connection *connection, SSL *ssl)
 {
 	connection->phase = TG_PHASE_REFUSED;
 	tg_connection_count_end(connection);
 	atomic_store_explicit(&refused_any, true, memory_order_relaxed);
-	/* Both directions are closed for libssl too, so that nothing crosses even where a call is not hooked. */
-	o->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	o->ERR_new();
-	o->ERR_set_debug("tlsgraft", 0, "settle");
-	o->ERR_set_error(ERR_LIB_SSL, SSL_R_CERTIFICATE_VERIFY_FAILED, "refused by tlsgraft");
+	tg_enforce_shut(ssl, SSL_R_CERTIFICATE_VERIFY_FAILED);
 	return -1;
 }
 
@@ -111,9 +117,9 @@ static int finished(const struct tg_openssl *o, struct tg_connection *connection
 {
 	/* Finished without our ClientHello callback: a context that was never ours. It may serve nothing. */
 	if (tg_shim_state() == TG_STATE_CLOSED || connection->phase == TG_PHASE_NEW)
-		return fail(o, connection, ssl);
+		return fail(connection, ssl);
 	if (connection->policy != NULL && !verdict(o, connection, ssl))
-		return fail(o, connection, ssl);
+		return fail(connection, ssl);
 	connection->phase = TG_PHASE_DONE;
 	if (tg_recheck_wanted() != 0)
 		tg_recheck_remember(connection, ssl);
@@ -130,7 +136,7 @@ int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result)
 	if (connection->phase == TG_PHASE_DONE)
 		return result;
 	if (connection->phase == TG_PHASE_REFUSED)
-		return fail(o, connection, ssl);
+		return fail(connection, ssl);
 	if (result != 1) {
 		note_failure(o, connection, ssl, result);
 		return result;

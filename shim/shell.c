@@ -33,8 +33,8 @@ static bool find_changes(char *const before[], char *const after[], struct chang
 	for (size_t i = 0; i < NAME_COUNT; i++) {
 		const char *was = value_of(before, names[i]);
 		changes[i].value = value_of(after, names[i]);
-		changes[i].differs = (was == NULL) != (changes[i].value == NULL) ||
-				     (was != NULL && strcmp(was, changes[i].value) != 0);
+		changes[i].differs =
+		    (was == NULL) != (changes[i].value == NULL) || (was != NULL && strcmp(was, changes[i].value) != 0);
 		any |= changes[i].differs;
 	}
 	return any;

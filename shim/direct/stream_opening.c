@@ -41,8 +41,10 @@ static void let_plain(struct tg_stream *stream)
 static void count_silence(struct tg_stream *stream)
 {
 	stream->is_at_end = true;
+	struct tg_connection *counted;
+
 	if (tg_stream_start(stream))
-		tg_enforce_begin(stream->ssl);
+		(void)tg_enforce_begin(stream->ssl, &counted); /* which ends here, without a handshake */
 	tg_stream_end(stream, EPIPE);
 	stream->peer_closed = true;
 }
@@ -116,8 +118,8 @@ static void refuse_plain(struct tg_stream *stream)
 {
 	if (!tg_stream_start(stream))
 		return;
-	struct tg_connection *connection = tg_enforce_begin(stream->ssl);
-	if (connection != NULL && connection->counters != NULL && !connection->counted) {
+	struct tg_connection *connection;
+	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL && connection->counters != NULL && !connection->counted) {
 		tg_report_refused(tg_shim.report, connection->counters, TG_REFUSED_MALFORMED);
 		connection->counted = true;
 	}

@@ -23,7 +23,8 @@ static char *const nothing[] = {NULL};
 
 /* From glibc 2.39 on; the tests bring one for those before. */
 extern int pidfd_spawn(int *, const char *, const void *, const void *, char *const[], char *const[]) __attribute__((weak));
-extern int pidfd_spawnp(int *, const char *, const void *, const void *, char *const[], char *const[]) __attribute__((weak));
+extern int pidfd_spawnp(int *, const char *, const void *, const void *, char *const[], char *const[])
+    __attribute__((weak));
 extern FILE *_IO_popen(const char *command, const char *mode);
 
 static int serve(void)

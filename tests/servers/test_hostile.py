@@ -1,5 +1,7 @@
 """Servers that try to undo the policy, and a server of many threads: programs of tests/shim, in one process each."""
 
+import re
+
 from support import hostile, procs
 from support.case import ServerCase
 from support.pki import URI_OTHER
@@ -51,6 +53,20 @@ class Hostile(ServerCase):
 
     def test_no_way_undoes_the_protocol(self):
         self.each("late floor", 11)
+
+    def starved(self, whose, least):
+        for version in ("2", "3"):
+            process = self.start("starved", whose, version)
+            output = process.communicate(timeout=120)[0]
+            self.assertEqual(process.returncode, 0, output)
+            counts = [int(count) for count in re.findall(r"^style \d: (\d+) allocations$", output, re.M)]
+            self.assertGreaterEqual(min(counts), least, output)
+
+    def test_without_memory_nobody_is_let_in(self):
+        """Each allocation of the shim fails in turn, whatever call finishes the handshake; then each one of the process."""
+        self.starved("shim", 2)
+        if not self.graft.sanitizer:  # which has an allocator of its own
+            self.starved("all", 500)
 
     def test_a_libssl_that_calls_itself_directly(self):
         """Its functions do not come through our hooks when they call each other."""

@@ -161,15 +161,13 @@ static void what_was_given_first_is_replaced(void **state)
 	settled.given_config = given_config;
 	settled.given_keeper = given_keeper;
 	assert_filled(&settled,
-		      environment_of("LD_PRELOAD=" SHIM
-				     "|TLSGRAFT_CONFIG=site.ini|A=b|TLSGRAFT_KEEPER=ffffffffffffffff"),
+		      environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=site.ini|A=b|TLSGRAFT_KEEPER=ffffffffffffffff"),
 		      "LD_PRELOAD=" SHIM "|A=b|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef");
 	settled.drop = true;
 	assert_filled(&settled, environment_of("A=b|TLSGRAFT_CONFIG=site.ini"), "A=b");
 	/* another program's tree of the same file, and another file, are none of ours */
 	settled.drop = false;
-	assert_int_equal(tg_environment_room(&settled, environment_of("LD_PRELOAD=" SHIM
-								      "|TLSGRAFT_CONFIG=/etc/site.ini"
+	assert_int_equal(tg_environment_room(&settled, environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini"
 								      "|TLSGRAFT_KEEPER=fedcba9876543210")),
 			 0);
 }

@@ -16,8 +16,7 @@ static char *text_of(const uint16_t *ports, size_t count, enum tg_mode mode)
 	struct tg_address *addresses = calloc(count + 1, sizeof(*addresses));
 	struct tg_policy policy = {.mode = mode};
 	struct tg_route route = {.plaintext = {.spoken = true}, .addresses = addresses, .address_count = count};
-	const struct tg_document document = {
-	    .policies = &policy, .policy_count = 1, .routes = &route, .route_count = 1};
+	const struct tg_document document = {.policies = &policy, .policy_count = 1, .routes = &route, .route_count = 1};
 	char *text;
 
 	for (size_t i = 0; i < count; i++)
@@ -74,7 +73,8 @@ static void no_port_is_cut_off(void **state)
 
 static void what_is_read_is_exact_or_everything(void **state)
 {
-	static const char *const malformed[] = {"*", "x", ",80", "80-", "-80", "80;443", "123456", "99999", "80,*", "1-2-3"};
+	static const char *const malformed[] = {"*",      "x",      ",80",   "80-",  "-80",
+						"80;443", "123456", "99999", "80,*", "1-2-3"};
 
 	(void)state;
 	assert_false(tg_ports_contain("", 80));
