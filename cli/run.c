@@ -41,8 +41,8 @@ struct run {
 	char *config;
 	struct user user;
 	char **command;
-	char *program;  /* CMD as found in PATH */
-	char *ports;    /* on which the file speaks TLS for a plaintext server (page/ports.h) */
+	char *program; /* CMD as found in PATH */
+	char *ports;   /* on which the file speaks TLS for a plaintext server (page/ports.h) */
 	char shim[PATH_MAX];
 	char keeper[PATH_MAX];
 };

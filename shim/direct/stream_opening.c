@@ -119,7 +119,8 @@ static void refuse_plain(struct tg_stream *stream)
 	if (!tg_stream_start(stream))
 		return;
 	struct tg_connection *connection;
-	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL && connection->counters != NULL && !connection->counted) {
+	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL && connection->counters != NULL &&
+	    !connection->counted) {
 		tg_report_refused(tg_shim.report, connection->counters, TG_REFUSED_MALFORMED);
 		connection->counted = true;
 	}
