@@ -2,6 +2,7 @@
 
 #include "keeper/escape.h"
 #include "keeper/verdict.h"
+#include "page/refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,6 +71,17 @@ static void print_handshakes(const cJSON *section)
 	printf("%s, %.0f aborted\n", strcmp(separator, ", ") == 0 ? ")" : "", tg_text_number(handshakes, "aborted"));
 }
 
+/* What each reason means, and what to do: as in the manual. */
+static void print_reasons(const cJSON *refused_by)
+{
+	for (const cJSON *reason = tg_json_first(refused_by); reason != NULL; reason = reason->next) {
+		const struct tg_refusal_text *text = reason->string == NULL ? NULL : tg_refusal_named(reason->string);
+
+		if (text != NULL && cJSON_IsNumber(reason) && reason->valuedouble > 0)
+			printf("      %s: %s. %s.\n", text->name, text->meaning, text->advice);
+	}
+}
+
 /* Of a listener whose server speaks plaintext. */
 static void print_plaintext(const cJSON *plaintext)
 {
@@ -126,6 +138,7 @@ static void print_section(const cJSON *section)
 	for (entry = tg_json_first(item(section, "certificates")); entry != NULL; entry = entry->next)
 		print_certificate(entry);
 	print_handshakes(section);
+	print_reasons(item(section, "refused_by"));
 	print_plaintext(item(section, "plaintext"));
 	print_alpn(item(section, "alpn"));
 }

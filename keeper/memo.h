@@ -6,6 +6,7 @@
 #ifndef TG_KEEPER_MEMO_H
 #define TG_KEEPER_MEMO_H
 
+#include "keeper/refused.h"
 #include "keeper/verdict.h"
 #include "loader/identity.h"
 
@@ -18,6 +19,7 @@ struct tg_memo {
 	_Atomic uint32_t last; /* which of the verdicts is the newest: a worker may die while it writes the other */
 	struct tg_verdict verdicts[2];
 	int64_t serving_since; /* monotonic, milliseconds: when the newest generation was published */
+	struct tg_refused_log refused;
 	/* in effect: what a reload may change */
 	enum tg_log_target log_target;
 	enum tg_log_level log_level;

@@ -7,6 +7,7 @@
 #include "keeper/link.h"
 #include "keeper/listeners.h"
 #include "keeper/log.h"
+#include "keeper/refused.h"
 #include "keeper/reload.h"
 #include "keeper/start.h"
 #include "keeper/status.h"
@@ -148,6 +149,17 @@ static void take_connection(struct worker *worker, enum tg_request_kind kind, in
 		tg_control_add(&worker->control, fd, text);
 }
 
+static void log_refused(const char *line)
+{
+	tg_log(TG_LOG_INFO, "%s", line);
+}
+
+static void look_for_refused(struct worker *worker)
+{
+	tg_refused_look(&worker->keeper->memo->refused, worker->report, tg_identity_document(worker->reload.serving),
+			tg_monotonic_ms(), log_refused);
+}
+
 /* False where there is nothing left to do. */
 static bool hear_once(struct worker *worker)
 {
@@ -173,6 +185,8 @@ static bool hear_once(struct worker *worker)
 		worker->relay_pid = message.value;
 		return true;
 	case TG_LINK_END:
+		look_for_refused(worker);
+		tg_refused_end(&worker->keeper->memo->refused, tg_identity_document(worker->reload.serving), log_refused);
 		tg_log(TG_LOG_INFO, "ended: no process of the tree is left");
 		return false;
 	default:
@@ -223,6 +237,7 @@ static bool turn(struct worker *worker)
 		answer_reload(worker);
 		tg_expiry_reset(&worker->expiry);
 	}
+	look_for_refused(worker);
 	tg_control_run(&worker->control);
 	tg_expiry_look(&worker->expiry, tg_identity_document(worker->reload.serving), worker->keeper->memo->warn_days);
 	return true;

@@ -25,7 +25,7 @@ static const struct tg_refusal_text texts[TG_REFUSAL_COUNT] = {
     [TG_REFUSED_WRONG_PURPOSE] = {"wrong_purpose",
 				  "The certificate, or one above it, is not for authenticating TLS clients",
 				  "Issue one with the extended key usage clientAuth and the key usage digitalSignature"},
-    [TG_REFUSED_WEAK_KEY] = {"weak_key", "A key is too small for security_level",
+    [TG_REFUSED_WEAK_KEY] = {"weak_key", "A key is too small for security_level, or of a kind that is not accepted",
 			     "Issue a certificate with a larger key (RSA 2048, ECDSA P-256, or more)"},
     [TG_REFUSED_WEAK_DIGEST] = {"weak_digest", "A certificate is signed with a digest too weak for security_level",
 				"Issue one that is signed with SHA-256 or better"},
@@ -49,7 +49,8 @@ static const struct tg_refusal_text texts[TG_REFUSAL_COUNT] = {
     [TG_REFUSED_NO_COMMON_ALPN] = {"no_common_alpn",
 				   "The client offers none of the protocols in alpn, or no protocol at all",
 				   "Add the client's protocol to alpn, if the server speaks it, or take alpn_required out"},
-    [TG_REFUSED_MALFORMED] = {"malformed", "What the client sent is not TLS, or not in order",
+    [TG_REFUSED_MALFORMED] = {"malformed",
+			      "What the client sent is not TLS, or broken, or a certificate that cannot be read",
 			      "Look for clients that speak plaintext, or another protocol, to this port"},
     [TG_REFUSED_CLIENT_ALERT] = {"client_alert", "The client refused the server: it ended the handshake with an alert",
 				 "Read the alert in the log; unknown CA means that the client does not trust the server's "
@@ -60,7 +61,7 @@ static const struct tg_refusal_text texts[TG_REFUSAL_COUNT] = {
     [TG_REFUSED_TIMEOUT] = {"timeout", "The handshake was not finished within handshake_timeout",
 			    "Nothing, where it is a scanner; else look at the network in between"},
     [TG_REFUSED_OTHER] = {"other", "None of the above: something failed in the server itself",
-			  "Read the line in the log; if it does not tell, please report it"},
+			  "Read the line about it in the log"},
 };
 
 const struct tg_refusal_text *tg_refusal_text(enum tg_refusal reason)

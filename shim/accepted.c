@@ -191,7 +191,18 @@ static bool is_elsewhere(const unsigned char random[TG_RANDOM_SIZE], int fd, con
 	return false;
 }
 
-bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_address *ret)
+static struct tg_address peer_of(int fd)
+{
+	struct sockaddr_storage storage;
+	socklen_t size = sizeof(storage);
+	struct tg_address peer = {0};
+
+	if (tg_libc.getpeername(fd, (struct sockaddr *)&storage, &size) != 0 || !tg_address_from(&storage, &peer))
+		peer.family = 0;
+	return peer;
+}
+
+bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_address *ret, struct tg_address *ret_peer)
 {
 	int saved = errno;
 	int fd = last - 1;
@@ -203,6 +214,7 @@ bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_addr
 	if (found) {
 		atomic_store_explicit(&entry->state, DONE, memory_order_release);
 		*ret = address;
+		*ret_peer = peer_of(fd);
 	}
 	errno = saved;
 	return found;

@@ -30,7 +30,7 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size, 
 	count_unanswered(connection);
 	if (!connection->policy->alpn_required)
 		return SSL_TLSEXT_ERR_NOACK;
-	tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN);
+	tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN, "no application protocol");
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
@@ -60,7 +60,7 @@ bool tg_alpn_offer_suits(const struct tg_context *context, struct tg_connection 
 		return true;
 	if (offers)
 		count_unanswered(connection);
-	tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN);
+	tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN, "no application protocol");
 	return false;
 }
 

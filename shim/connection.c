@@ -2,6 +2,7 @@
 
 #include "page/report.h"
 #include "shim/recheck.h"
+#include "shim/refused.h"
 #include "shim/state.h"
 
 #include <pthread.h>
@@ -10,15 +11,34 @@
 static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 
-void tg_connection_count_end(struct tg_connection *connection)
+static void refused(const struct tg_connection *connection, SSL *ssl)
+{
+	const struct tg_openssl *o = tg_openssl();
+	const struct tg_fault unknown = tg_fault_of_ours(TG_REFUSED_INCOMPLETE, "closed before the handshake was finished");
+	const X509 *peer = ssl == NULL || connection->subject != NULL ? NULL : o->SSL_get0_peer_certificate(ssl);
+	char subject[TG_EVENT_SUBJECT_SIZE];
+
+	if (peer != NULL)
+		tg_refused_subject(o, peer, subject);
+	tg_refused_tell(&(struct tg_refused){
+	    .counters = connection->counters,
+	    .fault = connection->has_fault ? &connection->fault : &unknown,
+	    .subject = peer != NULL ? subject : connection->subject,
+	    .fd = ssl == NULL ? -1 : o->SSL_get_rfd(ssl),
+	    .peer = connection->has_origin ? &connection->origin_peer : NULL,
+	    .local = connection->has_origin ? &connection->origin : NULL,
+	    .version = ssl == NULL ? 0 : o->SSL_version(ssl),
+	});
+}
+
+void tg_connection_count_end(struct tg_connection *connection, SSL *ssl)
 {
 	if (connection->counted || connection->counters == NULL)
 		return;
-	if (connection->phase == TG_PHASE_NEW)
+	if (connection->phase == TG_PHASE_NEW && !connection->has_fault)
 		tg_report_aborted(connection->counters);
 	else
-		tg_report_refused(tg_shim.report, connection->counters,
-				  connection->has_reason ? connection->reason : TG_REFUSED_OTHER);
+		refused(connection, ssl);
 	connection->counted = true;
 }
 
@@ -27,6 +47,7 @@ static void connection_free(struct tg_connection *connection)
 	tg_generation_unref(connection->generation);
 	tg_recheck_free(connection->live);
 	free(connection->host);
+	free(connection->subject);
 	free(connection);
 }
 
@@ -36,7 +57,8 @@ static void connection_freed(void *parent, void *value, CRYPTO_EX_DATA *data, in
 	struct tg_connection *connection = tg_table_take(&connections, parent);
 	if (connection == NULL)
 		return;
-	tg_connection_count_end(connection);
+	/* by now its socket's number may be another one's */
+	tg_connection_count_end(connection, NULL);
 	connection_free(connection);
 }
 
@@ -114,12 +136,14 @@ void tg_connection_reset(struct tg_connection *connection)
 {
 	struct tg_live *live = NULL;
 
-	tg_connection_count_end(connection);
+	tg_connection_count_end(connection, NULL);
 	if (connection->live != NULL)
 		tg_connection_with(connection->entry.key, take_live, &live);
 	tg_recheck_free(live);
 	free(connection->host);
 	connection->host = NULL;
+	free(connection->subject);
+	connection->subject = NULL;
 	tg_generation_unref(connection->generation);
 	connection->phase = TG_PHASE_NEW;
 	connection->generation = NULL;
@@ -129,16 +153,23 @@ void tg_connection_reset(struct tg_connection *connection)
 	connection->has_address = false;
 	connection->has_origin = false;
 	connection->verified = false;
-	connection->has_reason = false;
+	connection->has_fault = false;
 	connection->counted = false;
 }
 
-void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason)
+void tg_connection_refuse_for(struct tg_connection *connection, const struct tg_fault *fault)
 {
-	if (connection->has_reason)
+	if (connection->has_fault)
 		return;
-	connection->reason = reason;
-	connection->has_reason = true;
+	connection->fault = *fault;
+	connection->has_fault = true;
+}
+
+void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason, const char *words)
+{
+	const struct tg_fault fault = tg_fault_of_ours(reason, words);
+
+	tg_connection_refuse_for(connection, &fault);
 }
 
 void tg_connection_lock(void)

@@ -6,6 +6,7 @@
 #define TG_SHIM_CONNECTION_H
 
 #include "shim/context.h"
+#include "shim/fault.h"
 #include "shim/generation.h"
 
 enum tg_phase {
@@ -29,10 +30,12 @@ struct tg_connection {
 	struct tg_address address;
 	bool has_origin; /* no descriptor: `origin` is where the ClientHello with `origin_random` came in */
 	struct tg_address origin;
+	struct tg_address origin_peer; /* the client's, where `origin` is known; family 0: it is not */
 	unsigned char origin_random[SSL3_RANDOM_SIZE];
 	bool verified; /* our own verdict on the client's chain in this handshake */
-	bool has_reason;
-	enum tg_refusal reason;
+	bool has_fault;
+	struct tg_fault fault; /* why it is refused */
+	char *subject;         /* of the certificate that was refused; NULL: none, or not looked at yet */
 	bool counted;
 	bool alpn_unanswered;     /* the client offers ALPN, and nothing of it is listed: counted */
 	bool touched;             /* an earlier handshake on this SSL left our certificate and session context on it */
@@ -67,11 +70,16 @@ void tg_connection_reset(struct tg_connection *connection);
 void tg_connection_with(const SSL *ssl, void (*visit)(struct tg_connection *, void *), void *arg);
 void tg_connection_each(void (*visit)(struct tg_connection *, void *), void *arg);
 
-/* The first reason counts: later ones are consequences. */
-void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason);
+/* The first fault counts: later ones are consequences. */
+void tg_connection_refuse_for(struct tg_connection *connection, const struct tg_fault *fault);
+/* For a fault of which OpenSSL has no words; `words` are for ever there. */
+void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason, const char *words);
 
-/* Counts a handshake that did not finish, once: refused where the client had said hello, else aborted. */
-void tg_connection_count_end(struct tg_connection *connection);
+/*
+ * Counts a handshake that did not finish, once: refused where a fault is known or the client had said hello, else aborted.
+ * `ssl` is asked who the client is; NULL: that may not be done any more.
+ */
+void tg_connection_count_end(struct tg_connection *connection, SSL *ssl);
 
 /* Around fork. */
 void tg_connection_lock(void);

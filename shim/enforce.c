@@ -4,6 +4,7 @@
 #include "shim/alpn.h"
 #include "shim/floor.h"
 #include "shim/pin.h"
+#include "shim/refused.h"
 #include "shim/shortcuts.h"
 #include "shim/state.h"
 #include "shim/verify.h"
@@ -299,7 +300,8 @@ int tg_enforce_certificate(SSL *ssl, void *arg)
 	if (connection == NULL || connection->policy == NULL)
 		return 1;
 	if (!tg_floor_holds(connection->policy, ssl)) {
-		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
+		tg_refused_queue(o, SSL_R_UNSUPPORTED_PROTOCOL, &connection->fault, NULL);
 		return 0;
 	}
 	return tg_shortcuts_drop_suites(connection->policy, ssl) && apply_identity(connection, ssl) ? 1 : 0;
@@ -337,7 +339,8 @@ bool tg_enforce_begin(SSL *ssl, struct tg_connection **ret_connection)
 		return true;
 	struct tg_connection *connection = tg_connection_get(ssl);
 	if (connection == NULL) {
-		tg_enforce_shut(ssl, ERR_R_MALLOC_FAILURE);
+		const struct tg_fault fault = tg_fault_of_ours(TG_REFUSED_OTHER, "memory ran out");
+		tg_enforce_shut(ssl, ERR_R_MALLOC_FAILURE, &fault, NULL);
 		return false;
 	}
 	/* The socket under an SSL may be another one by now. */

@@ -55,9 +55,9 @@ bool tg_enforce_begin(SSL *ssl, struct tg_connection **ret_connection);
 int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result);
 
 /*
- * Shuts an SSL in both directions, also for calls that no hook sees, with an error of libssl's in OpenSSL's queue: `reason`
- * is one of its codes.
+ * Shuts an SSL in both directions, also for calls that no hook sees, with an error in OpenSSL's queue: `code` of libssl's,
+ * with the fault as its text. `subject` may be NULL.
  */
-void tg_enforce_shut(SSL *ssl, int reason);
+void tg_enforce_shut(SSL *ssl, int code, const struct tg_fault *fault, const char *subject);
 
 #endif

@@ -109,7 +109,7 @@ TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *don
 	}
 	if (connection != NULL && result == SSL_READ_EARLY_DATA_SUCCESS && !tg_enforce_early_data(connection)) {
 		*done = 0;
-		tg_connection_refuse(connection, TG_REFUSED_OTHER);
+		tg_connection_refuse(connection, TG_REFUSED_OTHER, "early data where clients are verified");
 		connection->phase = TG_PHASE_REFUSED;
 		tg_enforce_settle(connection, ssl, -1);
 		return SSL_READ_EARLY_DATA_ERROR;

@@ -43,7 +43,8 @@ void tg_pin_locate(struct tg_connection *connection, SSL *ssl)
 		return;
 	/* A hello of SSLv2's form is not looked for: who has the same random elsewhere, in a usual one, must not answer for
 	 * it. */
-	connection->has_origin = o->SSL_client_hello_isv2(ssl) == 0 && tg_accepted_find(random, &connection->origin);
+	connection->has_origin =
+	    o->SSL_client_hello_isv2(ssl) == 0 && tg_accepted_find(random, &connection->origin, &connection->origin_peer);
 	memcpy(connection->origin_random, random, TG_RANDOM_SIZE);
 }
 

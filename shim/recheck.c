@@ -1,10 +1,10 @@
 #include "shim/recheck.h"
 
-#include "page/report.h"
 #include "shim/floor.h"
 #include "shim/intermediates.h"
 #include "shim/libc.h"
 #include "shim/pin.h"
+#include "shim/refused.h"
 #include "shim/route.h"
 #include "shim/state.h"
 #include "shim/verify.h"
@@ -28,7 +28,7 @@ struct tg_live {
 	uint64_t id;             /* never used again: an SSL may be another connection's by the time it is judged */
 	_Atomic uint64_t judged; /* the newest generation that has; stored last */
 	_Atomic bool refused;    /* counted, and its socket shut down where it has one */
-	enum tg_refusal reason;
+	struct tg_fault fault;
 	unsigned char digest[TG_DIGEST_SIZE]; /* of the policy that let it in */
 	struct tg_client client;
 	int version;
@@ -141,8 +141,8 @@ struct candidate {
 	unsigned char digest[TG_DIGEST_SIZE]; /* its own at that moment */
 	const struct tg_policy *policy;       /* what it was judged by; NULL: nothing asks for that */
 	enum judgement judgement;
-	enum tg_refusal reason;
-	bool is_first; /* no other thread judged it meanwhile */
+	struct tg_fault fault; /* where it is refused */
+	bool is_first;         /* no other thread judged it meanwhile */
 };
 
 /* All that needs no look at the certificate. */
@@ -153,18 +153,18 @@ static enum judgement judge(const struct tg_generation *generation, struct candi
 
 	enum tg_route_result route =
 	    tg_route_find(generation->document, live->has_address ? &live->address : NULL, live->host, &policy);
-	candidate->reason = TG_REFUSED_OTHER;
+	candidate->fault = tg_fault_of_ours(TG_REFUSED_OTHER, "its listener is not known any more");
 	if (route == TG_ROUTE_AMBIGUOUS)
 		return REFUSED; /* as a handshake of today would be */
 	if (policy == NULL || !policy->recheck || policy->mode == TG_MODE_OFF)
 		return GOES_ON;
 	candidate->policy = policy;
-	candidate->reason = TG_REFUSED_PROTOCOL;
+	candidate->fault = tg_fault_of_ours(TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
 	if (!tg_floor_admits(policy, live->version))
 		return REFUSED;
 	if (policy->mode == TG_MODE_SERVER || memcmp(policy->digest, candidate->digest, TG_DIGEST_SIZE) == 0)
 		return GOES_ON;
-	candidate->reason = TG_REFUSED_NO_CERTIFICATE;
+	candidate->fault = tg_fault_of_ours(TG_REFUSED_NO_CERTIFICATE, "it showed no certificate");
 	if (live->client.leaf == NULL)
 		return policy->mode == TG_MODE_MUTUAL ? REFUSED : GOES_ON;
 	return TO_VERIFY;
@@ -179,7 +179,7 @@ static enum judgement verify(const struct tg_openssl *o, const struct tg_generat
 
 	if (borrowed != NULL)
 		whole.sent = borrowed;
-	bool good = tg_verify_client(policy, &generation->anchors[policy->trust], &whole, &candidate->reason);
+	bool good = tg_verify_client(policy, &generation->anchors[policy->trust], &whole, &candidate->fault);
 	free_chain(o, borrowed);
 	return good ? GOES_ON : REFUSED;
 }
@@ -223,10 +223,30 @@ static void conclude(struct tg_connection *connection, void *arg)
 	if (candidate->policy != NULL)
 		memcpy(live->digest, candidate->policy->digest, TG_DIGEST_SIZE);
 	if (candidate->judgement == REFUSED) {
-		live->reason = candidate->reason;
+		live->fault = candidate->fault;
 		live->refused = true;
 	}
 	atomic_store_explicit(&live->judged, conclusion->generation, memory_order_release);
+}
+
+/* Before its socket is shut down, which would forget who is at its other end. */
+static void tell(const struct tg_openssl *o, struct tg_section_slot *counters, const struct candidate *candidate)
+{
+	const struct tg_live *live = candidate->live;
+	char subject[TG_EVENT_SUBJECT_SIZE] = "";
+	uint64_t cookie = 0;
+	const bool is_same = live->fd >= 0 && cookie_of(live->fd, &cookie) && cookie == live->cookie;
+
+	if (live->client.leaf != NULL)
+		tg_refused_subject(o, live->client.leaf, subject);
+	tg_refused_tell(&(struct tg_refused){
+	    .counters = counters,
+	    .fault = &candidate->fault,
+	    .subject = subject,
+	    .fd = is_same ? live->fd : -1,
+	    .local = live->has_address ? &live->address : NULL,
+	    .version = live->version,
+	});
 }
 
 static void judge_candidate(const struct tg_openssl *o, const struct tg_generation *generation, struct candidate *candidate)
@@ -239,8 +259,7 @@ static void judge_candidate(const struct tg_openssl *o, const struct tg_generati
 		return;
 	const struct tg_policy *policy = candidate->policy;
 	if (policy != NULL)
-		tg_report_refused(tg_shim.report, generation->counters[policy - generation->document->policies],
-				  candidate->reason);
+		tell(o, generation->counters[policy - generation->document->policies], candidate);
 	wake_up(candidate->live);
 }
 
@@ -334,6 +353,7 @@ bool tg_recheck_refuses(struct tg_connection *connection, SSL *ssl, uint64_t wan
 	/* Where memory ran out nobody can say whether it may go on. */
 	if (judged && !live->refused)
 		return false;
-	tg_connection_refuse(connection, judged ? live->reason : TG_REFUSED_OTHER);
+	const struct tg_fault unknown = tg_fault_of_ours(TG_REFUSED_OTHER, "memory ran out");
+	tg_connection_refuse_for(connection, judged ? &live->fault : &unknown);
 	return true;
 }

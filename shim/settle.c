@@ -4,6 +4,7 @@
 #include "shim/alpn.h"
 #include "shim/floor.h"
 #include "shim/recheck.h"
+#include "shim/refused.h"
 #include "shim/state.h"
 #include "shim/verify.h"
 
@@ -29,18 +30,18 @@ static bool verdict(const struct tg_openssl *o, struct tg_connection *connection
 	const X509 *peer = o->SSL_get0_peer_certificate(ssl);
 
 	if (!tg_floor_holds(policy, ssl)) {
-		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
+		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
 		return false;
 	}
 	if (!tg_alpn_is_agreed(policy, ssl)) {
-		tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN);
+		tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN, "no protocol was agreed on");
 		return false;
 	}
 	if (policy->mode == TG_MODE_OFF)
 		return true;
 	/* A full handshake past our certificate callback: the SSL was switched to a context that never was ours. */
 	if (connection->phase != TG_PHASE_IDENTITY && !o->SSL_session_reused(ssl)) {
-		tg_connection_refuse(connection, TG_REFUSED_OTHER);
+		tg_connection_refuse(connection, TG_REFUSED_OTHER, "switched to a context without a policy");
 		return false;
 	}
 	if (policy->mode == TG_MODE_SERVER)
@@ -49,7 +50,10 @@ static bool verdict(const struct tg_openssl *o, struct tg_connection *connection
 		return true;
 	if (peer != NULL && (connection->verified || resumed_under_policy(o, connection, ssl, peer)))
 		return true;
-	tg_connection_refuse(connection, peer == NULL ? TG_REFUSED_NO_CERTIFICATE : TG_REFUSED_OTHER);
+	if (peer == NULL)
+		tg_connection_refuse(connection, TG_REFUSED_NO_CERTIFICATE, "peer did not return a certificate");
+	else
+		tg_connection_refuse(connection, TG_REFUSED_OTHER, "a certificate that was not verified");
 	return false;
 }
 
@@ -60,57 +64,38 @@ bool tg_enforce_refused_any(void)
 	return atomic_load_explicit(&refused_any, memory_order_relaxed);
 }
 
-void tg_enforce_shut(SSL *ssl, int reason)
+void tg_enforce_shut(SSL *ssl, int code, const struct tg_fault *fault, const char *subject)
 {
 	const struct tg_openssl *o = tg_openssl();
 
 	o->SSL_set_shutdown(ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
-	o->ERR_new();
-	o->ERR_set_debug("tlsgraft", 0, "settle");
-	o->ERR_set_error(ERR_LIB_SSL, reason, "refused by tlsgraft");
+	tg_refused_queue(o, code, fault, subject);
 }
 
 static int fail(struct tg_connection *connection, SSL *ssl)
 {
 	connection->phase = TG_PHASE_REFUSED;
-	tg_connection_count_end(connection);
+	tg_connection_count_end(connection, ssl);
 	atomic_store_explicit(&refused_any, true, memory_order_relaxed);
-	tg_enforce_shut(ssl, SSL_R_CERTIFICATE_VERIFY_FAILED);
+	const struct tg_fault unknown = tg_fault_of_ours(TG_REFUSED_OTHER, "this process has no policy");
+	tg_enforce_shut(ssl, SSL_R_CERTIFICATE_VERIFY_FAILED, connection->has_fault ? &connection->fault : &unknown,
+			connection->subject);
 	return -1;
-}
-
-/* Which fault libssl itself found, for the counters. */
-static void name_fault(const struct tg_openssl *o, struct tg_connection *connection)
-{
-	unsigned long error = o->ERR_peek_last_error();
-	if (ERR_GET_LIB(error) != ERR_LIB_SSL)
-		return;
-	switch (ERR_GET_REASON(error)) {
-	case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
-		tg_connection_refuse(connection, TG_REFUSED_NO_CERTIFICATE);
-		break;
-	case SSL_R_UNSUPPORTED_PROTOCOL:
-	case SSL_R_VERSION_TOO_LOW:
-	case SSL_R_WRONG_SSL_VERSION:
-	case SSL_R_NO_SHARED_CIPHER:
-		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL);
-		break;
-	default:
-		break;
-	}
 }
 
 /*
  * A fault ends the handshake for good. It is counted at once: a process of one connection ends without freeing anything,
  * and others free late.
  */
-static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, const SSL *ssl, int result)
+static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl, int result)
 {
 	if (connection->counted || o->SSL_get_error(ssl, result) != SSL_ERROR_SSL)
 		return;
-	if (connection->policy != NULL)
-		name_fault(o, connection);
-	tg_connection_count_end(connection);
+	const struct tg_fault fault = tg_fault_of_handshake(o, ssl);
+	/* Who goes without a whole ClientHello is refused by nobody. */
+	if (connection->phase != TG_PHASE_NEW || fault.reason != TG_REFUSED_INCOMPLETE)
+		tg_connection_refuse_for(connection, &fault);
+	tg_connection_count_end(connection, ssl);
 }
 
 static int finished(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl)

@@ -9,7 +9,7 @@
 
 /*
  * Verifies the chain that libssl received, held in `from`, against the pinned policy. Leaves error and verified chain in
- * `from`, where libssl looks for them. Returns 1, or 0 with the reason noted in the connection.
+ * `from`, where libssl looks for them. Returns 1, or 0 with the fault noted in the connection and in the error queue.
  */
 int tg_verify_chain(struct tg_connection *connection, SSL *ssl, X509_STORE_CTX *from);
 
@@ -20,9 +20,9 @@ struct tg_client {
 	int security_level;
 };
 
-/* Would this policy let the client in now? False with the reason. May be called in any thread. */
+/* Would this policy let the client in now? False with the fault. May be called in any thread. */
 bool tg_verify_client(const struct tg_policy *policy, const struct tg_anchors *anchors, const struct tg_client *client,
-		      enum tg_refusal *ret_reason);
+		      struct tg_fault *ret_fault);
 
 /* A resumed session brings a certificate that was verified earlier: are its dates still right? */
 bool tg_verify_dates(struct tg_connection *connection, const X509 *leaf);

@@ -6,6 +6,7 @@
 #include "shim/direct/stream_socket.h"
 #include "shim/enforce.h"
 #include "shim/ready.h"
+#include "shim/refused.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -134,10 +135,29 @@ static void shake_hands(struct tg_stream *stream)
 		tg_stream_flush(stream);
 }
 
+/* What has not said a word has no SSL, which would not know more. */
+static void tell_timeout(const struct tg_stream *stream)
+{
+	const struct tg_fault fault =
+	    tg_fault_of_ours(TG_REFUSED_TIMEOUT, atomic_load_explicit(&stream->is_pushed_out, memory_order_relaxed)
+						     ? "too many handshakes are unfinished: the oldest one was closed"
+						     : "no finished handshake within handshake_timeout");
+	struct tg_connection *connection = NULL;
+
+	if (stream->ssl != NULL && tg_enforce_begin(stream->ssl, &connection) && connection != NULL) {
+		tg_connection_refuse_for(connection, &fault);
+		tg_connection_count_end(connection, stream->ssl);
+	} else {
+		tg_refused_tell(&(struct tg_refused){.counters = stream->counters, .fault = &fault, .fd = stream->fd});
+	}
+}
+
 static void time_out(struct tg_stream *stream)
 {
-	if (tg_shim_is(TG_STATE_GOVERNED))
+	if (tg_shim_is(TG_STATE_GOVERNED)) {
 		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_TIMED_OUT);
+		tell_timeout(stream);
+	}
 	tg_stream_end(stream, ECONNRESET);
 }
 

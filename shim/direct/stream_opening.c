@@ -119,10 +119,9 @@ static void refuse_plain(struct tg_stream *stream)
 	if (!tg_stream_start(stream))
 		return;
 	struct tg_connection *connection;
-	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL && connection->counters != NULL &&
-	    !connection->counted) {
-		tg_report_refused(tg_shim.report, connection->counters, TG_REFUSED_MALFORMED);
-		connection->counted = true;
+	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL) {
+		tg_connection_refuse(connection, TG_REFUSED_MALFORMED, "the client does not speak TLS");
+		tg_connection_count_end(connection, stream->ssl);
 	}
 	tg_stream_refuse(stream);
 }

@@ -192,6 +192,23 @@ class Checks:
             left = found - hooks - set(NOT_HOOKED)
             must(not left, f"without a hook, and without a reason in NOT_HOOKED: {sorted(left)}")
 
+    def check_every_fault_has_its_reason(self):
+        """All codes of the installed OpenSSL: a new one must not count as `other` unnoticed."""
+        text = (ROOT / "shim/fault.def").read_text()
+        known = self.refusals()
+        for macro, header, prefix in (("TG_X509", "x509_vfy.h", "X509_V_ERR_"), ("TG_SSL", "sslerr.h", "SSL_R_")):
+            source = Path(f"/usr/include/openssl/{header}").read_text()
+            codes = set(re.findall(rf"^# *define +{prefix}(\w+)\s+\d+", source, re.M))
+            rows = re.findall(rf"^{macro}\((\w+), (\w+)\)$", text, re.M)
+            must(len(codes) > 80, f"only {len(codes)} codes found in {header}")
+            named = [name for name, _ in rows]
+            must(len(named) == len(set(named)), f"{macro}: twice in shim/fault.def")
+            must(set(named) == codes, f"{header} and shim/fault.def differ: {sorted(set(named) ^ codes)}")
+            must({reason.lower() for _, reason in rows} <= set(known), f"{macro}: no such reason")
+            for reason in known:
+                of_it = [name for name, given in rows if given.lower() == reason]
+                print(f"  {prefix}: {reason}: {len(of_it)} {' '.join(of_it[:3])}")
+
     def check_variables_are_those_of_the_manual(self):
         code = "".join(path.read_text() for path in [*(ROOT / "shim").glob("*.[ch]"), *(ROOT / "cli").glob("*.c")])
         used = set(re.findall(r'"(TLSGRAFT_[A-Z]+)=?"', code))

@@ -80,10 +80,15 @@ static void receive_hello(int fd, unsigned char random)
 static int port_of(unsigned char random)
 {
 	unsigned char bytes[TG_RANDOM_SIZE];
-	struct tg_address address;
+	struct tg_address address, peer;
 
 	memset(bytes, random, sizeof(bytes));
-	return tg_accepted_find(bytes, &address) ? address.port : 0;
+	if (!tg_accepted_find(bytes, &address, &peer))
+		return 0;
+	assert_true(peer.family == 4 || peer.family == 6);
+	assert_int_not_equal(peer.port, 0);
+	assert_int_not_equal(peer.port, address.port);
+	return address.port;
 }
 
 static int first_listener, second_listener;

@@ -1,0 +1,34 @@
+/*
+ * Tells of refused clients: counts each, and hands the keeper what it writes into its log. Costs an accepted one nothing.
+ */
+#ifndef TG_SHIM_REFUSED_H
+#define TG_SHIM_REFUSED_H
+
+#include "page/policy.h"
+#include "shim/fault.h"
+
+#include <stdbool.h>
+
+struct tg_refused {
+	struct tg_section_slot *counters; /* of the section; NULL: nobody counts, and nothing is told */
+	const struct tg_fault *fault;
+	const char *subject;            /* of the client's certificate; NULL: none, or not known */
+	int fd;                         /* the connection's socket, which is asked for both addresses; -1: none */
+	const struct tg_address *peer;  /* where `fd` is -1: the client's, NULL: not known */
+	const struct tg_address *local; /* likewise the server's */
+	int version;                    /* as on the wire; 0: not known */
+};
+
+/* May be called in any thread, in no signal handler; errno is kept. */
+void tg_refused_tell(const struct tg_refused *refused);
+
+/* The subject as RFC 2253 spells it, control characters and what is not ASCII escaped; "..." where it is cut. */
+void tg_refused_subject(const struct tg_openssl *o, const X509 *certificate, char ret[TG_EVENT_SUBJECT_SIZE]);
+
+/* Adds an entry to the error queue that says what libssl does not, for the server's own log. `subject` may be NULL. */
+void tg_refused_queue(const struct tg_openssl *o, int code, const struct tg_fault *fault, const char *subject);
+
+/* The other end of a socket; false where it is no connected one of the internet. errno is kept. */
+bool tg_refused_peer(int fd, struct tg_address *ret);
+
+#endif
