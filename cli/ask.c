@@ -1,6 +1,7 @@
 #include "cli/ask.h"
 
 #include "keeper/clock.h"
+#include "page/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -58,13 +59,13 @@ static int check_keeper(int fd, pid_t member, pid_t *ret_pid)
 
 	if (result < 0)
 		return result;
-	if (keeper == 0 || keeper == geteuid())
+	if (tg_user_trusted(keeper))
 		return 0;
 	if (member == 0 || !users_of(member, users))
 		return -EPERM;
 	if (geteuid() == 0)
-		return keeper == users[0] || keeper == users[1] ? 0 : -ECONNREFUSED;
-	return users[0] == geteuid() || users[1] == geteuid() ? -ECONNREFUSED : -EPERM;
+		return tg_user_same(keeper, users[0]) || tg_user_same(keeper, users[1]) ? 0 : -ECONNREFUSED;
+	return tg_user_same(users[0], geteuid()) || tg_user_same(users[1], geteuid()) ? -ECONNREFUSED : -EPERM;
 }
 
 static int connect_here(const char *tree, pid_t member, pid_t *ret_pid)

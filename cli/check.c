@@ -16,9 +16,10 @@
 
 #define EXIT_WARNINGS 1
 
-static const char usage[] = "usage: tlsgraft check [FILE] [--json]\n"
+static const char usage[] = "usage: tlsgraft check [--user NAME] [FILE] [--json]\n"
 			    "\n"
 			    "Validates everything that a start or a reload would, and prints what would be served where.\n"
+			    "--user NAME: a user of the server, as for `run`: the keys may be readable by NAME.\n"
 			    "FILE: the INI file; else $TLSGRAFT_CONFIG, else " TG_DEFAULT_CONFIG "\n"
 			    "\n"
 			    "Exit status: 0 good; 1 warnings only; 78 unusable.\n";
@@ -26,6 +27,7 @@ static const char usage[] = "usage: tlsgraft check [FILE] [--json]\n"
 struct findings {
 	cJSON *errors;
 	cJSON *warnings;
+	cJSON *notes;
 };
 
 static void add_finding(cJSON *list, const char *text)
@@ -45,12 +47,13 @@ static void take_messages(const struct findings *findings, const tlsgraft_messag
 			    tlsgraft_messages_text(messages, i));
 }
 
-static void check_users(const struct findings *findings, const char *config, const tlsgraft_identity *identity)
+static void check_users(const struct findings *findings, const char *config, const char *user,
+			const tlsgraft_identity *identity)
 {
 	uid_t ids[TG_USERS_MAX];
 	const char *bad = NULL;
 	char *text;
-	const int count = tg_users_resolve(tg_identity_settings(identity), NULL, ids, &bad);
+	const int count = tg_users_resolve(tg_identity_settings(identity), user, ids, &bad);
 
 	if (count < 0 && asprintf(&text, "%s: [tlsgraft] user: \"%s\": %s", config, bad,
 				  count == -ENOENT ? "no such user" : strerror(-count)) >= 0) {
@@ -155,6 +158,8 @@ static void print_text(const struct findings *findings, const cJSON *sections)
 		tg_complain("warning: %s", entry->valuestring);
 	for (entry = tg_json_first(sections); entry != NULL; entry = entry->next)
 		print_section(entry);
+	for (entry = tg_json_first(findings->notes); entry != NULL; entry = entry->next)
+		printf("%s\n", entry->valuestring);
 }
 
 static void print_json(cJSON *object)
@@ -166,7 +171,13 @@ static void print_json(cJSON *object)
 	free(text);
 }
 
-static int check(const char *config, bool json)
+static void take_notes(cJSON *list, const tlsgraft_identity *identity)
+{
+	for (size_t i = 0; identity != NULL && i < tg_identity_note_count(identity); i++)
+		add_finding(list, tg_identity_note(identity, i));
+}
+
+static int check(const char *config, const char *user, bool json)
 {
 	tlsgraft_identity *identity = NULL;
 	tlsgraft_messages *messages = NULL;
@@ -178,9 +189,10 @@ static int check(const char *config, bool json)
 	cJSON_AddStringToObject(object, "config", config);
 	findings.errors = cJSON_AddArrayToObject(object, "errors");
 	findings.warnings = cJSON_AddArrayToObject(object, "warnings");
-	switch (tlsgraft_load(config, NULL, &identity, &messages)) {
+	findings.notes = cJSON_AddArrayToObject(object, "notes");
+	switch (tg_load_for(user, config, NULL, &identity, &messages)) {
 	case TLSGRAFT_OK:
-		check_users(&findings, config, identity);
+		check_users(&findings, config, user, identity);
 		break;
 	case TLSGRAFT_NO_MEMORY:
 		add_finding(findings.errors, "out of memory");
@@ -189,6 +201,7 @@ static int check(const char *config, bool json)
 		status = TG_EXIT_BAD_FILE;
 	}
 	take_messages(&findings, messages);
+	take_notes(findings.notes, identity);
 	if (cJSON_GetArraySize(findings.errors) > 0)
 		status = TG_EXIT_BAD_FILE;
 	else if (status == 0 && cJSON_GetArraySize(findings.warnings) > 0)
@@ -213,6 +226,7 @@ static int check(const char *config, bool json)
 int tg_command_check(int argc, char **argv)
 {
 	const char *file = NULL;
+	const char *user = NULL;
 	bool json = false;
 
 	if (tg_answered(argc, argv, usage))
@@ -220,6 +234,8 @@ int tg_command_check(int argc, char **argv)
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--json") == 0)
 			json = true;
+		else if (strcmp(argv[i], "--user") == 0 && i + 1 < argc)
+			user = argv[++i];
 		else if (argv[i][0] == '-')
 			return tg_usage_error("check", "%s: no such option", argv[i]);
 		else if (file != NULL)
@@ -227,5 +243,5 @@ int tg_command_check(int argc, char **argv)
 		else
 			file = argv[i];
 	}
-	return check(file == NULL ? tg_default_config() : file, json);
+	return check(file == NULL ? tg_default_config() : file, user, json);
 }

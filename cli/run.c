@@ -125,7 +125,7 @@ static int check_file(struct run *run)
 	const char *bad = NULL;
 	int status = 0;
 
-	if (tlsgraft_load(run->config, NULL, &identity, &messages) != TLSGRAFT_OK) {
+	if (tg_load_for(run->user.name, run->config, NULL, &identity, &messages) != TLSGRAFT_OK) {
 		status = TG_EXIT_BAD_FILE;
 		if (messages == NULL)
 			tg_complain("%s: out of memory", run->config);

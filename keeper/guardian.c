@@ -9,6 +9,7 @@
 #include "loader/identity.h"
 #include "page/channel.h"
 #include "page/stranger.h"
+#include "page/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -78,10 +79,10 @@ static void say(struct guardian *guardian, enum tg_log_level level, const char *
 
 static bool may_hold(const struct guardian *guardian, uid_t uid)
 {
-	if (uid == 0 || uid == geteuid())
+	if (tg_user_trusted(uid))
 		return true;
 	for (uint32_t i = 0; i < guardian->users.users.count; i++)
-		if (guardian->users.users.ids[i] == uid)
+		if (tg_user_same(guardian->users.users.ids[i], uid))
 			return true;
 	return false;
 }
@@ -355,8 +356,7 @@ static bool hear_caller(struct guardian *guardian, struct caller *caller)
 			tg_tree_remove(&guardian->tree, caller->pid);
 		return true;
 	}
-	if ((request.kind != TG_REQUEST_STATUS && request.kind != TG_REQUEST_RELOAD) ||
-	    (caller->uid != 0 && caller->uid != geteuid()))
+	if ((request.kind != TG_REQUEST_STATUS && request.kind != TG_REQUEST_RELOAD) || !tg_user_trusted(caller->uid))
 		return true;
 	caller->kind = request.kind;
 	caller->deadline = tg_monotonic_ms() + HAND_OVER_MS;

@@ -336,7 +336,7 @@ bool tg_reload_run(struct tg_reload *reload)
 	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
 	reload->asked = reload->settled = reload->changed = -1;
 	reload->catching_up = false;
-	result = tlsgraft_load(keeper->config, reload->serving, &loaded, &messages);
+	result = tg_load_for(keeper->extra_user, keeper->config, reload->serving, &loaded, &messages);
 	if (result == TLSGRAFT_OK) {
 		verdict = accept_loaded(reload, loaded, messages, asked);
 	} else {

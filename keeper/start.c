@@ -195,7 +195,7 @@ int tg_start_first(struct tg_keeper *keeper, int link, tlsgraft_identity **ret_s
 		tg_keeper_result(keeper, TG_EXIT_OTHER, "tlsgraft: keeper: out of memory\n");
 		return TG_EXIT_OTHER;
 	}
-	switch (tlsgraft_load(keeper->config, NULL, &identity, &messages)) {
+	switch (tg_load_for(keeper->extra_user, keeper->config, NULL, &identity, &messages)) {
 	case TLSGRAFT_OK:
 		add_messages(&text, messages);
 		status = publish_first(keeper, link, identity, messages, &text, began, ret_report);

@@ -5,6 +5,7 @@
 #include "loader/resolve.h"
 #include "loader/settings.h"
 #include "page/read.h"
+#include "page/user.h"
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -147,6 +148,16 @@ const char *tg_identity_file(const tlsgraft_identity *identity, size_t index)
 	return index < identity->file_count ? identity->files[index] : NULL;
 }
 
+size_t tg_identity_note_count(const tlsgraft_identity *identity)
+{
+	return identity->note_count;
+}
+
+const char *tg_identity_note(const tlsgraft_identity *identity, size_t index)
+{
+	return index < identity->note_count ? identity->notes[index] : NULL;
+}
+
 const char *tlsgraft_loader_version(void)
 {
 	return TLSGRAFT_VERSION;
@@ -225,6 +236,18 @@ static bool settle(struct tg_load *load, const tlsgraft_identity *serving, struc
 	return true;
 }
 
+static char **copy_texts(struct tg_arena *arena, const char *const *texts, size_t count)
+{
+	char **copies = tg_arena_alloc(arena, (count + 1) * sizeof(*copies));
+
+	for (size_t i = 0; copies && i < count; i++) {
+		copies[i] = tg_arena_text(arena, texts[i]);
+		if (!copies[i])
+			return NULL;
+	}
+	return copies;
+}
+
 /* Makes the identity of a load without errors. */
 static int build(struct tg_load *load, const tlsgraft_identity *serving, struct tg_document *document,
 		 tlsgraft_identity **ret)
@@ -236,12 +259,13 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 	size_t size = 0;
 	int result = TLSGRAFT_NO_MEMORY;
 	struct tg_tried tried = {0};
-	char **files;
+	char **files, **notes;
 
 	if (!arena || !settle(load, serving, arena, document, &settings))
 		goto out;
 	files = tg_arena_alloc(arena, (load->snapshot.count + 1) * sizeof(char *));
-	if (!files)
+	notes = copy_texts(arena, load->notes, load->note_count);
+	if (!files || !notes)
 		goto out;
 	for (size_t i = 0; i < load->snapshot.count; i++) {
 		files[i] = tg_arena_text(arena, load->snapshot.files[i].path);
@@ -274,12 +298,38 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 	identity->files = files;
 	identity->file_count = load->snapshot.count;
 	identity->tried = tried;
+	identity->notes = notes;
+	identity->note_count = load->note_count;
 	arena = NULL;
 	*ret = identity;
 out:
 	tg_cleanse_free(bytes, size);
 	tg_arena_free(arena);
 	return result;
+}
+
+/* Who may hold the keys, and so may read their files. */
+static void gather_holders(struct tg_load *load)
+{
+	const struct tg_section *section = tg_config_section(&load->config, TG_SECTION_TLSGRAFT);
+	const struct tg_values *values = section ? &section->options[TG_OPT_USER] : NULL;
+
+	for (size_t i = 0; values && i < values->count; i++) {
+		const size_t before = load->holders.count;
+		const struct tg_value *value = &values->items[i];
+		struct tg_place place = tg_config_place(&load->config, section, TG_OPT_USER, value->line);
+
+		if (!tg_holders_add(load->arena, &load->holders, value->text))
+			return;
+		if (load->holders.count > before && tg_user_is_anybody(load->holders.list[before].user))
+			tg_message(
+			    load->messages, TLSGRAFT_WARNING, &place,
+			    "\"%s\" is user %u, as whom this user namespace shows everybody whom it does not map: its "
+			    "programs get no policy; run them as another user",
+			    value->text, load->holders.list[before].user);
+	}
+	if (load->user)
+		tg_holders_add(load->arena, &load->holders, load->user);
 }
 
 static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraft_identity **ret)
@@ -292,6 +342,7 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 	load->serving = serving ? serving->document : NULL;
 	load->tried_before = serving ? &serving->tried : NULL;
 	if (load->config.sections) {
+		gather_holders(load);
 		tg_settings_check(&load->config, serving != NULL, load->messages);
 		tg_resolve(load, &document);
 	}
@@ -304,10 +355,10 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 }
 
 /* One attempt. `changing`: files changed while they were read. */
-static int load_once(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
-		     tlsgraft_messages **ret_messages, bool *ret_changing)
+static int load_once(const char *user, const char *ini_path, const tlsgraft_identity *serving,
+		     tlsgraft_identity **ret_identity, tlsgraft_messages **ret_messages, bool *ret_changing)
 {
-	struct tg_load load = {.arena = tg_arena_new(), .messages = tg_messages_new()};
+	struct tg_load load = {.arena = tg_arena_new(), .messages = tg_messages_new(), .user = user};
 	tlsgraft_identity *identity = NULL;
 	int result = TLSGRAFT_NO_MEMORY;
 
@@ -339,8 +390,8 @@ out:
 	return result;
 }
 
-int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
-		  tlsgraft_messages **ret_messages)
+int tg_load_for(const char *user, const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
+		tlsgraft_messages **ret_messages)
 {
 	const struct timespec pause = {0, PAUSE_MS * 1000000L};
 	tlsgraft_messages *messages = NULL;
@@ -350,7 +401,7 @@ int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgra
 
 	ERR_set_mark();
 	for (int attempt = 1;; attempt++) {
-		result = load_once(ini_path, serving, &identity, &messages, &changing);
+		result = load_once(user, ini_path, serving, &identity, &messages, &changing);
 		if (!changing || attempt == ATTEMPTS)
 			break;
 		tlsgraft_messages_free(messages);
@@ -363,4 +414,10 @@ int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgra
 	if (result == TLSGRAFT_OK)
 		*ret_identity = identity;
 	return result;
+}
+
+int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
+		  tlsgraft_messages **ret_messages)
+{
+	return tg_load_for(NULL, ini_path, serving, ret_identity, ret_messages);
 }

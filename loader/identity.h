@@ -40,6 +40,17 @@ size_t tg_identity_file_count(const tlsgraft_identity *identity);
 const char *tg_identity_file(const tlsgraft_identity *identity, size_t index);
 
 /*
+ * tlsgraft_load for a server whose processes run as `user` (may be NULL) too, beside those of `user =`: keys may be
+ * readable by that one.
+ */
+int tg_load_for(const char *user, const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
+		tlsgraft_messages **ret_messages);
+
+/* Who may read files that hold secrets, beside root and the effective user: "FILE: may be read by group 33". */
+size_t tg_identity_note_count(const tlsgraft_identity *identity);
+const char *tg_identity_note(const tlsgraft_identity *identity, size_t index);
+
+/*
  * An identity of published bytes alone, for a restarted worker: copied, decoded. Settings are defaults but for what the
  * document carries, no files. Returns TLSGRAFT_OK, TLSGRAFT_REFUSED (malformed) or TLSGRAFT_NO_MEMORY.
  */

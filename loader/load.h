@@ -23,6 +23,11 @@ struct tg_load {
 	struct tg_tried tried;               /* in this load */
 	int64_t now;                         /* seconds since the epoch */
 	int warn_days;
+	const char *user; /* of the server, beside those of `user =`; NULL: none */
+	struct tg_holders holders;
+	const char **notes; /* who may read files that hold secrets */
+	size_t note_count;
+	size_t note_room;
 };
 
 /* A fault that what is being served has already is a warning. */

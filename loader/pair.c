@@ -26,12 +26,27 @@ struct source {
 	struct tg_place key_place;         /* of key, else of cert */
 };
 
+/* Once for each file. False where memory ran out. */
+static bool add_note(struct tg_load *load, const char *file, const char *note)
+{
+	char *text = tg_arena_format(load->arena, "%s: %s", file, note);
+
+	if (!text || !tg_arena_room(load->arena, &load->notes, load->note_count, &load->note_room, sizeof(*load->notes)))
+		return false;
+	for (size_t i = 0; i < load->note_count; i++)
+		if (strcmp(load->notes[i], text) == 0)
+			return true;
+	load->notes[load->note_count++] = text;
+	return true;
+}
+
 static const struct tg_file *file_of(const struct source *source, const struct tg_value *value,
 				     const struct tg_place *place, bool secret)
 {
 	struct tg_load *load = source->load;
 	const struct tg_file *file = tg_snapshot_find(&load->snapshot, value->path);
 	const char *reason;
+	const char *note = NULL;
 
 	if (!file)
 		return NULL;
@@ -43,12 +58,13 @@ static const struct tg_file *file_of(const struct source *source, const struct t
 			tg_message(load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, file->fault);
 		return NULL;
 	}
-	reason = secret ? tg_file_exposed(load->arena, file) : tg_file_untrusted(load->arena, file);
+	reason = secret ? tg_access_fault(load->arena, &file->status, &file->access, &load->holders, &note)
+			: tg_file_untrusted(load->arena, file);
 	if (reason) {
 		tg_message(load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, reason);
 		return NULL;
 	}
-	return file;
+	return note && !add_note(load, value->text, note) ? NULL : file;
 }
 
 /* The first line of the passphrase file, in the arena; NULL, and a message, where there is none. */

@@ -19,6 +19,9 @@ struct tlsgraft_identity {
 	size_t file_count;
 	struct tg_tried tried; /* what need not be tried again */
 	unsigned char *bytes;  /* the encoded document, in pages of its own */
+	char **notes;
+	size_t note_count;
+	unsigned char *bytes; /* the encoded document, in pages of its own */
 	size_t size;
 	size_t mapped;
 	struct tg_document *document; /* decoded from `bytes` */

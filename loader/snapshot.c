@@ -1,5 +1,7 @@
 #include "loader/snapshot.h"
 
+#include "page/user.h"
+
 #include <openssl/crypto.h>
 
 #include <errno.h>
@@ -13,6 +15,7 @@ struct reading {
 	const char *fault;
 	int error;
 	struct stat status;
+	struct tg_access access;
 	unsigned char *data;
 	size_t size;
 	size_t capacity;
@@ -74,8 +77,10 @@ static void read_path(const char *path, struct reading *reading)
 		reading->fault = S_ISDIR(reading->status.st_mode) ? "is a folder" : "is not a regular file";
 	else if (reading->status.st_size > TG_FILE_SIZE_MAX)
 		reading->fault = "is larger than 16 MiB";
-	else
+	else {
+		tg_access_read(fd, &reading->status, &reading->access);
 		read_all(fd, reading);
+	}
 	close(fd);
 }
 
@@ -102,6 +107,7 @@ const struct tg_file *tg_snapshot_read(struct tg_snapshot *snapshot, const char 
 	file.fault = reading.fault;
 	file.error = reading.error;
 	file.status = reading.status;
+	file.access = reading.access;
 	file.size = reading.size;
 	if (reading.data && !reading.fault)
 		file.data = tg_arena_copy(snapshot->arena, reading.data, reading.size);
@@ -153,19 +159,13 @@ const char *tg_file_untrusted(struct tg_arena *arena, const struct tg_file *file
 	uid_t owner = file->status.st_uid;
 	mode_t mode = file->status.st_mode & 07777;
 
-	if (owner != 0 && owner != geteuid())
+	if (!tg_user_trusted(owner) && tg_user_is_anybody(owner))
+		return tg_arena_format(
+		    arena, "is owned by user %u, as whom this user namespace shows everybody whom it does not map", owner);
+	if (!tg_user_trusted(owner))
 		return tg_arena_format(arena, "is owned by user %u, neither root nor user %u who reads it", owner,
 				       geteuid());
 	if (mode & 022)
 		return tg_arena_format(arena, "is writable by others (mode %04o): chmod go-w", mode);
 	return NULL;
-}
-
-const char *tg_file_exposed(struct tg_arena *arena, const struct tg_file *file)
-{
-	mode_t mode = file->status.st_mode & 07777;
-
-	if (mode & 077)
-		return tg_arena_format(arena, "holds a secret and is accessible to others (mode %04o): chmod 600", mode);
-	return tg_file_untrusted(arena, file);
 }

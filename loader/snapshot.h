@@ -8,6 +8,7 @@
 #ifndef TG_LOADER_SNAPSHOT_H
 #define TG_LOADER_SNAPSHOT_H
 
+#include "loader/access.h"
 #include "loader/arena.h"
 
 #include <stdbool.h>
@@ -21,7 +22,8 @@ struct tg_file {
 	const char *fault; /* why it could not be read; NULL: it was */
 	int error;         /* errno where opening failed, else 0 */
 	struct stat status;
-	unsigned char *data; /* followed by a NUL */
+	struct tg_access access; /* who may read it (access.h) */
+	unsigned char *data;     /* followed by a NUL */
 	size_t size;
 };
 
@@ -45,9 +47,8 @@ bool tg_snapshot_holds(const struct tg_snapshot *snapshot);
 
 /*
  * Why owner or mode do not do, in `arena`; NULL: they do. A trusted file is owned by root or the effective user and
- * writable by nobody else; a secret one is not accessible to anybody else either.
+ * writable by nobody else. A secret one is judged by tg_access_fault.
  */
 const char *tg_file_untrusted(struct tg_arena *arena, const struct tg_file *file);
-const char *tg_file_exposed(struct tg_arena *arena, const struct tg_file *file);
 
 #endif

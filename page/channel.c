@@ -3,6 +3,7 @@
 #include "page/calls.h"
 #include "page/stranger.h"
 #include "page/tree.h"
+#include "page/user.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -225,7 +226,7 @@ static int check_keeper(int fd)
 
 	if (error)
 		return error;
-	return uid == 0 || uid == geteuid() ? 0 : -EPERM;
+	return tg_user_trusted(uid) ? 0 : -EPERM;
 }
 
 static int judge_reply(const struct tg_hello_reply *reply, ssize_t size, const int fds[MOST_DESCRIPTORS])

@@ -1,5 +1,6 @@
 #include "shim/direct/relayed.h"
 
+#include "page/user.h"
 #include "shim/direct/handover.h"
 #include "shim/environment.h"
 #include "shim/libc.h"
@@ -169,7 +170,7 @@ static int check_peer(int fd)
 
 	if (tg_libc.syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0)
 		return -errno;
-	return peer.uid == 0 || peer.uid == geteuid() ? 0 : -EPERM;
+	return tg_user_trusted(peer.uid) ? 0 : -EPERM;
 }
 
 /* The queue is full: everybody asks at once, or the relay is being started again. */

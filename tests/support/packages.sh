@@ -19,7 +19,7 @@ tg_packages() {
                 socat ncat openbsd-inetd dnsmasq-base tinyproxy-bin openssh-server netcat-openbsd netcat-traditional \
                 ldap-utils rsync default-jre-headless \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
-                iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
+                acl iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
                 node-acorn node-cjs-module-lexer node-undici
         ;;
     *)
