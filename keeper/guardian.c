@@ -8,6 +8,7 @@
 #include "keeper/worker.h"
 #include "loader/identity.h"
 #include "page/channel.h"
+#include "page/report.h"
 #include "page/stranger.h"
 #include "page/user.h"
 
@@ -315,18 +316,24 @@ static void remember_member(struct guardian *guardian, pid_t pid)
 static void answer_hello(struct guardian *guardian, const struct caller *caller, const struct tg_request *request)
 {
 	struct tg_hello_reply reply = {.magic = TG_CHANNEL_MAGIC, .status = TG_HELLO_OK};
-	const int fds[2] = {guardian->keeper->policy_fd, guardian->keeper->report_fd};
+	int fds[2] = {guardian->keeper->policy_fd, -1};
 
 	if (!may_hold(guardian, caller->uid))
 		reply.status = TG_HELLO_NOT_ALLOWED;
 	else if (request->layout != TG_LAYOUT)
 		reply.status = TG_HELLO_LAYOUT;
 	if (reply.status == TG_HELLO_OK) {
+		fds[1] = tg_report_share(guardian->keeper->report_fd);
+		/* descriptors ran out; it asks again where it is hung up on */
+		if (fds[1] < 0)
+			return;
 		remember_member(guardian, caller->pid);
 		if (caller->pid == guardian->keeper->started_pid)
 			guardian->reported = true;
 	}
 	tg_channel_send(caller->fd, &reply, sizeof(reply), fds, reply.status == TG_HELLO_OK ? 2 : 0);
+	if (fds[1] >= 0)
+		close(fds[1]);
 }
 
 /* False where the worker is behind, or has yet to be started again: later then. */

@@ -1,16 +1,14 @@
 #include "keeper/log.h"
 
 #include "keeper/escape.h"
+#include "keeper/log_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <syslog.h>
 #include <unistd.h>
 
@@ -25,26 +23,8 @@ static struct {
 	char ident[32]; /* openlog(3) keeps the pointer */
 } sink = {.target = TG_LOG_STDERR, .level = TG_LOG_INFO, .fd = -1};
 
-static int open_file(const char *file)
-{
-	/* O_NONBLOCK: a FIFO without a reader is an error, not a keeper that hangs */
-	const int flags = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	int fd = open(file, flags);
-
-	if (fd < 0 && errno == ENOENT) {
-		fd = open(file, flags | O_CREAT | O_EXCL, 0600);
-		/* the keeper's umask is made for keys, not for logs */
-		if (fd >= 0 && fchmod(fd, 0640) < 0) {
-			const int error = errno;
-
-			close(fd);
-			return -error;
-		}
-	}
-	return fd < 0 ? -errno : fd;
-}
-
-int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level level, pid_t shown_pid)
+int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level level, pid_t shown_pid,
+		const char **ret_reason)
 {
 	int result = 0;
 
@@ -52,7 +32,7 @@ int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level l
 		close(sink.fd);
 	sink.fd = -1;
 	if (target == TG_LOG_FILE) {
-		const int fd = open_file(file);
+		const int fd = tg_log_file_open(file, ret_reason);
 
 		if (fd >= 0) {
 			sink.fd = fd;

@@ -14,10 +14,11 @@
 
 /*
  * Writes to `target` from now on, under the process id `shown_pid` (the guardian's, which `status` takes too). `file` is
- * opened anew at each call, so that a rotated file is let go; 0640, appended. Returns 0, or a negative errno where the file
- * cannot be opened: the log then goes to syslog.
+ * opened anew at each call, so that a rotated file is let go; 0640, appended. Returns 0, or a negative errno, with
+ * *ret_reason why in words, where the file cannot be opened or is none for a log (log_file.h): the log then goes to syslog.
  */
-int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level level, pid_t shown_pid);
+int tg_log_open(enum tg_log_target target, const char *file, enum tg_log_level level, pid_t shown_pid,
+		const char **ret_reason);
 
 /* stderr belongs to the started process, which is gone: what went there goes to syslog from now on. */
 void tg_log_stderr_gone(void);

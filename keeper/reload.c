@@ -21,10 +21,10 @@
 void tg_reload_open_log(const struct tg_keeper *keeper)
 {
 	const struct tg_memo *memo = keeper->memo;
-	const int result = tg_log_open(memo->log_target, memo->log_file, memo->log_level, keeper->guardian_pid);
+	const char *reason = NULL;
 
-	if (result < 0)
-		tg_log(TG_LOG_ERROR, "log: %s: %s; syslog is used", memo->log_file, strerror(-result));
+	if (tg_log_open(memo->log_target, memo->log_file, memo->log_level, keeper->guardian_pid, &reason) < 0)
+		tg_log(TG_LOG_ERROR, "log: %s: %s; syslog is used", memo->log_file, reason);
 }
 
 static void file_changed(struct tg_reload *reload)

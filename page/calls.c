@@ -14,6 +14,11 @@ int tg_call_add_seals(int fd, int seals)
 	return fcntl(fd, F_ADD_SEALS, seals);
 }
 
+int tg_call_lease(int fd, int kind)
+{
+	return fcntl(fd, F_SETLEASE, kind);
+}
+
 int tg_call_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 {
 	return getsockopt(fd, level, name, value, size);
@@ -27,6 +32,11 @@ int tg_call_listen(int fd, int backlog)
 int tg_call_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	return poll(fds, count, timeout);
+}
+
+ssize_t tg_call_read(int fd, void *data, size_t size)
+{
+	return read(fd, data, size);
 }
 
 ssize_t tg_call_recvmsg(int fd, struct msghdr *message, int flags)

@@ -15,9 +15,11 @@
 
 int tg_call_close(int fd);
 int tg_call_add_seals(int fd, int seals); /* fcntl(2), F_ADD_SEALS */
+int tg_call_lease(int fd, int kind);      /* fcntl(2), F_SETLEASE */
 int tg_call_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
 int tg_call_listen(int fd, int backlog);
 int tg_call_poll(struct pollfd *fds, nfds_t count, int timeout);
+ssize_t tg_call_read(int fd, void *data, size_t size);
 ssize_t tg_call_recvmsg(int fd, struct msghdr *message, int flags);
 ssize_t tg_call_sendmsg(int fd, const struct msghdr *message, int flags);
 int tg_call_setsockopt(int fd, int level, int name, const void *value, socklen_t size);

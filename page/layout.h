@@ -5,7 +5,7 @@
  *
  *   policy   written by the keeper alone, sealed FUTURE_WRITE | SHRINK | GROW | SEAL; mapped read-only by guests.
  *            Two slots; the one that counts is `sequence & 1`. See publish.h (writer) and read.h (reader).
- *   report   written by guests, sealed SHRINK | GROW; read-only in the keeper, which takes it as untrusted input.
+ *   report   written by guests, sealed SHRINK | GROW | SEAL; read-only in the keeper, which takes it as untrusted input.
  *            See report.h.
  *
  * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own

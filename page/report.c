@@ -29,9 +29,10 @@ int tg_report_create(const char *tree, int *ret_fd)
 	fd = tg_tree_memfd(TG_REPORT_NAME, tree, REPORT_SIZE);
 	if (fd < 0)
 		return fd;
-	/* Written, not mapped: a mapping of the keeper's would count in tg_report_abandoned. */
+	/* No seal can be added any more: by F_SEAL_FUTURE_WRITE one guest would keep the memory from those that come later.
+	 */
 	if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
-	    tg_call_add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW)) {
+	    tg_call_add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
 		error = errno ? -errno : -EIO;
 		tg_call_close(fd);
 		return error;
@@ -42,15 +43,15 @@ int tg_report_create(const char *tree, int *ret_fd)
 
 bool tg_report_abandoned(int fd)
 {
-	/* EPERM: a guest has sealed the seals. The memory tells nothing any more, and a keeper must end some day */
-	return tg_call_add_seals(fd, F_SEAL_WRITE) == 0 || errno == EPERM;
+	/* EAGAIN: the file is open for writing somewhere, by a descriptor or by a mapping made from one */
+	if (tg_call_lease(fd, F_RDLCK) < 0)
+		return false;
+	tg_call_lease(fd, F_UNLCK);
+	return true;
 }
 
-/*
- * The kernel counts a shared mapping as writable where its descriptor is, whatever protection was asked for (mmap(2),
- * F_SEAL_WRITE in fcntl(2)). So the keeper maps through a second, read-only one.
- */
-static int reopen_read_only(int fd)
+/* Another open file of the same memory. The one that memfd_create(2) gives is not counted as open for writing. */
+static int reopen(int fd, int mode)
 {
 	char path[sizeof "/proc/self/fd/" + 3 * sizeof fd] = "/proc/self/fd/";
 	char digits[3 * sizeof fd];
@@ -65,8 +66,13 @@ static int reopen_read_only(int fd)
 	while (count > 0)
 		path[length++] = digits[--count];
 	path[length] = '\0';
-	reopened = open(path, O_RDONLY | O_CLOEXEC);
+	reopened = open(path, mode | O_CLOEXEC);
 	return reopened < 0 ? -errno : reopened;
+}
+
+int tg_report_share(int fd)
+{
+	return reopen(fd, O_RDWR);
 }
 
 /* Where the file is shorter than the page, the rest is memory of this process alone: nobody reads what it counts there. */
@@ -100,7 +106,7 @@ int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page)
 	if (!S_ISREG(status.st_mode) || (status.st_size != (off_t)REPORT_SIZE && status.st_size != (off_t)SIZE_BEFORE))
 		return -EPROTO;
 	if (!writable) {
-		source = reopen_read_only(fd);
+		source = reopen(fd, O_RDONLY);
 		if (source < 0)
 			return source;
 	}

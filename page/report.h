@@ -11,12 +11,20 @@
 #include <stddef.h>
 
 /*
- * Keeper: makes the report memfd of tree `tree`, sealed SHRINK | GROW, and not SEAL: tg_report_abandoned adds one more.
- * Returns 0 or a negative errno.
+ * Keeper: makes the report memfd of tree `tree`, sealed SHRINK | GROW | SEAL. Returns 0 or a negative errno. Its descriptor
+ * stays with the keeper and the relay.
  */
 int tg_report_create(const char *tree, int *ret_fd);
 
-/* Keeper: true when no process maps the memory writable any more. Irrevocable when true: it adds F_SEAL_WRITE. */
+/* Keeper: a descriptor for one guest, which is counted as long as that guest keeps it or maps by it; or a negative errno.
+ */
+int tg_report_share(int fd);
+
+/*
+ * Keeper: true when nobody has a descriptor of tg_report_share any more, nor maps the memory by one. Asked by a read lease,
+ * which is given to the owner of a file that nobody has open for writing (F_SETLEASE in fcntl(2)), and returned at once.
+ * Leases can be turned off (fs.leases-enable): nothing counts as abandoned then.
+ */
 bool tg_report_abandoned(int fd);
 
 /*

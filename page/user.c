@@ -1,5 +1,7 @@
 #include "page/user.h"
 
+#include "page/calls.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
@@ -17,10 +19,10 @@
 static void read_file(const char *path, char ret[static 128])
 {
 	const int fd = open(path, O_RDONLY | O_CLOEXEC);
-	const ssize_t got = fd < 0 ? -1 : read(fd, ret, 127);
+	const ssize_t got = fd < 0 ? -1 : tg_call_read(fd, ret, 127);
 
 	if (fd >= 0)
-		close(fd);
+		tg_call_close(fd);
 	ret[got > 0 ? got : 0] = '\0';
 }
 

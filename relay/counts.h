@@ -1,8 +1,8 @@
 /*
  * The relay's handshakes in the tree's report memory.
  *
- * A mapping of that memory that stays would hold the tree for ever (tg_report_abandoned), so handshakes are counted in a
- * page of the relay's own, and what has changed is added to the tree's every now and then, by a mapping for a moment.
+ * They are counted in a page of the relay's own, and what has changed is added to the tree's every now and then, by a
+ * mapping for a moment.
  */
 #ifndef TG_RELAY_COUNTS_H
 #define TG_RELAY_COUNTS_H

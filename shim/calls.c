@@ -14,6 +14,12 @@ int tg_call_add_seals(int fd, int seals)
 	return tg_libc.fcntl(fd, F_ADD_SEALS, seals);
 }
 
+int tg_call_lease(int fd, int kind)
+{
+	tg_libc_bind();
+	return tg_libc.fcntl(fd, F_SETLEASE, kind);
+}
+
 int tg_call_getsockopt(int fd, int level, int name, void *value, socklen_t *size)
 {
 	tg_libc_bind();
@@ -30,6 +36,12 @@ int tg_call_poll(struct pollfd *fds, nfds_t count, int timeout)
 {
 	tg_libc_bind();
 	return tg_libc.poll(fds, count, timeout);
+}
+
+ssize_t tg_call_read(int fd, void *data, size_t size)
+{
+	tg_libc_bind();
+	return tg_libc.read(fd, data, size);
 }
 
 ssize_t tg_call_recvmsg(int fd, struct msghdr *message, int flags)

@@ -5,11 +5,12 @@ import grp
 import json
 import os
 import pwd
+import re
 import subprocess
 import unittest
 
 from case import Case
-from site_folder import PYTHON, children, clean_environment, wait_until
+from site_folder import PYTHON, ROOT, children, clean_environment, wait_until
 
 SERVER_USER = pwd.getpwnam("www-data")
 OTHER = pwd.getpwnam("daemon")
@@ -37,6 +38,22 @@ os.write(mapped[1], b"x")
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
+# Adds each seal to both memories.
+SEAL = """
+import array, fcntl, socket, struct, sys
+asked = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+asked.settimeout(5)
+asked.connect("\\0tlsgraft/" + sys.argv[1])
+asked.send(struct.pack("III", 0x68637467, int(sys.argv[2]), 1))
+rights = array.array("i", asked.recvmsg(64, 1024)[1][0][2])
+for fd in rights:
+    for seal in (0x10, 0x8, 0x4, 0x2, 0x1):
+        try:
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, seal)
+            print("sealed")
+        except OSError as error:
+            print(type(error).__name__)
+"""
 BECOME_NOBODY = "import os, sys; os.setgid(65534); os.setuid(65534); os.execv(sys.argv[1], sys.argv[1:])"
 
 
@@ -200,6 +217,60 @@ class Namespaces(Case):
         )
         self.assertIn("-1", done.stdout)  # -EPERM: not a word is said to that one
         self.assertEqual(squatter.stdout.readline(), "0\n")
+
+
+class Hostile(Case):
+    """What a user may try who may hold the keys, and who owns the folder of the log."""
+
+    def as_nobody(self, *words, **more):
+        return subprocess.run(
+            ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *words],
+            capture_output=True, text=True, check=False, timeout=20, **more,
+        )
+
+    def test_seals(self):
+        """By one of them, programs that start later would find a report memory that they cannot map."""
+        self.site.write(top="user = nobody")
+        server = self.site.start()
+        tree = self.site.tree(server.pid)
+        layout = re.search(r"#define TG_LAYOUT (\d+)", (ROOT / "page/layout.h").read_text())[1]
+        done = self.as_nobody(PYTHON, "-c", SEAL, tree, layout)
+        self.assertEqual(done.stdout.split(), ["PermissionError"] * 2 * 5, done.stderr)
+        for user in (NOBODY, 0):
+            done = subprocess.run(
+                ["setpriv", f"--reuid={user}", "--clear-groups", self.site.guest, tree], capture_output=True, text=True, check=False,
+            )
+            self.assertEqual(done.stdout, "0 1\n")
+        keepers = self.site.keeper(server.pid)
+        self.end(server, *keepers)
+
+    def test_a_log_in_a_folder_of_the_server_s_user(self):
+        folder = self.site.home / "log"
+        folder.mkdir()
+        os.chown(folder, NOBODY, NOBODY)
+        log = folder / "tlsgraft.log"
+        secret = self.site.home / "root's"
+        for name, make in {
+            "a link to where nothing is": ["ln", "-s", secret, log],
+            "a link of a folder": ["ln", "-s", self.site.home, folder / "deep"],
+            "a file of its own": ["touch", log],
+            "a FIFO": ["mkfifo", log],
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(self.as_nobody(*make).returncode, 0)
+                deep = folder / "deep" / secret.name
+                self.site.write(top=f"user = nobody\nlog = {deep if make[-1] != log else log}")
+                server = self.site.start()
+                self.assert_exit(self.site.command("reload", server.pid), 0)
+                self.assertFalse(secret.exists())
+                if log.exists():
+                    self.assertEqual(log.stat().st_size, 0)
+                log.unlink(missing_ok=True)
+                self.end(server)
+        self.site.write(top=f"user = nobody\nlog = {log}")
+        self.site.start()
+        self.assertIn("started: generation 1", log.read_text())
+        self.assertEqual(log.stat().st_uid, 0)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@
 static char folder[] = "/tmp/tlsgraft-test-log-XXXXXX";
 static char file[64];
 static char rotated[64];
+static const char *reason;
 
 static int make_folder(void **state)
 {
@@ -66,7 +67,7 @@ static void test_line(void **state)
 
 	(void)state;
 	umask(077);
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 42), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 42, &reason), 0);
 	tg_log(TG_LOG_WARN, "%s and %d", "this", 7);
 	assert_string_equal(content(file), "tlsgraft[42]: warn: this and 7\n");
 	assert_int_equal(stat(file, &status), 0);
@@ -77,7 +78,7 @@ static void test_line(void **state)
 static void test_level(void **state)
 {
 	(void)state;
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_WARN, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_WARN, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "no");
 	tg_log(TG_LOG_DEBUG, "no");
 	assert_string_equal(content(file), "");
@@ -89,7 +90,7 @@ static void test_level(void **state)
 static void test_one_line_whatever_it_says(void **state)
 {
 	(void)state;
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "a\nb\x1b[0m\xff");
 	assert_string_equal(content(file), "tlsgraft[1]: info: a\\x0ab\\x1b[0m\\xff\n");
 }
@@ -100,7 +101,7 @@ static void test_long_line(void **state)
 
 	(void)state;
 	memset(text, 'x', sizeof(text) - 1);
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "%s", text);
 	/* one write of at most PIPE_BUF bytes, with its newline */
 	assert_in_range(strlen(content(file)), PIPE_BUF - 2, PIPE_BUF);
@@ -110,16 +111,16 @@ static void test_long_line(void **state)
 static void test_rotation(void **state)
 {
 	(void)state;
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "one");
 	assert_int_equal(rename(file, rotated), 0);
 	tg_log(TG_LOG_INFO, "two");
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "three");
 	assert_string_equal(content(rotated), "tlsgraft[1]: info: one\ntlsgraft[1]: info: two\n");
 	assert_string_equal(content(file), "tlsgraft[1]: info: three\n");
 	/* appended to, not begun anew */
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "four");
 	assert_string_equal(content(file), "tlsgraft[1]: info: three\ntlsgraft[1]: info: four\n");
 }
@@ -127,12 +128,12 @@ static void test_rotation(void **state)
 static void test_file_that_cannot_be_opened(void **state)
 {
 	(void)state;
-	assert_true(tg_log_open(TG_LOG_FILE, "/nonexistent/folder/log", TG_LOG_INFO, 1) < 0);
+	assert_true(tg_log_open(TG_LOG_FILE, "/nonexistent/folder/log", TG_LOG_INFO, 1, &reason) < 0);
 	assert_false(tg_log_is_stderr());
 	tg_log(TG_LOG_INFO, "goes to syslog, which may be missing");
 	/* a FIFO without a reader would block an open that waits for one */
 	assert_int_equal(mkfifo(file, 0600), 0);
-	assert_true(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1) < 0);
+	assert_true(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason) < 0);
 }
 
 static void test_stderr_that_nobody_reads(void **state)
@@ -150,7 +151,7 @@ static void test_stderr_that_nobody_reads(void **state)
 		continue;
 	/* blocking, as a server's stderr is: a line that does not fit is lost, the keeper goes on */
 	assert_int_equal(fcntl(ends[1], F_SETFL, 0), 0);
-	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_INFO, 1, &reason), 0);
 	alarm(10);
 	tg_log(TG_LOG_INFO, "lost");
 	alarm(0);
@@ -166,7 +167,7 @@ static void test_lines_that_do_not_fit(void **state)
 	struct rlimit before, small;
 
 	(void)state;
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "one");
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
 	small = before;
@@ -186,14 +187,14 @@ static void test_lines_that_do_not_fit(void **state)
 static void test_stderr_gone(void **state)
 {
 	(void)state;
-	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_ERROR, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_ERROR, 1, &reason), 0);
 	assert_true(tg_log_is_stderr());
 	tg_log_stderr_gone();
 	assert_false(tg_log_is_stderr());
 	/* and stays gone, whatever a reload says */
-	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_ERROR, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_STDERR, NULL, TG_LOG_ERROR, 1, &reason), 0);
 	assert_false(tg_log_is_stderr());
-	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1), 0);
+	assert_int_equal(tg_log_open(TG_LOG_FILE, file, TG_LOG_INFO, 1, &reason), 0);
 	tg_log(TG_LOG_INFO, "still");
 	assert_string_equal(content(file), "tlsgraft[1]: info: still\n");
 }
