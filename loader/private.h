@@ -18,7 +18,6 @@ struct tlsgraft_identity {
 	char **files;
 	size_t file_count;
 	struct tg_tried tried; /* what need not be tried again */
-	unsigned char *bytes;  /* the encoded document, in pages of its own */
 	char **notes;
 	size_t note_count;
 	unsigned char *bytes; /* the encoded document, in pages of its own */
