@@ -42,22 +42,28 @@ TG_EXPORT int system(const char *command)
 	return r;
 }
 
-TG_EXPORT FILE *popen(const char *command, const char *mode)
+static FILE *open_command(__typeof__(popen) *call, const char *command, const char *mode)
 {
 	char *own = NULL;
 	FILE *file;
 
-	tg_libc_bind();
 	if (!carrying(command, &own))
 		return NULL;
-	file = tg_libc.popen(own ? own : command, mode);
+	file = call(own ? own : command, mode);
 	free(own);
 	return file;
 }
 
+TG_EXPORT FILE *popen(const char *command, const char *mode)
+{
+	tg_libc_bind();
+	return open_command(tg_libc.popen, command, mode);
+}
+
 TG_EXPORT FILE *_IO_popen(const char *command, const char *mode)
 {
-	return popen(command, mode);
+	tg_libc_bind();
+	return open_command(tg_libc._IO_popen, command, mode);
 }
 
 /* What popen(3) is made of, exported for programs of long ago. */
