@@ -5,6 +5,7 @@
 #include "cli/elf_file.h"
 #include "cli/mapped.h"
 #include "cli/objects.h"
+#include "cli/sanitizers.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -103,6 +104,7 @@ static int judge_elf(const char *path, const struct tg_elf *elf, struct tg_graft
 	char refusal[TG_CLOSURE_REFUSAL_SIZE];
 	char real[PATH_MAX];
 	struct tg_closure closure;
+	const char *against;
 	int result;
 
 	if (elf->interp[0] == '\0')
@@ -121,8 +123,9 @@ static int judge_elf(const char *path, const struct tg_elf *elf, struct tg_graft
 	for (size_t i = 0; i < closure.count; i++)
 		tg_objects_library(&objects, graft, closure.paths[i], closure.paths[i]);
 	tg_objects_decide(&objects, graft, elf);
+	against = tg_sanitizers_against(&closure, graft->plaintext);
 	tg_closure_free(&closure);
-	return 0;
+	return against == NULL ? 0 : tg_graft_cannot(graft, "%s: %s", path, against);
 }
 
 static const char *machine_name(uint16_t machine)

@@ -53,6 +53,7 @@ REAL = (
 )
 
 SAYS = '#include <stdio.h>\nint main(void) { puts("ran"); return 0; }\n'
+LISTENS = "#include <sys/socket.h>\nint main(void) { return listen(-1, 1); }\n"
 USES_SSL = (
     "#include <openssl/ssl.h>\n#include <stdio.h>\n"
     'int main(void) { puts("ran"); SSL *s = SSL_new(SSL_CTX_new(TLS_method())); return s ? SSL_accept(s) : 1; }\n'
@@ -138,6 +139,17 @@ class Programs(DoctorCase):
             name="rusty",
         )
         self.assert_says(self.doctor(program), 126, "speaks TLS through rustls 0.23.5")
+
+    def test_a_sanitizer_that_bears_no_preload(self):
+        section = {"listen": "127.0.0.1:1", "server_speaks": "plaintext", **self.mutual(self.pki.server("ec"))}
+        site = self.ini({"listener x": section})
+        for name, words in (("address", "AddressSanitizer"), ("thread", "")):
+            program = compiled(LISTENS, f"-fsanitize={name}", name=f"sanitized-{name}")
+            with self.subTest(name):
+                if words:
+                    self.assert_says(self.doctor(program), 126, words, "verify_asan_link_order=0")
+                plaintext = self.doctor(program, "-c", site)
+                self.assert_says(plaintext, 126, words or "RTLD_DEEPBIND", "take a build without it")
 
     def test_static_pie(self):
         self.assert_says(self.doctor(compiled(SAYS, "-static-pie", name="static-pie")), 126, "static")
