@@ -59,7 +59,7 @@ static bool add_text(EVP_MD_CTX *digest, const char *text)
 	return add_number(digest, text != NULL) && (!text || add_span(digest, span));
 }
 
-bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_pair *pair,
+bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_credentials *credentials,
 			 unsigned char ret[static TG_DIGEST_SIZE])
 {
 	EVP_MD_CTX *digest = EVP_MD_CTX_new();
@@ -67,9 +67,14 @@ bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_pair *p
 		    add_number(digest, policy->min_protocol) && add_number(digest, policy->max_protocol) &&
 		    add_number(digest, policy->override) && add_number(digest, (uint64_t)(int64_t)policy->security_level) &&
 		    add_text(digest, policy->ciphers) && add_text(digest, policy->ciphersuites) &&
-		    add_text(digest, policy->groups) && add_span(digest, pair->leaf) && add_span(digest, pair->key) &&
-		    add_spans(digest, pair->chain, pair->chain_count);
+		    add_text(digest, policy->groups);
 
+	for (size_t i = 0; good && i < credentials->pair_count; i++) {
+		const struct tg_pair *pair = &credentials->pairs[i];
+
+		good = add_span(digest, pair->leaf) && add_span(digest, pair->key) &&
+		       add_spans(digest, pair->chain, pair->chain_count);
+	}
 	good = good && EVP_DigestFinal_ex(digest, ret, NULL) == 1;
 	EVP_MD_CTX_free(digest);
 	return good;

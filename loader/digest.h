@@ -12,8 +12,8 @@
 bool tg_policy_digest(const struct tg_policy *policy, const struct tg_trust *trust,
 		      unsigned char ret[static TG_DIGEST_SIZE]);
 
-/* Over all that decides whether clients can come to terms with a policy that serves `pair`. */
-bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_pair *pair,
+/* Over all that decides whether clients can come to terms with a policy that serves `credentials`. */
+bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_credentials *credentials,
 			 unsigned char ret[static TG_DIGEST_SIZE]);
 
 #endif

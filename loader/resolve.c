@@ -7,6 +7,7 @@
 #include "loader/pair.h"
 #include "loader/plaintext.h"
 #include "loader/protocol.h"
+#include "loader/trial_server.h"
 #include "loader/trust.h"
 #include "page/match.h"
 
@@ -265,6 +266,7 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	    .max_session_age = age ? (uint32_t)age->number : 0,
 	    .recheck = effective_number(effective, TG_OPT_RECHECK) != 0,
 	};
+	const size_t errors = tg_messages_errors(load->messages);
 	int security_level = tg_protocol_check(load, effective);
 	tg_alpn_resolve(load, effective, &policy);
 	const struct tg_trust *trust = NULL;
@@ -297,6 +299,10 @@ static uint32_t policy_of(struct resolving *resolving, const struct tg_section *
 	} else {
 		trust = NULL;
 	}
+	/* What has a fault of its own would only show it once more. */
+	if (policy.credentials != TG_NONE && tg_messages_errors(load->messages) == errors)
+		tg_server_try(load, certs, pairs_of(resolving, certs), &policy,
+			      &resolving->document->credentials[policy.credentials], security_level);
 	if (tg_messages_errors(load->messages) > 0 || !tg_policy_digest(&policy, trust, policy.digest))
 		return TG_NONE;
 	return intern_policy(resolving, &policy);
