@@ -1,5 +1,6 @@
 #include "loader/identity.h"
 
+#include "loader/errors.h"
 #include "loader/load.h"
 #include "loader/private.h"
 #include "loader/resolve.h"
@@ -8,7 +9,6 @@
 #include "page/user.h"
 
 #include <openssl/crypto.h>
-#include <openssl/err.h>
 
 #include <errno.h>
 #include <stdlib.h>
@@ -396,10 +396,11 @@ int tg_load_for(const char *user, const char *ini_path, const tlsgraft_identity 
 	const struct timespec pause = {0, PAUSE_MS * 1000000L};
 	tlsgraft_messages *messages = NULL;
 	tlsgraft_identity *identity = NULL;
+	struct tg_errors errors;
 	bool changing = true;
 	int result;
 
-	ERR_set_mark();
+	tg_errors_take(&errors);
 	for (int attempt = 1;; attempt++) {
 		result = load_once(user, ini_path, serving, &identity, &messages, &changing);
 		if (!changing || attempt == ATTEMPTS)
@@ -408,7 +409,7 @@ int tg_load_for(const char *user, const char *ini_path, const tlsgraft_identity 
 		messages = NULL;
 		nanosleep(&pause, NULL);
 	}
-	ERR_pop_to_mark();
+	tg_errors_restore(&errors);
 	if (result != TLSGRAFT_NO_MEMORY)
 		*ret_messages = messages;
 	if (result == TLSGRAFT_OK)

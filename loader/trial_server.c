@@ -15,6 +15,7 @@
 
 /* A signature with more costs milliseconds. That the key signs has been tried when it was read. */
 #define RSA_BITS_CHEAP 3072
+#define USUAL_GROUPS "X25519:P-256:P-384:P-521"
 
 static const struct {
 	int number;
@@ -138,8 +139,21 @@ static SSL_CTX *make_server(const struct trying *trying, const struct tg_pair *p
 	return NULL;
 }
 
-/* `groups`: by the policy's, which may all be unusual; else by libssl's own. `signs`: see serves. */
-static SSL_CTX *make_client(const struct trying *trying, int version, bool groups, bool signs)
+/* The policy's groups, which may all be unusual, and the leaf's curve, which a client must know too. */
+static bool use_groups(const struct trying *trying, SSL_CTX *client, const X509 *leaf)
+{
+	const char *groups = trying->policy->groups ? trying->policy->groups : USUAL_GROUPS;
+	char curve[64], *both = NULL;
+	size_t length;
+
+	if (EVP_PKEY_get_group_name(X509_get0_pubkey(leaf), curve, sizeof(curve), &length) == 1)
+		both = tg_arena_format(trying->load->arena, "%s:%s", groups, curve);
+	/* A list that has one twice is none. */
+	return (both && SSL_CTX_set1_groups_list(client, both) == 1) || SSL_CTX_set1_groups_list(client, groups) == 1;
+}
+
+/* `groups`: see use_groups; else libssl's own. `signs`: see serves. */
+static SSL_CTX *make_client(const struct trying *trying, const X509 *leaf, int version, bool groups, bool signs)
 {
 	const struct tg_policy *policy = trying->policy;
 	SSL_CTX *client = SSL_CTX_new(TLS_client_method());
@@ -150,7 +164,7 @@ static SSL_CTX *make_client(const struct trying *trying, int version, bool group
 	if (SSL_CTX_set_min_proto_version(client, version) == 1 && SSL_CTX_set_max_proto_version(client, version) == 1 &&
 	    SSL_CTX_set_cipher_list(client, signs ? "ALL:eNULL:!aNULL" : "kRSA") == 1 &&
 	    (!policy->ciphersuites || SSL_CTX_set_ciphersuites(client, policy->ciphersuites) == 1) &&
-	    (!groups || SSL_CTX_set1_groups_list(client, policy->groups) == 1))
+	    (!groups || use_groups(trying, client, leaf)))
 		return client;
 	SSL_CTX_free(client);
 	return NULL;
@@ -166,9 +180,9 @@ static bool serves(struct verification *verification, SSL_CTX *server, X509 *lea
 	bool good = false;
 
 	snprintf(reason, TG_HANDSHAKE_REASON, "its key usage lacks digitalSignature");
-	for (int groups = 0; groups <= (trying->policy->groups != NULL) && !good; groups++) {
+	for (int groups = 0; groups < 2 && !good && !verification->reason; groups++) {
 		SSL_CTX *client =
-		    !signs && version == TLS1_3_VERSION ? NULL : make_client(trying, version, groups != 0, signs);
+		    !signs && version == TLS1_3_VERSION ? NULL : make_client(trying, leaf, version, groups != 0, signs);
 
 		if (!client)
 			continue;
@@ -216,25 +230,25 @@ static void try_pair(struct trying *trying, const struct tg_loaded_pair *pair, s
 	SSL_CTX_free(server);
 }
 
-/* Which versions the policy leaves. The old two are looked at where nothing newer is allowed. */
-static void find_versions(struct trying *trying)
+/*
+ * Which versions the policy leaves. The old two are looked at where nothing newer is allowed. False where libssl does not
+ * take what the policy says, which has been said of its keys.
+ */
+static bool find_versions(struct trying *trying)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
-	long minimum, maximum;
+	bool good = ctx && tg_context_use_protocol(ctx, trying->policy);
+	const long minimum = good ? SSL_CTX_get_min_proto_version(ctx) : 0;
+	const long maximum = good ? SSL_CTX_get_max_proto_version(ctx) : 0;
 
-	if (!ctx || !tg_context_use_protocol(ctx, trying->policy)) {
-		SSL_CTX_free(ctx);
-		return;
-	}
-	minimum = SSL_CTX_get_min_proto_version(ctx);
-	maximum = SSL_CTX_get_max_proto_version(ctx);
 	for (size_t i = 0; i < VERSIONS; i++) {
 		const int version = versions[i].number;
 
 		trying->asked[i] = version >= minimum && (maximum == 0 || version <= maximum) &&
-				   (version >= TLS1_2_VERSION || maximum == version);
+				   (version >= TLS1_2_VERSION || (maximum != 0 && maximum < TLS1_2_VERSION));
 	}
 	SSL_CTX_free(ctx);
+	return good;
 }
 
 /* Has what serves the same fault? It has where it serves the same by the same rules. */
@@ -347,11 +361,11 @@ void tg_server_try(struct tg_load *load, const struct tg_section *section, const
 	if (tg_tried_has(&load->tried, digest))
 		return;
 	if (!load->tried_before || !tg_tried_has(load->tried_before, digest)) {
-		ERR_set_mark();
-		find_versions(&trying);
+		if (!find_versions(&trying))
+			return;
 		for (size_t i = 0; i < pairs->count; i++)
 			try_pair(&trying, &pairs->items[i], &outcomes[i]);
-		ERR_pop_to_mark();
+		ERR_clear_error();
 		judge(&trying, outcomes);
 	}
 	if (trying.quiet)

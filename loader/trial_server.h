@@ -11,6 +11,7 @@
 /*
  * Appends what it finds to the load's messages, at the cert lines of `section`. `credentials` are those of `pairs`, in the
  * same order; `security_level` is what comes of the policy's level, ciphers and libssl's own.
+ * Empties OpenSSL's error queue.
  */
 void tg_server_try(struct tg_load *load, const struct tg_section *section, const struct tg_loaded_pairs *pairs,
 		   const struct tg_policy *policy, const struct tg_credentials *credentials, int security_level);

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509v3.h>
 
 #include <ftw.h>
@@ -47,6 +48,18 @@ char *path_in(const struct maker *maker, const char *name)
 	return path;
 }
 
+static EVP_PKEY *make_pss_key(void)
+{
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_id(EVP_PKEY_RSA_PSS, NULL);
+	EVP_PKEY *key = NULL;
+
+	assert_int_equal(EVP_PKEY_keygen_init(ctx), 1);
+	assert_int_equal(EVP_PKEY_CTX_set_rsa_keygen_bits(ctx, 2048), 1);
+	assert_int_equal(EVP_PKEY_keygen(ctx, &key), 1);
+	EVP_PKEY_CTX_free(ctx);
+	return key;
+}
+
 EVP_PKEY *make_key(const char *type)
 {
 	EVP_PKEY *key;
@@ -57,6 +70,8 @@ EVP_PKEY *make_key(const char *type)
 		key = EVP_RSA_gen(2048);
 	else if (strcmp(type, "RSA-1024") == 0)
 		key = EVP_RSA_gen(1024);
+	else if (strcmp(type, "RSA-PSS") == 0)
+		key = make_pss_key();
 	else
 		key = EVP_PKEY_Q_keygen(NULL, NULL, type);
 	assert_non_null(key);
@@ -81,6 +96,7 @@ X509 *make_certificate(const struct spec *spec)
 	X509 *certificate = X509_new();
 	X509 *issuer = spec->issuer ? spec->issuer : certificate;
 	EVP_PKEY *signer = spec->issuer_key ? spec->issuer_key : spec->key;
+	const EVP_MD *digest = NULL;
 	X509_NAME *name;
 
 	assert_non_null(certificate);
@@ -92,16 +108,21 @@ X509 *make_certificate(const struct spec *spec)
 	X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)spec->subject, -1, -1, 0);
 	X509_set_issuer_name(certificate, X509_get_subject_name(issuer));
 	X509_set_pubkey(certificate, spec->key);
-	if (spec->ca) {
-		add_extension(certificate, issuer, NID_basic_constraints, "critical,CA:TRUE");
-		add_extension(certificate, issuer, NID_key_usage, "critical,keyCertSign,cRLSign");
-	}
+	if (spec->ca)
+		add_extension(certificate, issuer, NID_basic_constraints,
+			      spec->constraints ? spec->constraints : "critical,CA:TRUE");
+	if (spec->ca || spec->key_usage)
+		add_extension(certificate, issuer, NID_key_usage,
+			      spec->key_usage ? spec->key_usage : "critical,keyCertSign,cRLSign");
 	if (spec->names)
 		add_extension(certificate, issuer, NID_subject_alt_name, spec->names);
 	if (spec->usage)
 		add_extension(certificate, issuer, NID_ext_key_usage, spec->usage);
-	assert_true(X509_sign(certificate, signer, EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) >
-		    0);
+	for (size_t i = 0; i < sizeof(spec->more) / sizeof(spec->more[0]) && spec->more[i].nid; i++)
+		add_extension(certificate, issuer, spec->more[i].nid, spec->more[i].value);
+	if (EVP_PKEY_get_base_id(signer) != EVP_PKEY_ED25519 && EVP_PKEY_get_base_id(signer) != EVP_PKEY_ED448)
+		digest = spec->digest ? spec->digest : EVP_sha256();
+	assert_true(X509_sign(certificate, signer, digest) > 0);
 	return certificate;
 }
 

@@ -17,6 +17,11 @@ struct maker {
 	char folder[64];
 };
 
+struct extension {
+	int nid;
+	const char *value; /* as in x509v3_config(5) */
+};
+
 struct spec {
 	const char *subject; /* the common name */
 	EVP_PKEY *key;
@@ -25,15 +30,19 @@ struct spec {
 	long from; /* seconds from now */
 	long until;
 	bool ca;
-	const char *names; /* subjectAltName as in x509v3_config(5); NULL: none */
-	const char *usage; /* extendedKeyUsage; NULL: none */
+	const char *names;        /* subjectAltName as in x509v3_config(5); NULL: none */
+	const char *usage;        /* extendedKeyUsage; NULL: none */
+	const char *constraints;  /* basicConstraints of a CA; NULL: without a path length */
+	const char *key_usage;    /* NULL: of a CA keyCertSign and cRLSign, else none */
+	struct extension more[3]; /* up to one with nid 0 */
+	const EVP_MD *digest;     /* of the signature; NULL: SHA-256, or what the key brings */
 };
 
 /* A folder under /tmp, removed with all that is in it. */
 void maker_start(struct maker *maker);
 void maker_stop(struct maker *maker);
 
-EVP_PKEY *make_key(const char *type); /* "EC", "RSA", "ED25519", "RSA-1024" */
+EVP_PKEY *make_key(const char *type); /* "EC", "RSA", "ED25519", "ED448", "RSA-1024", "RSA-PSS" */
 X509 *make_certificate(const struct spec *spec);
 X509_CRL *make_crl(X509 *issuer, EVP_PKEY *key, long last, long next, X509 *revoked);
 

@@ -1,0 +1,22 @@
+/*
+ * The caller's OpenSSL errors, put aside and back: a handshake of ours empties the queue (SSL_do_handshake(3)), which a
+ * mark (ERR_set_mark(3)) does not outlive.
+ */
+#ifndef TG_LOADER_ERRORS_H
+#define TG_LOADER_ERRORS_H
+
+#define TG_ERRORS_MAX 16 /* as many as OpenSSL keeps */
+
+struct tg_errors {
+	struct {
+		unsigned long code;
+		int line;
+		char *file, *function, *data; /* malloc'ed, or NULL */
+	} items[TG_ERRORS_MAX];
+	int count;
+};
+
+void tg_errors_take(struct tg_errors *ret);
+void tg_errors_restore(struct tg_errors *errors); /* what came meanwhile is dropped */
+
+#endif
