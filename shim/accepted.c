@@ -1,5 +1,6 @@
 #include "shim/accepted.h"
 
+#include "shim/last_read.h"
 #include "shim/libc.h"
 #include "shim/route.h"
 
@@ -39,6 +40,8 @@ static _Atomic int highest;
 
 /* One more than the descriptor that this thread read last; 0: none. In the thread's static block: no allocation. */
 static _Thread_local int last __attribute__((tls_model("initial-exec")));
+
+_Thread_local int tg_last_read __attribute__((tls_model("initial-exec")));
 
 static void note(atomic_bool *mine, const atomic_bool *other)
 {

@@ -11,6 +11,14 @@
 static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 
+/* A BIO of the server's own has none; what it read from in this handshake is its socket. */
+static int socket_of(const struct tg_openssl *o, const struct tg_connection *connection, const SSL *ssl)
+{
+	const int fd = o->SSL_get_rfd(ssl);
+
+	return fd >= 0 || connection->has_origin ? fd : connection->read_from - 1;
+}
+
 static void refused(const struct tg_connection *connection, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -24,7 +32,7 @@ static void refused(const struct tg_connection *connection, SSL *ssl)
 	    .counters = connection->counters,
 	    .fault = connection->has_fault ? &connection->fault : &unknown,
 	    .subject = peer != NULL ? subject : connection->subject,
-	    .fd = ssl == NULL ? -1 : o->SSL_get_rfd(ssl),
+	    .fd = ssl == NULL ? -1 : socket_of(o, connection, ssl),
 	    .peer = connection->has_origin ? &connection->origin_peer : NULL,
 	    .local = connection->has_origin ? &connection->origin : NULL,
 	    .version = ssl == NULL ? 0 : o->SSL_version(ssl),
@@ -152,6 +160,7 @@ void tg_connection_reset(struct tg_connection *connection)
 	connection->counters = NULL;
 	connection->has_address = false;
 	connection->has_origin = false;
+	connection->read_from = 0;
 	connection->verified = false;
 	connection->has_fault = false;
 	connection->counted = false;

@@ -31,6 +31,7 @@ struct tg_connection {
 	bool has_origin; /* no descriptor: `origin` is where the ClientHello with `origin_random` came in */
 	struct tg_address origin;
 	struct tg_address origin_peer; /* the client's, where `origin` is known; family 0: it is not */
+	int read_from; /* one more than the descriptor that its last handshake step read from; 0: not known */
 	unsigned char origin_random[SSL3_RANDOM_SIZE];
 	bool verified; /* our own verdict on the client's chain in this handshake */
 	bool has_fault;

@@ -10,6 +10,7 @@
 #include "shim/direct/descriptors.h"
 #include "shim/direct/relayed.h"
 #include "shim/direct/transfer.h"
+#include "shim/last_read.h"
 #include "shim/libc.h"
 #include "shim/signal_descriptor.h"
 #include "shim/state.h"
@@ -97,8 +98,9 @@ TG_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
  * Whether what is read is looked at. Where it is not, the C library's function is called as the last thing: after a system
  * call the processor guesses wrong where each function returns to, so that one in between would cost more than all it does.
  */
-static bool is_seen(void)
+static bool is_seen(int fd)
 {
+	tg_last_read = fd + 1;
 	return tg_accepted_is_wanted() || tg_signal_descriptor_is_read();
 }
 
@@ -116,7 +118,7 @@ TG_EXPORT ssize_t read(int fd, void *data, size_t size)
 	struct tg_stream *stream = tg_transfer_begin(fd);
 	if (stream != NULL)
 		return tg_transfer_read(stream, data, size, 0);
-	return is_seen() ? seen_any(fd, data, tg_libc.read(fd, data, size)) : tg_libc.read(fd, data, size);
+	return is_seen(fd) ? seen_any(fd, data, tg_libc.read(fd, data, size)) : tg_libc.read(fd, data, size);
 }
 
 TG_EXPORT __typeof__(read) __read __attribute__((alias("read")));
@@ -127,8 +129,8 @@ TG_EXPORT ssize_t __read_chk(int fd, void *data, size_t size, size_t room)
 	struct tg_stream *stream = size > room ? NULL : tg_transfer_begin(fd);
 	if (stream != NULL)
 		return tg_transfer_read(stream, data, size, 0);
-	return is_seen() ? seen_any(fd, data, tg_libc.__read_chk(fd, data, size, room))
-			 : tg_libc.__read_chk(fd, data, size, room);
+	return is_seen(fd) ? seen_any(fd, data, tg_libc.__read_chk(fd, data, size, room))
+			   : tg_libc.__read_chk(fd, data, size, room);
 }
 
 TG_EXPORT ssize_t readv(int fd, const struct iovec *vector, int count)
@@ -137,7 +139,7 @@ TG_EXPORT ssize_t readv(int fd, const struct iovec *vector, int count)
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
 	if (stream != NULL)
 		return tg_transfer_receive(stream, vector, (size_t)count, 0);
-	if (!is_seen())
+	if (!is_seen(fd))
 		return tg_libc.readv(fd, vector, count);
 	ssize_t size = tg_libc.readv(fd, vector, count);
 	return seen_vector(fd, vector, count > 0 ? (size_t)count : 0, size, 0);
@@ -151,7 +153,8 @@ TG_EXPORT ssize_t recv(int fd, void *data, size_t size, int flags)
 		return tg_transfer_read(stream, data, size, flags);
 	if (tg_relayed_discards(fd, flags))
 		return tg_relayed_discard(fd, size, flags);
-	return is_seen() ? seen(fd, data, tg_libc.recv(fd, data, size, flags), flags) : tg_libc.recv(fd, data, size, flags);
+	return is_seen(fd) ? seen(fd, data, tg_libc.recv(fd, data, size, flags), flags)
+			   : tg_libc.recv(fd, data, size, flags);
 }
 
 TG_EXPORT ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int flags)
@@ -160,8 +163,8 @@ TG_EXPORT ssize_t __recv_chk(int fd, void *data, size_t size, size_t room, int f
 	struct tg_stream *stream = size > room ? NULL : tg_transfer_begin(fd);
 	if (stream != NULL)
 		return tg_transfer_read(stream, data, size, flags);
-	return is_seen() ? seen(fd, data, tg_libc.__recv_chk(fd, data, size, room, flags), flags)
-			 : tg_libc.__recv_chk(fd, data, size, room, flags);
+	return is_seen(fd) ? seen(fd, data, tg_libc.__recv_chk(fd, data, size, room, flags), flags)
+			   : tg_libc.__recv_chk(fd, data, size, room, flags);
 }
 
 /* The kernel gives no address with a stream of bytes. */
@@ -180,8 +183,8 @@ TG_EXPORT ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, 
 		give_no_address(from.__sockaddr__, from_size);
 		return tg_transfer_read(stream, data, size, flags);
 	}
-	return is_seen() ? seen(fd, data, tg_libc.recvfrom(fd, data, size, flags, from, from_size), flags)
-			 : tg_libc.recvfrom(fd, data, size, flags, from, from_size);
+	return is_seen(fd) ? seen(fd, data, tg_libc.recvfrom(fd, data, size, flags, from, from_size), flags)
+			   : tg_libc.recvfrom(fd, data, size, flags, from, from_size);
 }
 
 TG_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, int flags, __SOCKADDR_ARG from,
@@ -193,8 +196,8 @@ TG_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t size, size_t room, i
 		give_no_address(from.__sockaddr__, from_size);
 		return tg_transfer_read(stream, data, size, flags);
 	}
-	return is_seen() ? seen(fd, data, tg_libc.__recvfrom_chk(fd, data, size, room, flags, from, from_size), flags)
-			 : tg_libc.__recvfrom_chk(fd, data, size, room, flags, from, from_size);
+	return is_seen(fd) ? seen(fd, data, tg_libc.__recvfrom_chk(fd, data, size, room, flags, from, from_size), flags)
+			   : tg_libc.__recvfrom_chk(fd, data, size, room, flags, from, from_size);
 }
 
 static ssize_t receive_message(struct tg_stream *stream, struct msghdr *message, int flags)

@@ -1,6 +1,7 @@
 #include "shim/ready.h"
 
 #include "shim/enforce.h"
+#include "shim/last_read.h"
 #include "shim/recheck.h"
 #include "shim/state.h"
 
@@ -26,7 +27,11 @@ int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 	/* A refused connection does not go on, whatever its server tries. */
 	if (connection->phase == TG_PHASE_REFUSED)
 		return tg_enforce_settle(connection, ssl, -1);
-	return tg_enforce_settle(connection, ssl, step(ssl));
+	tg_last_read = 0;
+	int result = step(ssl);
+	if (tg_last_read != 0)
+		connection->read_from = tg_last_read;
+	return tg_enforce_settle(connection, ssl, result);
 }
 
 int tg_ready(const struct tg_openssl *o, SSL *ssl)

@@ -8,6 +8,7 @@
 #include "shim/state.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -23,19 +24,24 @@ static bool address_by(int (*ask)(int, struct sockaddr *, socklen_t *), int fd, 
 	return known;
 }
 
+/* A reset has ended the connection for getpeername(2), not for SO_PEERNAME, which wants to be given the exact size. */
 static int ask_peer(int fd, struct sockaddr *address, socklen_t *size)
 {
-	return tg_libc.getpeername(fd, address, size);
+	static const socklen_t sizes[] = {sizeof(struct sockaddr_in6), sizeof(struct sockaddr_in)};
+
+	if (tg_libc.getpeername(fd, address, size) == 0)
+		return 0;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && errno != EBADF && errno != ENOTSOCK; i++) {
+		*size = sizes[i];
+		if (tg_libc.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, size) == 0)
+			return 0;
+	}
+	return -1;
 }
 
 static int ask_local(int fd, struct sockaddr *address, socklen_t *size)
 {
 	return tg_libc.getsockname(fd, address, size);
-}
-
-bool tg_refused_peer(int fd, struct tg_address *ret)
-{
-	return address_by(ask_peer, fd, ret);
 }
 
 static void set_address(struct tg_event_address *ret, const struct tg_address *address)

@@ -28,7 +28,4 @@ void tg_refused_subject(const struct tg_openssl *o, const X509 *certificate, cha
 /* Adds an entry to the error queue that says what libssl does not, for the server's own log. `subject` may be NULL. */
 void tg_refused_queue(const struct tg_openssl *o, int code, const struct tg_fault *fault, const char *subject);
 
-/* The other end of a socket; false where it is no connected one of the internet. errno is kept. */
-bool tg_refused_peer(int fd, struct tg_address *ret);
-
 #endif

@@ -8,7 +8,9 @@
 #include "shim/state.h"
 #include "shim/verify.h"
 
+#include <errno.h>
 #include <stdatomic.h>
+#include <string.h>
 
 /* A session that our own context admitted: libssl compared the two when it looked the session up. */
 static bool resumed_under_policy(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl, const X509 *peer)
@@ -89,9 +91,27 @@ static int fail(struct tg_connection *connection, SSL *ssl)
  */
 static void note_failure(const struct tg_openssl *o, struct tg_connection *connection, SSL *ssl, int result)
 {
-	if (connection->counted || o->SSL_get_error(ssl, result) != SSL_ERROR_SSL)
+	const int number = errno;
+	struct tg_fault fault;
+
+	if (connection->counted)
 		return;
-	const struct tg_fault fault = tg_fault_of_handshake(o, ssl);
+	switch (o->SSL_get_error(ssl, result)) {
+	case SSL_ERROR_SSL:
+		fault = tg_fault_of_handshake(o, ssl);
+		break;
+	case SSL_ERROR_SYSCALL:
+		/* Some BIOs of a server's own do not say that they only have to wait. */
+		if (number == EAGAIN || number == EINTR)
+			return;
+		fault = tg_fault_of_ours(TG_REFUSED_INCOMPLETE, strerrordesc_np(number));
+		break;
+	case SSL_ERROR_ZERO_RETURN:
+		fault = tg_fault_of_ours(TG_REFUSED_INCOMPLETE, "the client closed the connection");
+		break;
+	default:
+		return;
+	}
 	/* Who goes without a whole ClientHello is refused by nobody. */
 	if (connection->phase != TG_PHASE_NEW || fault.reason != TG_REFUSED_INCOMPLETE)
 		tg_connection_refuse_for(connection, &fault);
