@@ -209,7 +209,7 @@ static int judge(const char *path, struct tg_graft *graft, int depth)
 	return result;
 }
 
-int tg_graft_judge(const char *path, bool plaintext, struct tg_graft *ret)
+int tg_graft_judge(const char *path, enum tg_graft_plaintext plaintext, struct tg_graft *ret)
 {
 	struct tg_graft graft = {.plaintext = plaintext};
 	const int result = judge(path, &graft, 0);
@@ -258,7 +258,7 @@ static int judge_maps(pid_t pid, const struct tg_mapped *mapped, struct tg_graft
 	return 0;
 }
 
-int tg_graft_judge_process(pid_t pid, bool plaintext, struct tg_graft *ret)
+int tg_graft_judge_process(pid_t pid, enum tg_graft_plaintext plaintext, struct tg_graft *ret)
 {
 	struct tg_graft graft = {.plaintext = plaintext};
 	struct tg_mapped mapped;

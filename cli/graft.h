@@ -13,9 +13,15 @@
 
 #define TG_GRAFT_WHY_SIZE (PATH_MAX + 512)
 
+/* What is asked: whether the INI file has a plaintext server's [listener], and the program is given a socket for it. */
+enum tg_graft_plaintext {
+	TG_GRAFT_NO_PLAINTEXT,
+	TG_GRAFT_PLAINTEXT, /* then a way to accept connections suffices */
+	TG_GRAFT_GIVEN,     /* a socket of the internet is inherited (inetd, systemd): then nothing is needed */
+};
+
 struct tg_graft {
-	bool plaintext; /* asked: does a [listener] speak for a plaintext server? Then a way to accept connections suffices
-			 */
+	enum tg_graft_plaintext plaintext;
 	bool can;
 	bool launcher;               /* holds no libssl and opens none: a way to start others */
 	char program[PATH_MAX];      /* the ELF file that was judged: of a script, its interpreter */
@@ -26,13 +32,13 @@ struct tg_graft {
 };
 
 /*
- * Judges the file at `path`, for an INI file with or without a plaintext server's [listener]. 0 with the judgement (free it
- * with tg_graft_clear), or a negative errno where the file cannot be read or memory ran out.
+ * Judges the file at `path`. 0 with the judgement (free it with tg_graft_clear), or a negative errno where the file cannot
+ * be read or memory ran out.
  */
-int tg_graft_judge(const char *path, bool plaintext, struct tg_graft *ret);
+int tg_graft_judge(const char *path, enum tg_graft_plaintext plaintext, struct tg_graft *ret);
 
 /* Likewise a running process, by what it maps now. */
-int tg_graft_judge_process(pid_t pid, bool plaintext, struct tg_graft *ret);
+int tg_graft_judge_process(pid_t pid, enum tg_graft_plaintext plaintext, struct tg_graft *ret);
 
 void tg_graft_clear(struct tg_graft *graft);
 

@@ -190,9 +190,11 @@ static void say_other(const struct tg_objects *objects, struct tg_graft *graft)
 }
 
 /* Java's own library of sockets comes later, by dlopen; Go makes its system calls itself. */
-static bool can_serve_plaintext(const struct tg_objects *objects, const struct tg_elf *program)
+static bool can_serve_plaintext(const struct tg_objects *objects, const struct tg_graft *graft,
+				const struct tg_elf *program)
 {
-	return !program->go && (objects->listens || objects->accepts || objects->java);
+	return !program->go &&
+	       (objects->listens || objects->accepts || objects->java || graft->plaintext == TG_GRAFT_GIVEN);
 }
 
 /* What it speaks itself is out of reach. It can be grafted all the same where TLS is spoken for its plaintext ports. */
@@ -208,7 +210,7 @@ static int unreached(const struct tg_objects *objects, struct tg_graft *graft, c
 	va_start(arguments, format);
 	vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	if (!graft->plaintext || !can_serve_plaintext(objects, program))
+	if (!graft->plaintext || !can_serve_plaintext(objects, graft, program))
 		return tg_graft_cannot(graft, "%s: %s", graft->program, why);
 	tg_findings_add(&graft->findings, TG_LIMIT, "other-tls", "%s; its plaintext ports alone can be grafted", why);
 	graft->can = true;
@@ -219,9 +221,10 @@ static void say_plaintext(const struct tg_objects *objects, struct tg_graft *gra
 {
 	const char *how = objects->listens   ? "imports listen"
 			  : objects->accepts ? "imports accept, for sockets by activation"
+			  : !objects->java   ? "is given a socket"
 					     : "Java listens by a library that it loads later";
 
-	if (!can_serve_plaintext(objects, program))
+	if (!can_serve_plaintext(objects, graft, program))
 		return;
 	if (graft->can)
 		tg_findings_add(
@@ -293,7 +296,7 @@ static int decide_unlinked(struct tg_objects *objects, struct tg_graft *graft, c
 				"links no libssl and can open one at run time (imports dlopen%s%s): see `tlsgraft doctor "
 				"PID` when it runs",
 				objects->named[0] ? "; libssl is named in " : "", objects->named);
-	} else if (graft->plaintext && can_serve_plaintext(objects, program)) {
+	} else if (graft->plaintext && can_serve_plaintext(objects, graft, program)) {
 		tg_findings_add(&graft->findings, TG_FACT, "libssl", "links no libssl: a plaintext server");
 	} else if (objects->starts) {
 		graft->launcher = true;

@@ -1,12 +1,14 @@
 #include "cli/cli.h"
 
 #include "cli/elf_file.h"
+#include "cli/given.h"
 #include "cli/graft.h"
 #include "cli/launch.h"
 #include "cli/paths.h"
 #include "keeper/users.h"
 #include "loader/identity.h"
 #include "page/ports.h"
+#include "page/socket.h"
 #include "tlsgraft/loader.h"
 
 #include <errno.h>
@@ -190,7 +192,11 @@ static int check_program(struct run *run)
 		tg_complain("%s: %s", run->command[0], result == -ENOENT ? "no such command" : strerror(-result));
 		return result == -ENOENT ? TG_EXIT_NO_COMMAND : TG_EXIT_CANNOT;
 	}
-	result = tg_graft_judge(run->program, run->ports[0] != '\0', &graft);
+	result = tg_graft_judge(run->program,
+				run->ports[0] == '\0' ? TG_GRAFT_NO_PLAINTEXT
+				: tg_given_socket()   ? TG_GRAFT_GIVEN
+						      : TG_GRAFT_PLAINTEXT,
+				&graft);
 	if (result < 0) {
 		tg_complain("%s: %s", run->program, strerror(-result));
 		return TG_EXIT_CANNOT;
@@ -304,11 +310,26 @@ static int go(struct run *run)
 	return result == ENOENT ? TG_EXIT_NO_COMMAND : TG_EXIT_CANNOT;
 }
 
+/* Started for one connection (inetd), what we say is not for its client. False: we could not but say it. */
+static bool leave_client_alone(void)
+{
+	FILE *nowhere;
+
+	if (!tg_socket_is_internet(STDERR_FILENO))
+		return true;
+	nowhere = fopen("/dev/null", "we");
+	if (nowhere != NULL)
+		stderr = nowhere;
+	return nowhere != NULL;
+}
+
 int tg_command_run(int argc, char **argv)
 {
 	struct run run = {0};
 	int status;
 
+	if (!leave_client_alone())
+		return TG_EXIT_OTHER;
 	if (tg_answered(argc, argv, usage))
 		return 0;
 	status = parse(argc, argv, &run);

@@ -1,5 +1,7 @@
 #include "keeper/family.h"
 
+#include "page/socket.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,6 +22,9 @@ int tg_family_standard_descriptors(void)
 {
 	int fd;
 
+	/* A server of one connection (inetd): what we say is not for its client, nor may we hold the connection open. */
+	if (tg_socket_is_internet(STDERR_FILENO))
+		close(STDERR_FILENO);
 	do {
 		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 		if (fd < 0)

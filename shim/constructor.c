@@ -1,9 +1,12 @@
+#include "page/socket.h"
 #include "shim/direct/descriptors.h"
+#include "shim/direct/inherited.h"
 #include "shim/direct/relayed.h"
 #include "shim/environment.h"
 #include "shim/fork.h"
 #include "shim/join.h"
 #include "shim/libc.h"
+#include "shim/plaintext_ports.h"
 #include "shim/process.h"
 #include "shim/program.h"
 #include "shim/say.h"
@@ -30,7 +33,7 @@ static void govern(void)
 	tg_process_report(0);
 	tg_signals_start(tg_shim.reload_signal, tg_shim.report);
 	set_state(TG_STATE_GOVERNED);
-	tg_descriptors_inherit();
+	tg_inherited_take();
 }
 
 static void close_down(int error)
@@ -42,7 +45,7 @@ static void close_down(int error)
 		tg_say("no policy (%s): TLS server handshakes of %s fail", error < 0 ? strerror(-error) : "the file is bad",
 		       program_invocation_short_name);
 	/* Its connections on governed ports are closed when they are accepted. */
-	if (tg_environment.plaintext)
+	if (tg_plaintext_ports_any())
 		tg_descriptors_want();
 	set_state(TG_STATE_CLOSED);
 }
@@ -92,12 +95,14 @@ static void decide(void)
 	tg_program_start();
 	if (r != 0) {
 		close_down(r);
-	} else if (tg_program_can_serve()) {
+	} else if (tg_program_can_serve() || tg_inherited_any()) {
 		r = tg_join(true, &concerned);
 		settle(r, concerned);
 	} else {
 		become_latent();
 	}
+	if (tg_shim_is(TG_STATE_CLOSED))
+		tg_inherited_take();
 	if (!tg_shim_is(TG_STATE_INERT))
 		tg_fork_start();
 	/* started for one connection, as inetd does it; a descriptor of any other number is known by its first failure */
@@ -127,6 +132,9 @@ static void decide_again(void)
 	int r = tg_shim.policy ? 0 : tg_join(false, &concerned);
 
 	settle(r, concerned);
+	/* Where no port is known, what it has may as well be connections of its own making. */
+	if (tg_shim_is(TG_STATE_CLOSED) && tg_environment.plaintext)
+		tg_inherited_take();
 }
 
 void tg_shim_serve(void)
@@ -149,6 +157,12 @@ void tg_shim_serve(void)
 	pthread_setcancelstate(cancellation, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = saved_errno;
+}
+
+void tg_shim_serve_on(int fd)
+{
+	if (tg_shim_is(TG_STATE_LATENT) && tg_socket_is_internet(fd))
+		tg_shim_serve();
 }
 
 /* Before the constructors of the program's own objects; those of the libraries it needs have run. */

@@ -63,6 +63,7 @@ static void begin_passed(struct msghdr *message, int flags)
 		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= part->cmsg_len; at += sizeof(int)) {
 			int fd;
 			memcpy(&fd, (const char *)part + at, sizeof(fd));
+			tg_shim_serve_on(fd);
 			if (tg_descriptors_are_wanted())
 				tg_descriptors_received(fd, flags);
 			else
@@ -73,12 +74,14 @@ static void begin_passed(struct msghdr *message, int flags)
 
 static bool is_looked_at(void)
 {
-	return tg_accepted_is_wanted() || tg_descriptors_are_wanted();
+	return tg_accepted_is_wanted() || tg_descriptors_are_wanted() || tg_shim_is(TG_STATE_LATENT);
 }
 
 TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
 {
 	tg_libc_bind();
+	tg_shim_start();
+	tg_shim_serve_on(fd);
 	if (!tg_descriptors_are_wanted())
 		return begun(tg_libc.accept4(fd, address, size, flags));
 	tg_stream_before_wait();
@@ -89,6 +92,8 @@ TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, 
 TG_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
 {
 	tg_libc_bind();
+	tg_shim_start();
+	tg_shim_serve_on(fd);
 	if (!tg_descriptors_are_wanted())
 		return begun(tg_libc.accept(fd, address, size));
 	return accept4(fd, address, size, 0);

@@ -1,5 +1,6 @@
 #include "shim/say.h"
 
+#include "page/socket.h"
 #include "shim/libc.h"
 
 #include <errno.h>
@@ -25,7 +26,8 @@ void tg_say_start(void)
 	struct stat found;
 	int saved_errno = errno;
 
-	if (fstat(STDERR_FILENO, &found) == 0) {
+	/* Where it is a client's connection (inetd), what we say is not for it. */
+	if (!tg_socket_is_internet(STDERR_FILENO) && fstat(STDERR_FILENO, &found) == 0) {
 		device = found.st_dev;
 		inode = found.st_ino;
 		known = true;

@@ -1,6 +1,6 @@
 /*
  * What the shim is in this process. Decided before main; a process that is latent then is decided again, once, when it
- * makes its first TLS context that can serve.
+ * makes its first TLS context that can serve, listens, accepts, or is passed a socket of the internet.
  */
 #ifndef TG_SHIM_STATE_H
 #define TG_SHIM_STATE_H
@@ -39,10 +39,16 @@ extern struct tg_shim tg_shim;
 void tg_shim_start(void);
 
 /*
- * This process has a TLS context that can serve: where it is latent, it becomes governed, inert or closed now. Other
+ * This process is about to serve: where it is latent, it becomes governed, inert or closed now. Other
  * threads wait as above. Never ends the process. errno is kept; no cancellation point; signals are held up meanwhile.
  */
 void tg_shim_serve(void);
+
+/*
+ * The same where `fd`, on which connections are about to be accepted or which another process passed, is a socket of the
+ * internet.
+ */
+void tg_shim_serve_on(int fd);
 
 /* The decision's lock. False, and not taken, where this thread holds it already. */
 bool tg_shim_decision_begin(void);

@@ -10,10 +10,11 @@
 #include "shim/direct/handover.h"
 #include "shim/direct/relayed.h"
 #include "shim/direct/stdio.h"
-#include "shim/environment.h"
 #include "shim/fork.h"
 #include "shim/generation.h"
 #include "shim/libc.h"
+#include "shim/plaintext_ports.h"
+#include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
 #include "shim/state.h"
@@ -23,12 +24,9 @@
 #include <link.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-
-#define INHERITED 256 /* descriptors that are looked at when a program begins */
 
 enum fate { FATE_OTHER, FATE_STREAM, FATE_RELAY, FATE_CLOSED };
 
@@ -128,7 +126,7 @@ static bool is_governed(const struct tg_address *local)
 	bool governed = true;
 
 	if (!tg_shim_is(TG_STATE_GOVERNED))
-		return tg_environment_is_plaintext(local->port);
+		return tg_plaintext_ports_has(local->port);
 	if (tg_policy_copy(tg_shim.policy, tg_shim.policy_size, &bytes, &size, &generation) == 0 &&
 	    tg_document_decode(bytes, size, &document) == 0)
 		governed = speaking_route(document, local) != NULL;
@@ -148,6 +146,15 @@ static enum fate make_stream(int fd, int flags, const struct tg_route *route, st
 	return FATE_CLOSED;
 }
 
+/*
+ * Where two processes share either memory or descriptors, the table of one says nothing of the other's numbers. Such a
+ * connection is nobody's stream.
+ */
+static bool wants_no_stream(void)
+{
+	return tg_process_is_vforked();
+}
+
 static bool wants_relay(int fd, const struct tg_route *route, const struct tg_section_slot *counters)
 {
 	switch (route->plaintext.engine) {
@@ -157,7 +164,8 @@ static bool wants_relay(int fd, const struct tg_route *route, const struct tg_se
 		return true;
 	default:
 		/* a standard stream: see tg_duplicate_onto */
-		return fd <= STDERR_FILENO || atomic_load_explicit(&relay_only, memory_order_relaxed) ||
+		return fd <= STDERR_FILENO || wants_no_stream() ||
+		       atomic_load_explicit(&relay_only, memory_order_relaxed) ||
 		       tg_report_has_moved(tg_shim.report, counters);
 	}
 }
@@ -170,7 +178,7 @@ static enum fate take(int fd, int flags, const struct tg_route *route, struct tg
 
 	if (fresh && wants_relay(fd, route, counters))
 		fate = tg_handover(fd, NULL) == 0 ? FATE_RELAY : FATE_CLOSED;
-	else if (fresh)
+	else if (fresh && !wants_no_stream())
 		fate = make_stream(fd, flags, route, counters);
 	tg_report_plaintext(tg_shim.report, counters, events[fate]);
 	return fate;
@@ -191,15 +199,19 @@ static enum fate decide(int fd, int flags, const struct tg_address *local, bool 
 	return fate;
 }
 
-/* What was received has a number already, which the server learns from the message: it stays, and is a dead end. */
-static void shut_for_good(int fd)
+/*
+ * What was received has a number already, which the server learns from the message: it stays, and is a dead end. Where
+ * there is no descriptor for one, the socket itself is unconnected, and what it had received thrown away (connect(2)).
+ */
+static void shut_for_good(int fd, int flags)
 {
+	static const struct sockaddr nobody = {.sa_family = AF_UNSPEC};
 	int end = tg_dead_end();
 
 	if (end >= 0) {
-		tg_libc.dup3(end, fd, O_CLOEXEC);
+		tg_libc.dup3(end, fd, (flags & SOCK_CLOEXEC) != 0 ? O_CLOEXEC : 0);
 		tg_libc.close(end);
-	} else {
+	} else if (connect(fd, &nobody, sizeof(nobody)) != 0) {
 		tg_libc.close(fd);
 	}
 }
@@ -256,34 +268,20 @@ void tg_descriptors_listening(int fd)
 	errno = saved;
 }
 
-static bool listens(int fd)
+static bool is_listener(int fd)
 {
-	socklen_t flag_size = sizeof(int);
+	socklen_t size = sizeof(int);
 	int listening = 0;
 
-	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &flag_size) == 0 && listening != 0 &&
-	       is_of_internet(fd);
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening != 0;
 }
 
-void tg_descriptors_inherit(void)
+static bool is_stream_socket(int fd)
 {
-	struct pollfd numbers[INHERITED];
-	int saved = errno;
+	socklen_t size = sizeof(int);
+	int type = SOCK_STREAM;
 
-	if (!tg_descriptors_are_wanted())
-		return;
-	for (int fd = 0; fd < INHERITED; fd++)
-		numbers[fd] = (struct pollfd){.fd = fd};
-	/* One call tells which are open. Where it fails, say by RLIMIT_NOFILE, each is looked at. */
-	tg_libc.poll(numbers, INHERITED, 0);
-	for (int fd = 0; fd < INHERITED; fd++) {
-		if ((numbers[fd].revents & POLLNVAL) != 0)
-			continue;
-		tg_relayed_look(fd);
-		if (listens(fd))
-			tg_descriptors_prepare();
-	}
-	errno = saved;
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type == SOCK_STREAM;
 }
 
 /* As far as anybody knows: the address is one of the internet. */
@@ -317,15 +315,17 @@ void tg_descriptors_received(int fd, int flags)
 	tg_relayed_look(fd);
 	const enum place place = local_address(fd, &local);
 	if (place == PLACE_HIDDEN) {
-		shut_for_good(fd);
-	} else if (place == PLACE_KNOWN && is_connection(fd)) {
+		shut_for_good(fd, flags);
+	} else if (is_listener(fd)) {
+		tg_descriptors_listening(fd);
+	} else if (place == PLACE_KNOWN && is_stream_socket(fd) && is_connection(fd)) {
 		int kept = tg_libc.fcntl(fd, F_GETFL);
 		if (kept >= 0 && (kept & O_NONBLOCK) != 0)
 			flags |= SOCK_NONBLOCK;
 		tg_libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
 		enum fate fate = decide(fd, flags, &local, is_fresh(fd));
 		if (fate == FATE_CLOSED)
-			shut_for_good(fd);
+			shut_for_good(fd, flags);
 		else if (fate != FATE_STREAM)
 			give_flags(fd, flags);
 		if (fate == FATE_OTHER && tg_accepted_is_wanted())

@@ -82,9 +82,6 @@ bool tg_descriptors_prepare(void);
 /* Before listen(2): prepares where connections may be governed. */
 void tg_descriptors_listening(int fd);
 
-/* At the start: prepares where a listening socket was inherited (inetd, systemd, Postfix, an executed self). */
-void tg_descriptors_inherit(void);
-
 /*
  * `fd` was just accepted, or received from another process (SCM_RIGHTS). Returns the number to give to the server: `fd`, or
  * -1 with errno ECONNABORTED where the connection had to be closed.

@@ -232,6 +232,8 @@ TG_EXPORT int pidfd_getfd(int process, int of, unsigned flags)
 {
 	tg_libc_bind();
 	int fd = tg_libc.pidfd_getfd(process, of, flags);
+	if (fd >= 0)
+		tg_shim_serve_on(fd);
 	if (fd >= 0 && tg_descriptors_are_wanted())
 		tg_descriptors_received(fd, SOCK_CLOEXEC);
 	return fd;

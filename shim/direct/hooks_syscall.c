@@ -103,13 +103,6 @@ static bool read_or_write(const struct call *call, long *ret)
 		*ret = recvfrom(fd, pointer_at(call, 1), size_at(call, 2), number_at(call, 3), pointer_at(call, 4),
 				pointer_at(call, 5));
 		return true;
-	case SYS_recvmsg:
-		*ret = recvmsg(fd, pointer_at(call, 1), number_at(call, 2));
-		return true;
-	case SYS_recvmmsg:
-		*ret = recvmmsg(fd, pointer_at(call, 1), (unsigned)number_at(call, 2), number_at(call, 3),
-				pointer_at(call, 4));
-		return true;
 	case SYS_write:
 		*ret = write(fd, pointer_at(call, 1), size_at(call, 2));
 		return true;
@@ -235,26 +228,44 @@ static bool is_ring(long number)
 	return number == SYS_io_uring_setup || number == SYS_io_uring_enter || number == SYS_io_uring_register;
 }
 
+/* By which sockets come into the process. A latent one is decided by them. */
+static bool bring_in(const struct call *call, long *ret)
+{
+	const int fd = number_at(call, 0);
+
+	switch (call->number) {
+#ifdef SYS_accept
+	case SYS_accept:
+		*ret = accept(fd, pointer_at(call, 1), pointer_at(call, 2));
+		return true;
+#endif
+	case SYS_accept4:
+		*ret = accept4(fd, pointer_at(call, 1), pointer_at(call, 2), number_at(call, 3));
+		return true;
+	case SYS_listen:
+		*ret = listen(fd, number_at(call, 1));
+		return true;
+	case SYS_pidfd_getfd:
+		*ret = pidfd_getfd(fd, number_at(call, 1), (unsigned)call->argument[2]);
+		return true;
+	case SYS_recvmsg:
+		*ret = recvmsg(fd, pointer_at(call, 1), number_at(call, 2));
+		return true;
+	case SYS_recvmmsg:
+		*ret = recvmmsg(fd, pointer_at(call, 1), (unsigned)number_at(call, 2), number_at(call, 3),
+				pointer_at(call, 4));
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* A policy has a server speak plaintext. */
 static long call_wanted(const struct call *call)
 {
 	const bool any = atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
 	long r;
 
-	switch (call->number) {
-#ifdef SYS_accept
-	case SYS_accept:
-		return accept(number_at(call, 0), pointer_at(call, 1), pointer_at(call, 2));
-#endif
-	case SYS_accept4:
-		return accept4(number_at(call, 0), pointer_at(call, 1), pointer_at(call, 2), number_at(call, 3));
-	case SYS_listen:
-		return listen(number_at(call, 0), number_at(call, 1));
-	case SYS_pidfd_getfd:
-		return pidfd_getfd(number_at(call, 0), number_at(call, 1), (unsigned)call->argument[2]);
-	default:
-		break;
-	}
 	if (is_ring(call->number)) {
 		errno = ENOSYS;
 		return -1;
@@ -279,5 +290,9 @@ TG_EXPORT long syscall(long number, ...)
 	if (number == SYS_execveat)
 		return execveat(number_at(&call, 0), pointer_at(&call, 1), pointer_at(&call, 2), pointer_at(&call, 3),
 				number_at(&call, 4));
-	return tg_descriptors_are_wanted() ? call_wanted(&call) : pass(&call);
+	const bool wanted = tg_descriptors_are_wanted();
+	long r;
+	if ((wanted || tg_shim_is(TG_STATE_LATENT)) && bring_in(&call, &r))
+		return r;
+	return wanted ? call_wanted(&call) : pass(&call);
 }
