@@ -7,17 +7,22 @@
 #define UNKNOWN 0x00
 #define TCP_OVER_IPV4 0x11
 #define TCP_OVER_IPV6 0x21
+#define TYPE_ALPN 0x01
 #define TYPE_AUTHORITY 0x02
 #define TYPE_SSL 0x20
 #define SUBTYPE_SSL_VERSION 0x21
 #define SUBTYPE_SSL_CN 0x22
 #define SUBTYPE_SSL_CIPHER 0x23
+#define SUBTYPE_SSL_GROUP 0x26
+#define SUBTYPE_SSL_SIG_SCHEME 0x27
+#define SUBTYPE_SSL_CLIENT_CERT 0x28
 #define CLIENT_SSL 0x01
 #define CLIENT_CERT_CONN 0x02
 #define CLIENT_CERT_SESS 0x04
 
 #define FIXED_SIZE 16 /* signature, version and command, family, length */
 #define TEXT_MAX 255  /* of each text: a host name has at most 253 characters, a common name 64 (RFC 5280) */
+#define LENGTH_MAX 65535
 
 static unsigned char *put_u16(unsigned char *at, size_t value)
 {
@@ -35,6 +40,11 @@ static unsigned char *put_text(unsigned char *at, unsigned char type, const void
 	return mempcpy(at, data, size);
 }
 
+static unsigned char *put_name(unsigned char *at, unsigned char type, const char *name)
+{
+	return name == NULL ? at : put_text(at, type, name, strlen(name));
+}
+
 static unsigned char *put_addresses(unsigned char *at, const struct tg_proxy_facts *facts)
 {
 	size_t size = facts->peer.family == 4 ? 4 : 16;
@@ -47,8 +57,8 @@ static unsigned char *put_addresses(unsigned char *at, const struct tg_proxy_fac
 
 static unsigned char *put_tls(unsigned char *at, const struct tg_proxy_tls *tls)
 {
-	if (tls->authority != NULL)
-		at = put_text(at, TYPE_AUTHORITY, tls->authority, strlen(tls->authority));
+	at = put_text(at, TYPE_ALPN, tls->protocol.data, tls->protocol.size);
+	at = put_name(at, TYPE_AUTHORITY, tls->authority);
 	*at++ = TYPE_SSL;
 	unsigned char *length = at;
 	at += 2;
@@ -57,10 +67,16 @@ static unsigned char *put_tls(unsigned char *at, const struct tg_proxy_tls *tls)
 		*at |= tls->in_connection ? CLIENT_CERT_CONN | CLIENT_CERT_SESS : CLIENT_CERT_SESS;
 	at = put_u16(at + 1, tls->verify >> 16);
 	at = put_u16(at, tls->verify & 0xffff);
-	at = put_text(at, SUBTYPE_SSL_VERSION, tls->version, strlen(tls->version));
-	at = put_text(at, SUBTYPE_SSL_CIPHER, tls->cipher, strlen(tls->cipher));
+	at = put_name(at, SUBTYPE_SSL_VERSION, tls->version);
+	at = put_name(at, SUBTYPE_SSL_CIPHER, tls->cipher);
 	at = put_text(at, SUBTYPE_SSL_CN, tls->name.data, tls->name.size);
-	put_u16(length, (size_t)(at - length - 2));
+	at = put_name(at, SUBTYPE_SSL_GROUP, tls->group);
+	at = put_name(at, SUBTYPE_SSL_SIG_SCHEME, tls->scheme);
+	if (tls->certificate.size > 0) {
+		*at++ = SUBTYPE_SSL_CLIENT_CERT;
+		at = put_u16(at, tls->certificate.size);
+	}
+	put_u16(length, (size_t)(at - length - 2) + tls->certificate.size);
 	return at;
 }
 
@@ -76,6 +92,11 @@ size_t tg_proxy_header(const struct tg_proxy_facts *facts, unsigned char ret[TG_
 		at = put_addresses(at, facts);
 	if (facts->tls != NULL)
 		at = put_tls(at, facts->tls);
-	put_u16(ret + FIXED_SIZE - 2, (size_t)(at - ret) - FIXED_SIZE);
+	size_t length = (size_t)(at - ret) - FIXED_SIZE;
+	if (facts->tls != NULL)
+		length += facts->tls->certificate.size;
+	if (length > LENGTH_MAX)
+		return 0;
+	put_u16(ret + FIXED_SIZE - 2, length);
 	return (size_t)(at - ret);
 }

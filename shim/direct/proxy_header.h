@@ -12,13 +12,17 @@
 #include <stdint.h>
 
 struct tg_proxy_tls {
-	bool has_certificate;  /* the client has shown one in this session */
-	bool in_connection;    /* and in this connection: the session is not a resumed one */
-	uint32_t verify;       /* 0: a certificate that was verified */
-	const char *version;   /* "TLSv1.3" */
-	const char *cipher;    /* OpenSSL's name */
-	struct tg_span name;   /* the certificate's common name, UTF-8; empty: none, or several */
-	const char *authority; /* the host that the client asked for; NULL: none */
+	bool has_certificate;       /* the client has shown one in this session */
+	bool in_connection;         /* and in this connection: the session is not a resumed one */
+	uint32_t verify;            /* 0: a certificate that was verified */
+	const char *version;        /* "TLSv1.3" */
+	const char *cipher;         /* OpenSSL's name */
+	struct tg_span name;        /* the certificate's common name, UTF-8; empty: none, or several */
+	const char *authority;      /* the host that the client asked for; NULL: none */
+	struct tg_span protocol;    /* that was agreed on by ALPN; empty: none */
+	const char *group;          /* of the key exchange, TLS's name ("secp256r1"); NULL: not known */
+	const char *scheme;         /* by which the server signed, TLS's name; NULL: it has not signed in this connection */
+	struct tg_span certificate; /* the client's, DER; empty: none, or it is not wanted */
 };
 
 struct tg_proxy_facts {
@@ -27,9 +31,12 @@ struct tg_proxy_facts {
 	const struct tg_proxy_tls *tls; /* NULL: a plaintext client */
 };
 
-#define TG_PROXY_HEADER_SIZE 1024 /* the longest; names that do not fit are left out */
+#define TG_PROXY_HEADER_SIZE 2048 /* the longest but for the certificate; names that do not fit are left out */
 
-/* Returns the size. */
+/*
+ * All of the header but the bytes of the certificate, which belong right behind it. Returns the size; 0: with the
+ * certificate the header would be longer than the 65,535 bytes that its length can say.
+ */
 size_t tg_proxy_header(const struct tg_proxy_facts *facts, unsigned char ret[TG_PROXY_HEADER_SIZE]);
 
 #endif

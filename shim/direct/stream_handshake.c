@@ -112,11 +112,9 @@ static void opened(struct tg_stream *stream)
 
 	tg_stream_opening_end(stream);
 	stream->stage = TG_STAGE_OPEN;
-	forget_handshake(o, stream->ssl);
-	if (stream->header != TG_PROXY_OFF && !tg_stream_add_header(stream)) {
-		tg_stream_end(stream, ENOMEM);
+	if (!tg_stream_add_header(stream))
 		return;
-	}
+	forget_handshake(o, stream->ssl);
 	tg_stream_release_early(stream);
 }
 

@@ -118,7 +118,8 @@ void tg_stream_look_at_time(struct tg_stream *stream);   /* the same without a l
 void tg_stream_end(struct tg_stream *stream, int error); /* what was decrypted before can still be read */
 void tg_stream_refuse(struct tg_stream *stream);         /* nothing can */
 void tg_stream_release(struct tg_stream *stream);        /* frees all but the structure and `input` */
-bool tg_stream_add_header(struct tg_stream *stream);     /* proxy_protocol: what the server reads first */
+/* proxy_protocol: what the server reads first. False: the stream ended, since not all of it can be sent. */
+bool tg_stream_add_header(struct tg_stream *stream);
 /* After a call of libssl that did not bring what it was asked for: false where the stream ended because of it. */
 bool tg_stream_may_retry(struct tg_stream *stream, int result);
 /* May data cross? False: not now, or the stream ended. */

@@ -28,10 +28,8 @@ static void let_plain(struct tg_stream *stream)
 	if (stream->cork != TG_CORK_OFF)
 		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
 	stream->cork = TG_CORK_OFF;
-	if (stream->header != TG_PROXY_OFF && !tg_stream_add_header(stream)) {
-		tg_stream_end(stream, ENOMEM);
+	if (!tg_stream_add_header(stream))
 		return;
-	}
 	if (tg_shim_is(TG_STATE_GOVERNED))
 		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_CLIENT);
 	tg_stream_release_early(stream);

@@ -215,3 +215,19 @@ SSL *client_new(int fd, enum client_kind kind, int version)
 	SSL_set_connect_state(ssl);
 	return ssl;
 }
+
+void client_show(SSL *client, const char *names)
+{
+	const struct spec spec = {.subject = "client",
+				  .key = clients[CLIENT_GOOD].key,
+				  .issuer = site.ca,
+				  .issuer_key = site.ca_key,
+				  .from = -DAY,
+				  .until = DAY,
+				  .names = names,
+				  .usage = "clientAuth"};
+	X509 *certificate = make_certificate(&spec);
+
+	assert_int_equal(SSL_use_certificate(client, certificate), 1);
+	X509_free(certificate);
+}

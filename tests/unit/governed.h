@@ -32,6 +32,8 @@ uint16_t pair_port(void);                      /* the listener's, the same in th
 
 /* A TLS client of exactly this version on `fd`; it trusts ca.pem. Not connected yet. */
 SSL *client_new(int fd, enum client_kind kind, int version);
+/* Another certificate for a CLIENT_GOOD, with these names (subjectAltName as in x509v3_config(5)). */
+void client_show(SSL *client, const char *names);
 EVP_PKEY *client_key(enum client_kind kind, X509 **ret_certificate); /* borrowed; NULL for CLIENT_NONE */
 
 #endif

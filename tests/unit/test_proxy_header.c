@@ -118,11 +118,57 @@ static void long_names(void **state)
 	assert_int_equal(tg_proxy_header(&facts, header), 16 + 8 + 4 + 4);
 }
 
+/* What is not known is left out; the certificate itself belongs behind what was written. */
+static void all_of_tls(void **state)
+{
+	static const unsigned char der[300];
+	const struct tg_proxy_tls tls = {.has_certificate = true,
+					 .in_connection = true,
+					 .version = "V",
+					 .cipher = "C",
+					 .protocol = span("h2"),
+					 .group = "x25519",
+					 .scheme = "ed25519",
+					 .certificate = {der, sizeof(der)}};
+	const struct tg_proxy_facts facts = {.tls = &tls};
+	static const unsigned char bytes[] = {SIGNATURE, 0x21, 0x00, 1,    0x57,                     /**/
+					      0x01,      0,    2,    'h',  '2',                      /* PP2_TYPE_ALPN */
+					      0x20,      1,    0x4f, 0x07, 0,    0,   0,   0,        /* PP2_TYPE_SSL */
+					      0x21,      0,    1,    'V',                            /* version */
+					      0x23,      0,    1,    'C',                            /* cipher */
+					      0x26,      0,    6,    'x',  '2',  '5', '5', '1', '9', /* group */
+					      0x27,      0,    7,    'e',  'd',  '2', '5', '5', '1',
+					      '9',                    /* signature scheme */
+					      0x28,      1,    0x2c}; /* certificate */
+	(void)state;
+
+	expect(&facts, bytes, sizeof(bytes));
+}
+
+/* The length has two bytes: a certificate that does not fit makes no header at all. */
+static void long_certificates(void **state)
+{
+	static const unsigned char der[65536];
+	struct tg_proxy_tls tls = {.version = "V", .cipher = "C", .certificate = {der, 65535 - 12 - 19}};
+	const struct tg_proxy_facts facts = {.has_addresses = true, .peer = peer4, .local = local4, .tls = &tls};
+	unsigned char header[TG_PROXY_HEADER_SIZE];
+	(void)state;
+
+	assert_int_equal(tg_proxy_header(&facts, header), 16 + 12 + 19);
+	assert_memory_equal(header + 14, "\xff\xff", 2);
+	tls.certificate.size++;
+	assert_int_equal(tg_proxy_header(&facts, header), 0);
+	tls.certificate.size = 65536;
+	assert_int_equal(tg_proxy_header(&facts, header), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(plaintext_client), cmocka_unit_test(six),         cmocka_unit_test(unknown_addresses),
-	    cmocka_unit_test(verified_client),  cmocka_unit_test(client_bits), cmocka_unit_test(long_names),
+	    cmocka_unit_test(plaintext_client),  cmocka_unit_test(six),
+	    cmocka_unit_test(unknown_addresses), cmocka_unit_test(verified_client),
+	    cmocka_unit_test(client_bits),       cmocka_unit_test(long_names),
+	    cmocka_unit_test(all_of_tls),        cmocka_unit_test(long_certificates),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
