@@ -105,3 +105,39 @@ void tg_alpn_print(FILE *stream, struct tg_span list)
 	while (tg_alpn_next(list, &at, &name))
 		fprintf(stream, "%s%.*s", name.data == list.data + 1 ? "" : ", ", (int)name.size, (const char *)name.data);
 }
+
+static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size, const unsigned char *in, unsigned in_size,
+		  void *arg)
+{
+	const struct tg_policy *policy = arg;
+	struct tg_span name;
+
+	(void)ssl;
+	if (!tg_alpn_select(policy->alpn, (struct tg_span){in, in_size}, &name))
+		return policy->alpn_required ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+	*out = name.data;
+	*out_size = (unsigned char)name.size;
+	return SSL_TLSEXT_ERR_OK;
+}
+
+/* Who offers no ALPN never comes to the callback that chooses. */
+static int require(SSL *ssl, int *alert, void *arg)
+{
+	const unsigned char *data;
+	size_t size;
+
+	(void)arg;
+	if (SSL_client_hello_get0_ext(ssl, TLSEXT_TYPE_application_layer_protocol_negotiation, &data, &size) == 1)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	*alert = SSL_AD_NO_APPLICATION_PROTOCOL;
+	return SSL_CLIENT_HELLO_ERROR;
+}
+
+void tg_alpn_configure(SSL_CTX *ctx, const struct tg_policy *policy)
+{
+	if (policy->alpn.size == 0)
+		return;
+	SSL_CTX_set_alpn_select_cb(ctx, choose, (void *)(uintptr_t)policy);
+	if (policy->alpn_required)
+		SSL_CTX_set_client_hello_cb(ctx, require, NULL);
+}

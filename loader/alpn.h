@@ -7,6 +7,8 @@
 #include "loader/load.h"
 #include "loader/protocol.h"
 
+#include <openssl/ssl.h>
+
 #include <stdio.h>
 
 /* `length` bytes of `text` as one protocol name. NULL, or why it is none. */
@@ -21,6 +23,9 @@ void tg_alpn_resolve(struct tg_load *load, const struct tg_effective *effective,
 /* A fault for each such key of `sni` where this route's server speaks TLS itself. `listener`: the route's; NULL: [server].
  */
 void tg_alpn_check_sni(struct tg_load *load, const struct tg_section *sni, const struct tg_section *listener);
+
+/* On an SSL_CTX of a server's own; the policy outlives it. Nothing where the policy lists no protocol. */
+void tg_alpn_configure(SSL_CTX *ctx, const struct tg_policy *policy);
 
 /* "h2, http/1.1"; "none" for an empty list. */
 void tg_alpn_print(FILE *stream, struct tg_span list);

@@ -2,6 +2,7 @@
  * An identity on an SSL_CTX of a server's own. The SSL_CTX keeps the identity alive and its callbacks find the policy
  * through it; nothing changes on it later, a renewal makes a new SSL_CTX.
  */
+#include "loader/alpn.h"
 #include "loader/context.h"
 #include "loader/private.h"
 #include "loader/store.h"
@@ -272,6 +273,7 @@ int tlsgraft_identity_configure(tlsgraft_identity *identity, const char *section
 		return result;
 	if (!tg_context_use_protocol(ssl_ctx, policy))
 		return TLSGRAFT_REFUSED;
+	tg_alpn_configure(ssl_ctx, policy);
 	credentials = &document->credentials[policy->credentials];
 	for (size_t i = 0; i < credentials->pair_count; i++)
 		if (!tg_context_use_pair(ssl_ctx, &credentials->pairs[i]))

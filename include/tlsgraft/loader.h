@@ -70,7 +70,8 @@ TLSGRAFT_API char *tlsgraft_identity_difference(const tlsgraft_identity *serving
 /*
  * Sets certificate, key, chain, verification, protocol bounds and session context of [server], "listener NAME" or
  * "sni NAME" on a new SSL_CTX: one that no connection uses yet. Allow rules and CRLs are enforced too, by a verify callback
- * that keeps a reference to the identity as long as the SSL_CTX lives. TLSGRAFT_OK, TLSGRAFT_NO_SUCH_SECTION,
+ * that keeps a reference to the identity as long as the SSL_CTX lives; where the section has alpn, by the callback that
+ * selects a protocol, and with alpn_required by the ClientHello callback. TLSGRAFT_OK, TLSGRAFT_NO_SUCH_SECTION,
  * TLSGRAFT_REFUSED (libssl did not accept it; see its error queue) or TLSGRAFT_NO_MEMORY.
  */
 TLSGRAFT_API int tlsgraft_identity_configure(tlsgraft_identity *identity, const char *section, struct ssl_ctx_st *ssl_ctx);

@@ -1,4 +1,5 @@
 /* Lists of protocols: what is one, and which name of two lists is agreed on. */
+#include "certificates.h"
 #include "loader/alpn.h"
 #include "page/alpn.h"
 
@@ -10,6 +11,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include <openssl/err.h>
 
 #define LIST(text)                                                                                                         \
 	(struct tg_span)                                                                                                   \
@@ -116,13 +119,69 @@ static void words(void **state)
 	}
 }
 
+/* A handshake of two ends in memory: what was agreed on, or the alert of the server's. */
+static const char *negotiate(const struct tg_policy *policy, const char *offer)
+{
+	static char agreed[16];
+	EVP_PKEY *key = make_key("EC");
+	X509 *certificate = make_certificate(&(struct spec){.subject = "s", .key = key, .from = -DAY, .until = DAY});
+	SSL_CTX *contexts[] = {SSL_CTX_new(TLS_server_method()), SSL_CTX_new(TLS_client_method())};
+	BIO *server_bio, *client_bio;
+	const unsigned char *name = NULL;
+	unsigned size = 0;
+
+	assert_int_equal(SSL_CTX_use_cert_and_key(contexts[0], certificate, key, NULL, 1), 1);
+	tg_alpn_configure(contexts[0], policy);
+	SSL *server = SSL_new(contexts[0]), *client = SSL_new(contexts[1]);
+	assert_int_equal(BIO_new_bio_pair(&server_bio, 65536, &client_bio, 65536), 1);
+	SSL_set_bio(server, server_bio, server_bio);
+	SSL_set_bio(client, client_bio, client_bio);
+	SSL_set_accept_state(server);
+	SSL_set_connect_state(client);
+	if (offer != NULL)
+		assert_int_equal(SSL_set_alpn_protos(client, (const unsigned char *)offer, (unsigned)strlen(offer)), 0);
+	int result = 0;
+	for (int turn = 0; turn < 10 && result != 1; turn++) {
+		SSL_do_handshake(client);
+		result = SSL_do_handshake(server);
+	}
+	SSL_get0_alpn_selected(server, &name, &size);
+	snprintf(agreed, sizeof(agreed), "%.*s", (int)size, size > 0 ? (const char *)name : "");
+	if (result != 1) {
+		SSL_do_handshake(client);
+		assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL);
+		strcpy(agreed, "refused");
+	}
+	ERR_clear_error();
+	SSL_free(server);
+	SSL_free(client);
+	SSL_CTX_free(contexts[0]);
+	SSL_CTX_free(contexts[1]);
+	X509_free(certificate);
+	EVP_PKEY_free(key);
+	return agreed;
+}
+
+/* For servers that use the loader. */
+static void configured(void **state)
+{
+	struct tg_policy policy = {.alpn = LIST("\2h2\10http/1.1")};
+
+	(void)state;
+	assert_string_equal(negotiate(&policy, "\10http/1.1\2h2"), "h2");
+	assert_string_equal(negotiate(&policy, "\1x"), "");
+	assert_string_equal(negotiate(&policy, NULL), "");
+	policy.alpn_required = true;
+	assert_string_equal(negotiate(&policy, "\10http/1.1"), "http/1.1");
+	assert_string_equal(negotiate(&policy, "\1x"), "refused");
+	assert_string_equal(negotiate(&policy, NULL), "refused");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(lists),
-	    cmocka_unit_test(selection),
-	    cmocka_unit_test(names),
-	    cmocka_unit_test(words),
+	    cmocka_unit_test(lists), cmocka_unit_test(selection),  cmocka_unit_test(names),
+	    cmocka_unit_test(words), cmocka_unit_test(configured),
 	};
 	return cmocka_run_group_tests_name("alpn", tests, NULL, NULL);
 }
