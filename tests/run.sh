@@ -196,6 +196,7 @@ stage_matrix() {
 }
 
 stage_plaintext() {
+    check "npm packages" tg_node_modules build-unpacked
     build dev && counted plaintext "$python" tests/plaintext/run.py build -j $((jobs + 1))
 }
 

@@ -3,6 +3,7 @@
 #
 #     tg_install_missing build|quickstart|tests ...
 #     tg_unpack FOLDER
+#     tg_node_modules FOLDER
 
 # tg_packages PURPOSE: the names.
 tg_packages() {
@@ -20,7 +21,10 @@ tg_packages() {
                 ldap-utils rsync default-jre-headless dictd \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
                 acl iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
-                node-acorn node-cjs-module-lexer node-undici
+                node-acorn node-cjs-module-lexer node-undici \
+                python3-grpcio nghttp2-server chromium libnss3-tools &&
+            # another vendor's Node.js brings its own, and Debian's does not go beside that
+            { command -v npm >/dev/null || echo npm; }
         ;;
     *)
         echo "tg_packages: '$1': build, quickstart or tests" >&2
@@ -87,4 +91,23 @@ tg_unpack() {
         rm -rf "$tg_folder" "$tg_folder.log"
         if [ "$tg_status" -ne 0 ]; then return "$tg_status"; fi
     done
+}
+
+# tg_node_modules FOLDER: what Debian has no packages of, below FOLDER/NAME, by npm from its registry, once. No script of
+# theirs is run.
+tg_node_modules() {
+    tg_folder=$1/grpc-js
+    if [ -e "$tg_folder/node_modules/@grpc/grpc-js/package.json" ]; then return 0; fi
+    echo "npm: @grpc/grpc-js"
+    tg_status=0
+    mkdir -p "$tg_folder.new" &&
+        timeout 300 npm install --prefix "$tg_folder.new" --cache "$tg_folder.new/cache" --ignore-scripts --no-audit --no-fund \
+            --no-update-notifier --omit=dev '@grpc/grpc-js@^1.14.0' >"$tg_folder.log" 2>&1 </dev/null || tg_status=$?
+    if [ "$tg_status" -eq 0 ]; then
+        rm -rf "$tg_folder" "$tg_folder.new/cache" && mv "$tg_folder.new" "$tg_folder" || tg_status=$?
+    else
+        tail -n 20 "$tg_folder.log" >&2
+    fi
+    rm -rf "$tg_folder.new" "$tg_folder.log"
+    return "$tg_status"
 }
