@@ -28,10 +28,7 @@ static int choose(SSL *ssl, const unsigned char **out, unsigned char *out_size, 
 		return SSL_TLSEXT_ERR_OK;
 	}
 	count_unanswered(connection);
-	if (!connection->policy->alpn_required)
-		return SSL_TLSEXT_ERR_NOACK;
-	tg_connection_refuse(connection, TG_REFUSED_NO_COMMON_ALPN, "no application protocol");
-	return SSL_TLSEXT_ERR_ALERT_FATAL;
+	return SSL_TLSEXT_ERR_NOACK; /* where one is required, the hello has been refused */
 }
 
 void tg_alpn_serve(SSL_CTX *ssl_ctx)

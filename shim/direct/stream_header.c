@@ -93,7 +93,7 @@ static const char *scheme_of(const struct tg_openssl *o, SSL *ssl)
 	const X509 *served = o->SSL_get_certificate(ssl);
 	int type = NID_undef, digest = NID_undef;
 
-	if (o->SSL_session_reused(ssl) != 0 || o->SSL_CIPHER_get_kx_nid(o->SSL_get_current_cipher(ssl)) == NID_kx_rsa ||
+	if (o->SSL_CIPHER_get_kx_nid(o->SSL_get_current_cipher(ssl)) == NID_kx_rsa ||
 	    o->SSL_get_signature_type_nid(ssl, &type) != 1)
 		return NULL;
 	o->SSL_ctrl(ssl, SSL_CTRL_GET_SIGNATURE_NID, 0, &digest);

@@ -247,8 +247,13 @@ class Commands(Case):
             section["plaintext"],
             {"engine": "direct", "accept_plaintext": "yes", "plaintext_wait": 250, "handshake_timeout": 10, "proxy_protocol": "v2"},
         )
+        self.assertEqual((section["alpn"], section["alpn_required"]), ([], "no"))
+        agreeing = self.speaking("alpn = h2, http/1.1", "alpn_required = yes")
+        self.assert_exit(self.site.command("check", agreeing), 0, "protocols agreed on (ALPN): h2, http/1.1; who offers none of them is refused")
+        self.assertEqual(json.loads(self.site.command("check", "--json", agreeing).stdout)["sections"][1]["alpn"], ["h2", "http/1.1"])
         done = self.site.command("check", self.speaking())
-        self.assert_exit(done, 0, "TLS is spoken for it, engine auto")
+        self.assert_exit(done, 0, "TLS is spoken for it, engine auto", "no protocol is agreed on (ALPN)", "clients need 'alpn = h2'")
+        self.assertEqual(done.stderr, "")
         self.assertNotIn("let in", done.stdout)
         self.assert_exit(self.site.command("check", self.speaking("mode = off")), 0, "passed through")
         self.assertNotIn("plaintext", self.site.command("check", "--json", self.site.ini).stdout)

@@ -166,6 +166,32 @@ static void test_plaintext(void **state)
 	cJSON_Delete(object);
 }
 
+/* Of each section by which TLS is spoken for a server, a name's too; of no other. */
+static void test_alpn(void **state)
+{
+	struct tg_section_slot *slot = tg_report_section(report, "listener api");
+	cJSON *object;
+	const cJSON *alpn;
+
+	(void)state;
+	routes[1].plaintext = (struct tg_plaintext){.spoken = true};
+	policies[routes[1].policy].alpn = (struct tg_span){(const unsigned char *)"\2h2\10http/1.1", 12};
+	policies[routes[1].policy].alpn_required = true;
+	tg_report_alpn_unanswered(report, slot);
+	object = make();
+	assert_null(cJSON_GetObjectItemCaseSensitive(section(object, 0), "alpn"));
+	assert_non_null(cJSON_GetObjectItemCaseSensitive(section(object, 1), "alpn"));
+	alpn = cJSON_GetObjectItemCaseSensitive(section(object, 2), "alpn");
+	assert_int_equal(cJSON_GetArraySize(cJSON_GetObjectItemCaseSensitive(alpn, "protocols")), 2);
+	assert_string_equal(cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(alpn, "protocols"), 1)->valuestring,
+			    "http/1.1");
+	assert_string_equal(tg_text_string(alpn, "required"), "yes");
+	assert_int_equal(tg_text_number(alpn, "unanswered"), 1);
+	cJSON_Delete(object);
+	policies[routes[1].policy].alpn = (struct tg_span){0};
+	policies[routes[1].policy].alpn_required = false;
+}
+
 static void test_processes(void **state)
 {
 	struct tg_process_slot slots[4];
@@ -256,6 +282,7 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(test_shape, begin, end),
 	    cmocka_unit_test_setup_teardown(test_counters, begin, end),
 	    cmocka_unit_test_setup_teardown(test_plaintext, begin, end),
+	    cmocka_unit_test_setup_teardown(test_alpn, begin, end),
 	    cmocka_unit_test_setup_teardown(test_processes, begin, end),
 	    cmocka_unit_test_setup_teardown(test_wild_report, begin, end),
 	    cmocka_unit_test(test_what_wants_attention),

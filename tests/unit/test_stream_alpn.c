@@ -239,6 +239,26 @@ static void resumption(void **state)
 	}
 }
 
+/* Nothing is agreed on by a second handshake on the same connection: there is none. */
+static void renegotiation(void **state)
+{
+	struct both both;
+	(void)state;
+
+	open_offering(&both, CLIENT_GOOD, TLS1_2_VERSION, H2);
+	assert_true(shake_hands(&both));
+	assert_int_equal(SSL_set_alpn_protos(both.client, (const unsigned char *)OLD, sizeof(OLD) - 1), 0);
+	assert_int_equal(SSL_renegotiate(both.client), 1);
+	SSL_do_handshake(both.client);
+	await_bytes(both.sockets.server);
+	assert_int_equal(stream_read(&both, (char[8]){0}, 8), -1);
+	await_bytes(both.sockets.client);
+	assert_true(SSL_do_handshake(both.client) <= 0);
+	assert_int_equal(ERR_GET_REASON(ERR_peek_last_error()), SSL_R_NO_RENEGOTIATION);
+	ERR_clear_error();
+	both_close(&both);
+}
+
 /* The hello after a HelloRetryRequest is judged like the first, and counted with it. */
 static void retried_hello(void **state)
 {
@@ -292,6 +312,7 @@ int main(void)
 	    cmocka_unit_test(no_list),
 	    cmocka_unit_test(required),
 	    cmocka_unit_test(resumption),
+	    cmocka_unit_test(renegotiation),
 	    cmocka_unit_test(retried_hello),
 	    cmocka_unit_test(names),
 	};
