@@ -1,7 +1,9 @@
 /*
  * The published memory from both ends: the first byte of an input says whether the rest is a policy document, an image of
- * the policy memory that a guest copies from, or one of the report memory that guests and keeper share.
+ * the policy memory that a guest copies from, one of the report memory that guests and keeper share, or events in it.
  */
+#include "keeper/escape.h"
+#include "keeper/refused.h"
 #include "page/policy.h"
 #include "page/publish.h"
 #include "page/read.h"
@@ -12,7 +14,7 @@
 
 #define HEAD_SIZE 8 /* of a document: magic and version */
 
-enum subject { SUBJECT_DOCUMENT, SUBJECT_POLICY_IMAGE, SUBJECT_REPORT_IMAGE, SUBJECT_COUNT };
+enum subject { SUBJECT_DOCUMENT, SUBJECT_POLICY_IMAGE, SUBJECT_REPORT_IMAGE, SUBJECT_EVENTS, SUBJECT_COUNT };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t capacity, unsigned int seed);
@@ -105,6 +107,55 @@ static void try_report_image(const uint8_t *data, size_t size)
 	free(page);
 }
 
+/* What is said of refused clients is one line, whatever a guest wrote. */
+static void check_line(const char *line)
+{
+	char escaped[4096];
+	const size_t size = tg_escape(line, escaped, sizeof escaped);
+
+	if (strlen(line) >= 1024 || size >= sizeof escaped - 4 || strncmp(line, "refused client", 14) != 0)
+		abort();
+	for (size_t i = 0; i < size; i++)
+		if ((unsigned char)escaped[i] < 0x20 || escaped[i] == 0x7f)
+			abort();
+}
+
+/* The bytes as events that were written in order, each behind a byte that says what else happens; then as the ring itself.
+ */
+static void try_events(const uint8_t *data, size_t size)
+{
+	static char section[] = "server";
+	struct tg_policy policy = {.section = section};
+	const struct tg_document document = {.policies = &policy, .policy_count = 1};
+	static struct tg_report_page memory, *const page = &memory;
+	static struct tg_refused_log kept, *const log = &kept;
+	int64_t now = 0;
+
+	memset(&page->events, 0, sizeof page->events);
+	memset(log, 0, sizeof *log);
+	for (size_t at = 0; at < size && at < 20 * 80;) {
+		struct tg_event event = {.kind = data[at] & 1 ? TG_EVENT_REFUSED : TG_EVENT_NONE, .reason = data[at] >> 3};
+		const size_t from = at + 1, left = size - from, taken = left < 80 ? left : 80;
+
+		now += data[at] & 2 ? TG_REFUSED_PAUSE_MS : 10;
+		if (data[at] & 4)
+			tg_events_lost(page, data[at] >> 5);
+		memcpy(&event.code, data + from, taken < 40 ? taken : 40);
+		memcpy(event.section, data + from, taken);
+		memcpy(event.words, data + from, taken);
+		memset(event.subject, taken > 0 ? data[from] : 0, sizeof event.subject);
+		tg_events_write(page, &event);
+		tg_refused_look(log, page, &document, now, check_line);
+		at = from + taken;
+	}
+	memcpy(&page->events, data, size < sizeof page->events ? size : sizeof page->events);
+	for (int i = 0; i < 3; i++)
+		tg_refused_look(log, page, &document, now += 1000, check_line);
+	tg_refused_end(log, &document, check_line);
+	if (log->reader.seen != atomic_load(&page->events.next))
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0)
@@ -115,6 +166,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case SUBJECT_POLICY_IMAGE:
 		try_policy_image(data + 1, size - 1);
+		break;
+	case SUBJECT_EVENTS:
+		try_events(data + 1, size - 1);
 		break;
 	default:
 		try_report_image(data + 1, size - 1);

@@ -62,6 +62,7 @@ static void crafted(struct tg_report_page *page)
 		for (int k = 0; k < (int)TG_REFUSALS_BEFORE_4; k++)
 			page->sections[i].refused_by[k] = UINT64_MAX - (uint64_t)k;
 	}
+	page->events.next = UINT64_MAX - 5;
 	for (uint32_t i = 0; i < TG_UNGOVERNED_SLOTS; i++) {
 		page->ungoverned[i].state = 2;
 		page->ungoverned[i].family = (uint16_t)(i * 2);
