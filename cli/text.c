@@ -156,6 +156,8 @@ void tg_text_tree(const cJSON *tree)
 		       tg_text_number(tree, "generation"));
 	else
 		printf("  keeper gone, generation %.0f\n", tg_text_number(tree, "generation"));
+	if (tg_text_string(keeper, "relay_failure")[0] != '\0')
+		printf("  no relay, so connections that need it are closed: %s\n", tg_text_string(keeper, "relay_failure"));
 	printf("  last reload: %s at %s, %.1f ms: %s\n", tg_text_string(reload, "verdict"), tg_text_string(reload, "at"),
 	       tg_text_number(reload, "took_ms"), tg_text_string(reload, "reason"));
 	printf("  processes: %d\n", cJSON_GetArraySize(processes));
@@ -183,7 +185,8 @@ bool tg_text_is_bad(const cJSON *tree)
 	const cJSON *certificate;
 
 	if (strcmp(tg_text_string(item(tree, "reload"), "verdict"), "refused") == 0 ||
-	    cJSON_GetArraySize(item(tree, "unmatched_sections")) > 0)
+	    cJSON_GetArraySize(item(tree, "unmatched_sections")) > 0 ||
+	    tg_text_string(item(tree, "keeper"), "relay_failure")[0] != '\0')
 		return true;
 	for (section = tg_json_first(item(tree, "sections")); section != NULL; section = section->next) {
 		for (certificate = tg_json_first(item(section, "certificates")); certificate != NULL;

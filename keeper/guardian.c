@@ -55,6 +55,7 @@ struct guardian {
 	int64_t worker_since;
 	int64_t restart_at; /* -1: a worker runs */
 	struct tg_relay relay;
+	bool relay_has_failed; /* and that was said */
 	char last_words[128];
 	int64_t ready_at; /* generation 1 is there; -1 before */
 	bool reported;
@@ -67,7 +68,7 @@ struct guardian {
 	rlim_t descriptor_limit;
 };
 
-enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_RELAY, POLL_CALLERS };
+enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_RELAY, POLL_REFUSED, POLL_CALLERS };
 
 static void say(struct guardian *guardian, enum tg_log_level level, const char *text)
 {
@@ -95,26 +96,14 @@ static void say_aloud(struct guardian *guardian, const char *text)
 	say(guardian, TG_LOG_ERROR, text);
 }
 
-/* Where it is, for `status`. */
+/* For `status`. */
 static void show_relay(const struct guardian *guardian)
 {
-	const struct tg_link_message message = {.kind = TG_LINK_RELAY, .value = guardian->relay.pid};
+	struct tg_link_message message = {.kind = TG_LINK_RELAY, .value = tg_relay_serving(&guardian->relay)};
 
+	snprintf(message.text, sizeof(message.text), "%s", guardian->relay.failure);
 	if (guardian->link >= 0)
 		tg_link_send(guardian->link, &message, NULL, 0);
-}
-
-static void want_relay(struct guardian *guardian, bool wanted)
-{
-	const int result = tg_relay_want(&guardian->relay, guardian->keeper, wanted);
-	char text[128];
-
-	if (result < 0) {
-		snprintf(text, sizeof(text), "the relay cannot be started: %s; connections that need it are closed",
-			 strerror(-result));
-		say_aloud(guardian, text);
-	}
-	show_relay(guardian);
 }
 
 static void relay_died(struct guardian *guardian, int status)
@@ -125,7 +114,41 @@ static void relay_died(struct guardian *guardian, int status)
 		 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		 guardian->relay.is_wanted ? ", it is started again" : "");
 	say_aloud(guardian, text);
+}
+
+static void relay_failed(struct guardian *guardian)
+{
+	char text[sizeof(guardian->relay.failure) + 128];
+
+	snprintf(text, sizeof(text),
+		 "the relay %s; connections that need it are closed until it can be, which is tried again",
+		 guardian->relay.failure);
+	guardian->relay_has_failed = true;
+	say_aloud(guardian, text);
+}
+
+static void note_relay(struct guardian *guardian, enum tg_relay_event event, int status)
+{
+	if (event == TG_RELAY_NOTHING)
+		return;
+	if (event == TG_RELAY_DIED)
+		relay_died(guardian, status);
+	else if (event == TG_RELAY_FAILED)
+		relay_failed(guardian);
+	else if (guardian->relay_has_failed)
+		say(guardian, TG_LOG_INFO, "the relay runs again");
+	if (event == TG_RELAY_SERVES)
+		guardian->relay_has_failed = false;
 	show_relay(guardian);
+}
+
+static void look_at_relay(struct guardian *guardian)
+{
+	int status = 0;
+
+	note_relay(guardian, tg_relay_hear(&guardian->relay, guardian->keeper, &status), status);
+	note_relay(guardian, tg_relay_run(&guardian->relay, guardian->keeper), 0);
+	tg_relay_refuse(&guardian->relay);
 }
 
 /* Takes the dead worker off. Returns its status as waitpid(2) has it. */
@@ -241,7 +264,8 @@ static void hear_worker(struct guardian *guardian)
 				fds[0] = fds[1] = -1;
 			tg_link_send(guardian->link, &answer, NULL, 0);
 		} else if (message.kind == TG_LINK_RELAY && guardian->keeper->policy_fd >= 0) {
-			want_relay(guardian, message.value != 0);
+			note_relay(guardian, tg_relay_want(&guardian->relay, guardian->keeper, message.value != 0), 0);
+			show_relay(guardian);
 		} else if (message.kind == TG_LINK_READY && guardian->ready_at < 0 && message.users.count <= TG_USERS_MAX) {
 			guardian->users = message;
 			guardian->ready_at = tg_monotonic_ms();
@@ -424,8 +448,8 @@ static int wait_ms(const struct guardian *guardian)
 
 	if (guardian->restart_at >= 0 && guardian->restart_at < until)
 		until = guardian->restart_at;
-	if (guardian->relay.restart_at >= 0 && guardian->relay.restart_at < until)
-		until = guardian->relay.restart_at;
+	if (tg_relay_due(&guardian->relay) < until)
+		until = tg_relay_due(&guardian->relay);
 	if (report_is_due(guardian) && guardian->ready_at + REPORT_MS < until)
 		until = guardian->ready_at + REPORT_MS;
 	if (guardian->tree.count == 0 && now + TG_TREE_LOOK_MS < until)
@@ -446,7 +470,6 @@ static bool turn(struct guardian *guardian)
 	const size_t total = POLL_CALLERS + callers + members;
 	const bool listening = guardian->ready_at >= 0 && tg_monotonic_ms() >= guardian->listen_again;
 	struct pollfd *polls = guardian->polls;
-	int status = 0;
 
 	if (total > guardian->poll_room) {
 		polls = reallocarray(guardian->polls, total * 2, sizeof(*polls));
@@ -463,6 +486,7 @@ static bool turn(struct guardian *guardian)
 	polls[POLL_STARTED] =
 	    (struct pollfd){.fd = guardian->started_gone ? -1 : guardian->keeper->started_pidfd, .events = POLLIN};
 	polls[POLL_RELAY] = (struct pollfd){.fd = guardian->relay.link, .events = POLLIN};
+	polls[POLL_REFUSED] = (struct pollfd){.fd = tg_relay_refused_by(&guardian->relay), .events = POLLIN};
 	for (size_t i = 0; i < callers; i++)
 		polls[POLL_CALLERS + i] =
 		    (struct pollfd){.fd = guardian->callers[i].fd, .events = guardian->callers[i].kind == 0 ? POLLIN : 0};
@@ -486,10 +510,7 @@ static bool turn(struct guardian *guardian)
 		guardian->restart_at = tg_monotonic_ms() + PAUSE_MS;
 	if (report_is_due(guardian) && tg_monotonic_ms() >= guardian->ready_at + REPORT_MS)
 		refuse_started(guardian);
-	if (tg_relay_hear(&guardian->relay, &status))
-		relay_died(guardian, status);
-	if (tg_relay_run(&guardian->relay, guardian->keeper))
-		show_relay(guardian);
+	look_at_relay(guardian);
 	/* connections that a process gave away before it became a program of another user's */
 	return guardian->relay.is_busy || !tg_tree_ended(&guardian->tree, guardian->keeper->report_fd);
 }

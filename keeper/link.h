@@ -17,7 +17,8 @@ enum tg_link_kind {
 	TG_LINK_CONNECTION, /* guardian: a connection, value is its tg_request_kind */
 	TG_LINK_LOG,        /* guardian: a line for the log; value is its level */
 	TG_LINK_END,        /* guardian: the tree has ended */
-	TG_LINK_RELAY,      /* worker: whether the policy needs a relay; guardian: its process id, 0: none runs */
+	TG_LINK_RELAY,      /* worker: whether the policy needs a relay; guardian: its process id, 0: none
+			     * serves, and in `text` what is wrong with it */
 };
 
 struct tg_link_message {

@@ -396,6 +396,8 @@ cJSON *tg_status_json(const struct tg_status *status)
 	cJSON_AddBoolToObject(keeper, "alive", status->keeper_alive);
 	if (status->relay_pid > 0)
 		cJSON_AddNumberToObject(keeper, "relay", status->relay_pid);
+	if (status->relay_failure != NULL && status->relay_failure[0] != '\0')
+		add_text(keeper, "relay_failure", status->relay_failure);
 	cJSON_AddNumberToObject(object, "generation", (double)status->generation);
 	cJSON_AddNumberToObject(object, "warn_days", status->warn_days);
 	cJSON_AddItemToObject(object, "reload", tg_verdict_json(status->verdict));

@@ -19,7 +19,8 @@ struct tg_status {
 	const char *config;
 	pid_t keeper_pid;
 	bool keeper_alive;
-	pid_t relay_pid; /* 0: none runs */
+	pid_t relay_pid;           /* 0: none serves */
+	const char *relay_failure; /* NULL or "": nothing is wrong with it */
 	uint64_t generation;
 	int warn_days;
 	const struct tg_verdict *verdict;

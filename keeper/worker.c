@@ -14,6 +14,7 @@
 #include "page/channel.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,7 +30,8 @@ struct worker {
 	struct tg_reload reload;
 	struct tg_control control;
 	struct tg_expiry expiry;
-	pid_t relay_pid; /* 0: none runs */
+	pid_t relay_pid; /* 0: none serves */
+	char relay_failure[sizeof(((struct tg_link_message *)NULL)->text)];
 	bool started_gone;
 	/* when each route of a generation was last seen to match a socket */
 	struct {
@@ -99,6 +101,7 @@ static char *status_text(struct worker *worker)
 				   .keeper_pid = worker->keeper->guardian_pid,
 				   .keeper_alive = true,
 				   .relay_pid = worker->relay_pid,
+				   .relay_failure = worker->relay_failure,
 				   .generation = worker->reload.generation,
 				   .warn_days = worker->keeper->memo->warn_days,
 				   .verdict = tg_memo_verdict(worker->keeper->memo),
@@ -183,6 +186,8 @@ static bool hear_once(struct worker *worker)
 		return true;
 	case TG_LINK_RELAY:
 		worker->relay_pid = message.value;
+		message.text[sizeof(message.text) - 1] = '\0';
+		memcpy(worker->relay_failure, message.text, sizeof(message.text));
 		return true;
 	case TG_LINK_END:
 		look_for_refused(worker);

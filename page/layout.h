@@ -11,7 +11,8 @@
  * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
  * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
  *
- *   4   policies carry ALPN; more reasons for refusals, events and `alpn_unanswered` end the report page
+ *   4   policies carry ALPN; more reasons for refusals, events and `alpn_unanswered` end the report page;
+ *       `relay_is_down` in the policy header
  *   3   routes of policy documents carry what plaintext servers need; their counters end the report page; `relay_key` in
  *       the policy header
  *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
@@ -56,6 +57,7 @@ struct tg_policy_header {
 	struct tg_policy_slot slots[2];
 	_Atomic uint64_t recheck; /* the newest generation by which live connections are judged again; 0: none */
 	unsigned char relay_key[TG_RELAY_KEY_SIZE]; /* who knows it holds the policy, whatever user it became (relay.h) */
+	_Atomic uint32_t relay_is_down; /* not 0: nobody hears requests to it, nor will within a moment (keeper/relay.h) */
 };
 
 /* Why a client was refused; refusal.h has their names and what they mean. */

@@ -34,6 +34,10 @@
 #define TG_RELAY_VALUE 512         /* the longest option: struct tcp_info has some 250 bytes */
 #define TG_RELAY_REST 262144u      /* bytes of ciphertext that are taken for one connection */
 
+/* What the relay tells the keeper, one packet each: a byte, and after TG_RELAY_CANNOT words for people. */
+enum tg_relay_news { TG_RELAY_IDLE, TG_RELAY_BUSY, TG_RELAY_READY, TG_RELAY_CANNOT };
+#define TG_RELAY_WORDS 160 /* of such a packet, at most */
+
 enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_REST_OF = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4 };
 
 struct tg_relay_request {

@@ -1,9 +1,12 @@
 #include "relay/link.h"
 
+#include "page/relay.h"
 #include "relay/listed.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -32,10 +35,28 @@ int tg_link_start(int fd, struct tg_loop *loop)
 	return epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
-static void tell(unsigned char busy)
+static bool send_news(unsigned char news)
 {
-	if (send(link_fd, &busy, sizeof(busy), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(busy))
+	return send(link_fd, &news, sizeof(news), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(news);
+}
+
+static void tell(bool busy)
+{
+	if (send_news(busy ? TG_RELAY_BUSY : TG_RELAY_IDLE))
 		was_busy = busy;
+}
+
+void tg_link_ready(void)
+{
+	send_news(TG_RELAY_READY);
+}
+
+void tg_link_cannot(int fd, const char *what, int error)
+{
+	char text[TG_RELAY_WORDS];
+	const int size = snprintf(text, sizeof(text), "%c%s: %s", TG_RELAY_CANNOT, what, strerror(-error));
+
+	send(fd, text, size < (int)sizeof(text) ? (size_t)size : sizeof(text) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /* The process that gave a connection away held the tree until then, so this comes in time. */
@@ -46,7 +67,7 @@ static int look(void)
 	if (tg_listed_count() > 0) {
 		idle_since = 0;
 		if (!was_busy)
-			tell(1);
+			tell(true);
 		return -1;
 	}
 	if (!was_busy)
@@ -55,7 +76,7 @@ static int look(void)
 		idle_since = now;
 	if (now - idle_since < IDLE_MS)
 		return (int)(IDLE_MS - (now - idle_since));
-	tell(0);
+	tell(false);
 	return was_busy ? IDLE_MS : -1;
 }
 

@@ -10,6 +10,12 @@
 /* 0 or a negative errno. */
 int tg_link_start(int fd, struct tg_loop *loop);
 
+/* From here on guests are heard. */
+void tg_link_ready(void);
+
+/* Before the end: why nobody will be heard. `fd` as for tg_link_start; `what` and a negative errno. */
+void tg_link_cannot(int fd, const char *what, int error);
+
 /* Tells what has changed. Milliseconds until it wants to be called again, -1: it has nothing to tell. Any thread. */
 int tg_link_run(void);
 

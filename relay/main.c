@@ -81,11 +81,52 @@ static int idle(void)
 	return link_ms < 0 || (counts_ms >= 0 && counts_ms < link_ms) ? counts_ms : link_ms;
 }
 
+static struct tg_loop hearing;
+
+static int hear(const char *tree, const int fds[FD_COUNT])
+{
+	static struct tg_listener listener = {.loop = &hearing};
+	int result = tg_loop_open(&hearing);
+
+	if (result < 0)
+		return result;
+	listener.fd = fds[FD_LISTENER];
+	listener.tree = tree;
+	listener.key = tg_shim.policy->relay_key;
+	result = tg_requests_listen(&listener);
+	/* before there is a thread that tells the guardian something */
+	return result < 0 ? result : tg_link_start(fds[FD_LINK], &hearing);
+}
+
+/* 0 or a negative errno; *ret_failed is what failed. */
+static int begin(const char *tree, const int fds[FD_COUNT], pid_t parent, const char **ret_failed)
+{
+	int result;
+
+	*ret_failed = "taking the policy";
+	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
+	if (result < 0)
+		return result;
+	*ret_failed = "giving up rights";
+	result = tg_confine(parent);
+	if (result < 0)
+		return result;
+	*ret_failed = "listening";
+	result = hear(tree, fds);
+	if (result < 0)
+		return result;
+	*ret_failed = "starting threads";
+	result = tg_carriers_start(idle);
+	/* a kernel or an architecture without it: what is above holds all the same */
+	if (result == 0)
+		tg_filter_install();
+	return result;
+}
+
 int main(int argc, char **argv)
 {
-	static struct tg_loop hearing;
-	struct tg_listener listener = {.loop = &hearing};
 	const pid_t parent = getppid();
+	const char *failed = "";
 	int fds[FD_COUNT];
 	int result;
 
@@ -104,26 +145,11 @@ int main(int argc, char **argv)
 	mallopt(M_TOP_PAD, KEPT_MEMORY / 4);
 	/* without it strangers may hold up those who ask, which is better than no relay */
 	(void)tg_stranger_start();
-	result = govern(fds[FD_POLICY], fds[FD_REPORT]);
-	if (result == 0)
-		result = tg_confine(parent);
-	if (result == 0)
-		result = tg_loop_open(&hearing);
-	if (result == 0) {
-		listener.fd = fds[FD_LISTENER];
-		listener.tree = argv[1];
-		listener.key = tg_shim.policy->relay_key;
-		result = tg_requests_listen(&listener);
-	}
-	/* before there is a thread that tells the guardian something */
-	if (result == 0)
-		result = tg_link_start(fds[FD_LINK], &hearing);
-	if (result == 0)
-		result = tg_carriers_start(idle);
-	/* a kernel or an architecture without it: what is above holds all the same */
-	if (result == 0)
-		tg_filter_install();
-	if (result < 0)
+	result = begin(argv[1], fds, parent, &failed);
+	if (result < 0) {
+		tg_link_cannot(fds[FD_LINK], failed, result);
 		return EXIT_OTHER;
+	}
+	tg_link_ready();
 	tg_loop_run(&hearing, idle);
 }

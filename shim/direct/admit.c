@@ -237,7 +237,8 @@ int tg_descriptors_accepted(int fd, int flags)
 		fate = FATE_CLOSED;
 	if (fate == FATE_CLOSED) {
 		if (!atomic_exchange(&said, true))
-			tg_say("a connection was closed: no TLS can be spoken for this server");
+			tg_say("a connection was closed: no TLS can be spoken for this server, or no relay takes it "
+			       "(tlsgraft status)");
 		tg_libc.close(fd);
 		errno = ECONNABORTED;
 		return -1;

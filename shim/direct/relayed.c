@@ -194,6 +194,13 @@ void tg_relayed_be_patient(int connection)
 	tg_libc.syscall(SYS_fcntl, connection, F_SETFL, 0);
 }
 
+/* The keeper knows, and nobody else can say it: its socket is there all the same. */
+static bool is_down(void)
+{
+	return tg_shim_is(TG_STATE_GOVERNED) &&
+	       atomic_load_explicit(&tg_shim.policy->relay_is_down, memory_order_relaxed) != 0;
+}
+
 int tg_relayed_connect(const char *tree)
 {
 	struct sockaddr_un address;
@@ -201,6 +208,8 @@ int tg_relayed_connect(const char *tree)
 	int result = tree ? tg_relay_address(tree, &address, &size) : -EINVAL;
 	int fd;
 
+	if (result == 0 && is_down())
+		result = -ECONNREFUSED;
 	if (result < 0)
 		return result;
 	fd = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);

@@ -216,7 +216,7 @@ static void silence(void **state)
 	assert_int_equal(stream_write(&both, "220 hello", 9), 9);
 	int64_t deadline = tg_stream_deadline(both.stream);
 	assert_in_range(deadline, now() + 500, now() + 1000);
-	pass(deadline - 50);
+	pass(deadline - 450); /* far from it on a busy machine, too */
 	assert_int_equal(tg_stream_poll(both.stream), POLLOUT);
 	pass(deadline);
 	assert_int_equal(tg_stream_poll(both.stream) & POLLERR, POLLERR);
