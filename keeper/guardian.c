@@ -287,12 +287,32 @@ static void drop_caller(struct guardian *guardian, size_t index)
 		(guardian->caller_count - index) * sizeof(guardian->callers[0]));
 }
 
+/* Of the user who has the most; who has asked for something goes last, and else the oldest first. */
+static size_t next_to_go(const struct guardian *guardian, bool known)
+{
+	size_t best = 0;
+	size_t most = 0;
+
+	for (size_t i = 0; i < guardian->caller_count; i++) {
+		const struct caller *caller = &guardian->callers[i];
+		size_t weight = caller->kind == 0 ? KNOWN_MAX : 0;
+
+		if (may_hold(guardian, caller->uid) != known)
+			continue;
+		for (size_t k = 0; k < guardian->caller_count; k++)
+			weight += guardian->callers[k].uid == caller->uid;
+		if (weight > most) {
+			most = weight;
+			best = i;
+		}
+	}
+	return best;
+}
+
 static void take_caller(struct guardian *guardian)
 {
 	struct caller caller = {.deadline = tg_monotonic_ms() + REQUEST_MS};
 	size_t alike = 0;
-	size_t oldest = 0;
-	size_t silent = SIZE_MAX;
 	bool known;
 
 	caller.fd = accept4(guardian->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -306,17 +326,10 @@ static void take_caller(struct guardian *guardian)
 		return;
 	}
 	known = may_hold(guardian, caller.uid);
-	for (size_t i = guardian->caller_count; i-- > 0;) {
-		if (may_hold(guardian, guardian->callers[i].uid) == known) {
-			alike++;
-			oldest = i;
-			if (guardian->callers[i].kind == 0)
-				silent = i;
-		}
-	}
-	/* who has asked for something goes last */
+	for (size_t i = 0; i < guardian->caller_count; i++)
+		alike += may_hold(guardian, guardian->callers[i].uid) == known;
 	if (alike == (known ? KNOWN_MAX : STRANGERS_MAX))
-		drop_caller(guardian, silent != SIZE_MAX ? silent : oldest);
+		drop_caller(guardian, next_to_go(guardian, known));
 	guardian->callers[guardian->caller_count++] = caller;
 }
 

@@ -285,12 +285,17 @@ bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_sect
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port)
 {
 	unsigned char wanted[16] = {0};
+	unsigned alike = 0; /* addresses of this port */
 
 	if (family == 4 || family == 6)
 		memcpy(wanted, address, family == 4 ? 4 : 16);
 	for (uint32_t i = 0; i < TG_UNGOVERNED_SLOTS; i++) {
 		struct tg_ungoverned_slot *const slot = &page->ungoverned[i];
 
+		/* a client may choose among many addresses of the machine, all of 127.0.0.0/8 for one: the port is told
+		 * then */
+		if (alike == TG_UNGOVERNED_ALIKE)
+			memset(wanted, 0, sizeof wanted);
 		if (claim(&slot->state)) {
 			slot->family = family;
 			slot->port = port;
@@ -298,6 +303,7 @@ void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const un
 			atomic_store_explicit(&slot->state, SLOT_READY, memory_order_release);
 		} else if (!wait_ready(&slot->state) || slot->family != family || slot->port != port ||
 			   memcmp(slot->address, wanted, sizeof wanted) != 0) {
+			alike += slot->family == family && slot->port == port;
 			continue;
 		}
 		add_one(&slot->handshakes);

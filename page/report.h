@@ -49,6 +49,8 @@ void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *
 bool tg_report_has_moved(const struct tg_report_page *page, const struct tg_section_slot *slot);
 /* A handshake whose client offered ALPN and was answered by no protocol; `slot` as above. */
 void tg_report_alpn_unanswered(struct tg_report_page *page, const struct tg_section_slot *slot);
+/* Of one port no more addresses than this are told apart; the others are that port's at any address. */
+#define TG_UNGOVERNED_ALIKE 6u
 void tg_report_ungoverned(struct tg_report_page *page, uint16_t family, const unsigned char address[16], uint16_t port);
 
 /* How many were refused for `reason`; `slot` is one of `page`, or NULL. */

@@ -423,6 +423,7 @@ bool tg_carried_begin(struct tg_loop *loop, int real, int end, uint64_t cookie, 
 	carried->stream = tg_stream_new(real, route);
 	if (carried->stream == NULL || !tg_listed_add(&carried->listed))
 		goto out;
+	tg_stream_count_at_once(carried->stream);
 	/* a byte out of band would be passed over */
 	setsockopt(end, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	/* what came from the server goes on as it came: the server's own TCP_NODELAY and TCP_CORK stay with its end */

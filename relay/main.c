@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define EXIT_USAGE 64
@@ -81,6 +82,16 @@ static int idle(void)
 	return link_ms < 0 || (counts_ms >= 0 && counts_ms < link_ms) ? counts_ms : link_ms;
 }
 
+/* Who never finishes a handshake leaves at least half of all descriptors, of which each connection has two, to the others.
+ */
+static void bound_openings(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < UINT_MAX)
+		tg_stream_bound_openings((unsigned)limit.rlim_cur / 4);
+}
+
 static struct tg_loop hearing;
 
 static int hear(const char *tree, const int fds[FD_COUNT])
@@ -111,6 +122,7 @@ static int begin(const char *tree, const int fds[FD_COUNT], pid_t parent, const 
 	result = tg_confine(parent);
 	if (result < 0)
 		return result;
+	bound_openings();
 	*ret_failed = "listening";
 	result = hear(tree, fds);
 	if (result < 0)

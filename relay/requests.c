@@ -3,6 +3,7 @@
 #include "page/channel.h"
 #include "page/match.h"
 #include "page/relay.h"
+#include "page/shares.h"
 #include "page/stranger.h"
 #include "relay/carried.h"
 #include "relay/carriers.h"
@@ -26,15 +27,13 @@
 
 /* A connection whose request has not come yet. */
 struct caller {
-	struct tg_timed timed; /* first: buried by it */
+	struct tg_timed timed;       /* first: buried by it */
+	struct tg_share_entry entry; /* its number: they are heard in the order in which they came */
 	struct tg_listener *listener;
-	uint64_t number; /* they are heard in the order in which they came */
-	size_t place;
 	int fd;
 };
 
-static struct caller *callers[CALLERS_MAX];
-static size_t caller_count;
+static struct tg_shares callers; /* by user */
 
 static bool is_connection(int fd)
 {
@@ -43,7 +42,7 @@ static bool is_connection(int fd)
 
 	return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
 	       getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 &&
-	       (domain == AF_INET || domain == AF_INET6) && protocol == IPPROTO_TCP;
+	       (domain == AF_INET || domain == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
 /* The cookie of the guest's end, by the name that the other end's peer has. */
@@ -177,8 +176,7 @@ static int forget(struct caller *caller)
 {
 	struct tg_listener *listener = caller->listener;
 
-	callers[caller->place] = callers[--caller_count];
-	callers[caller->place]->place = caller->place;
+	tg_shares_remove(&callers, &caller->entry);
 	/* what goes on with it is another's event */
 	epoll_ctl(listener->callers, EPOLL_CTL_DEL, caller->fd, NULL);
 	tg_loop_bury(listener->loop, &caller->timed);
@@ -190,14 +188,14 @@ static int by_number(const void *a, const void *b)
 	const struct caller *first = ((const struct epoll_event *)a)->data.ptr;
 	const struct caller *second = ((const struct epoll_event *)b)->data.ptr;
 
-	return first->number < second->number ? -1 : first->number > second->number;
+	return first->entry.number < second->entry.number ? -1 : first->entry.number > second->entry.number;
 }
 
 /* All that have something to say by now. */
 static void hear_callers(struct tg_listener *listener)
 {
 	struct epoll_event events[CALLERS_MAX];
-	const int count = caller_count > 0 ? epoll_wait(listener->callers, events, CALLERS_MAX, 0) : 0;
+	const int count = callers.count > 0 ? epoll_wait(listener->callers, events, CALLERS_MAX, 0) : 0;
 
 	if (count > 1)
 		qsort(events, (size_t)count, sizeof(events[0]), by_number);
@@ -223,20 +221,26 @@ static void caller_due(struct tg_timed *timed)
 	close_caller(forget((struct caller *)(void *)timed));
 }
 
-/* Guests send at once: whoever has waited longest is the one that goes. */
+/* Guests send at once: of the user who has the most, the one that has waited longest goes. */
 static void make_room(void)
 {
-	struct caller *oldest = callers[0];
+	struct tg_share_entry *entry = tg_shares_next_to_go(&callers);
+	struct caller *caller = (struct caller *)(void *)((char *)entry - offsetof(struct caller, entry));
 
-	for (size_t i = 1; i < caller_count; i++)
-		if (callers[i]->number < oldest->number)
-			oldest = callers[i];
-	caller_due(&oldest->timed);
+	caller_due(&caller->timed);
+}
+
+static uint32_t share_of(const struct tg_listener *listener, int fd)
+{
+	struct ucred peer = {.uid = (uid_t)-1};
+	socklen_t size = sizeof(peer);
+
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	return tg_share_of_user(peer.uid, listener->key);
 }
 
 static void wait_for(struct tg_listener *listener, int fd)
 {
-	static uint64_t last_number;
 	struct caller *caller = calloc(1, sizeof(*caller));
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = caller};
 
@@ -245,14 +249,12 @@ static void wait_for(struct tg_listener *listener, int fd)
 		free(caller);
 		return;
 	}
-	if (caller_count == CALLERS_MAX)
+	if (callers.count == CALLERS_MAX)
 		make_room();
 	caller->timed.due = caller_due;
 	caller->listener = listener;
-	caller->number = ++last_number;
-	caller->place = caller_count;
 	caller->fd = fd;
-	callers[caller_count++] = caller;
+	tg_shares_add(&callers, &caller->entry, share_of(listener, fd));
 	tg_loop_time(listener->loop, &caller->timed, tg_loop_now() + REQUEST_MS);
 }
 

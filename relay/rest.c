@@ -1,8 +1,11 @@
 #include "relay/rest.h"
 
+#include "page/shares.h"
 #include "page/stranger.h"
+#include "shim/state.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -14,6 +17,7 @@
 
 struct rest {
 	struct tg_timed timed; /* first: buried by it */
+	struct tg_share_entry entry;
 	struct tg_source source;
 	struct tg_loop *loop;
 	int from; /* -1: all has come */
@@ -22,7 +26,8 @@ struct rest {
 	unsigned char data[];
 };
 
-static atomic_size_t rest_count;
+/* All belong to one loop, and so to one thread. */
+static struct tg_shares rests;
 
 static void end(struct rest *rest)
 {
@@ -33,7 +38,7 @@ static void end(struct rest *rest)
 	/* with the server's SO_LINGER: nobody waits here for the client */
 	tg_stranger_close(rest->real);
 	rest->real = -1;
-	atomic_fetch_sub_explicit(&rest_count, 1, memory_order_relaxed);
+	tg_shares_remove(&rests, &rest->entry);
 	tg_loop_bury(rest->loop, &rest->timed);
 }
 
@@ -91,6 +96,21 @@ static void ready(struct tg_source *source, uint32_t events)
 		end(rest);
 }
 
+static struct rest *of_entry(struct tg_share_entry *entry)
+{
+	return (struct rest *)(void *)((char *)entry - offsetof(struct rest, entry));
+}
+
+static uint32_t share_of(int real)
+{
+	struct sockaddr_storage peer = {0};
+	socklen_t size = sizeof(peer);
+
+	/* one that has gone: with all such */
+	getpeername(real, (struct sockaddr *)&peer, &size);
+	return tg_share_of_peer(&peer, tg_shim.policy->relay_key);
+}
+
 bool tg_rest_begin(struct tg_loop *loop, int from, int real, size_t size)
 {
 	struct epoll_event event = {.events = EPOLLIN};
@@ -101,12 +121,14 @@ bool tg_rest_begin(struct tg_loop *loop, int from, int real, size_t size)
 	*rest =
 	    (struct rest){.timed.due = due, .source.ready = ready, .loop = loop, .from = from, .real = real, .size = size};
 	event.data.ptr = &rest->source;
-	if (atomic_fetch_add_explicit(&rest_count, 1, memory_order_relaxed) >= RESTS_MAX ||
-	    epoll_ctl(loop->epoll, EPOLL_CTL_ADD, from, &event) < 0) {
-		atomic_fetch_sub_explicit(&rest_count, 1, memory_order_relaxed);
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, from, &event) < 0) {
 		free(rest);
 		return false;
 	}
+	/* a client that takes nothing loses its own, not another one's */
+	if (rests.count >= RESTS_MAX)
+		end(of_entry(tg_shares_next_to_go(&rests)));
+	tg_shares_add(&rests, &rest->entry, share_of(real));
 	tg_loop_time(loop, &rest->timed, tg_loop_now() + RECEIVE_MS);
 	return true;
 }

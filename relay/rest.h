@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 
-/* Takes over `from`, on which `size` bytes come, and `real`. False: too many at once, or no memory; nothing was taken. */
+/* Takes over `from`, on which `size` bytes come, and `real`. False: no memory; nothing was taken.
+ * Where there are too many the oldest of the client with the most goes. One thread's. */
 bool tg_rest_begin(struct tg_loop *loop, int from, int real, size_t size);
 
 #endif

@@ -31,6 +31,13 @@ struct tg_stream;
  */
 struct tg_stream *tg_stream_new(int fd, const struct tg_route *route);
 
+/*
+ * Counts among the unfinished handshakes from now on, and not only from the client's first byte: for a process that has the
+ * descriptors of all clients, of which there are not more than `max` so. One for each process.
+ */
+void tg_stream_count_at_once(struct tg_stream *stream);
+void tg_stream_bound_openings(unsigned max);
+
 /* Cleanses and frees; sends nothing, closes nothing. */
 void tg_stream_free(struct tg_stream *stream);
 

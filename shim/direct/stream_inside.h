@@ -6,6 +6,7 @@
 #define TG_SHIM_DIRECT_STREAM_INSIDE_H
 
 #include "page/layout.h"
+#include "page/shares.h"
 #include "shim/direct/stream.h"
 #include "shim/openssl.h"
 
@@ -68,7 +69,7 @@ struct tg_stream {
 	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
 	pid_t opening_pid;                /* of the process that it is among the openings of */
 	uint64_t cookie;                  /* of the socket, as long as the stream is among the openings (socket(7)) */
-	struct tg_stream *newer, *older;  /* among the openings */
+	struct tg_share_entry opening;    /* among the openings */
 	enum tg_cork cork;                /* TCP_CORK */
 	struct tg_stream *held_next, **held_link; /* among those that hold something back */
 	unsigned calls;                           /* that read or wrote data */
@@ -104,7 +105,7 @@ bool tg_stream_flush(struct tg_stream *stream);
 
 /* stream_opening.c: the client's first bytes, and the bound on unfinished handshakes. */
 void tg_stream_listen(struct tg_stream *stream);
-extern unsigned tg_stream_openings_max; /* the oldest has to go for one more; changed by tests alone */
+extern unsigned tg_stream_openings_max; /* one has to go for one more */
 void tg_stream_opening_begin(struct tg_stream *stream);
 void tg_stream_opening_end(struct tg_stream *stream);
 bool tg_stream_is_silent(const struct tg_stream *stream); /* and taken for a plaintext client after its wait */

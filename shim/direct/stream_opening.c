@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stddef.h>
 
 #define FIRST_SIZE 4096 /* more than any ClientHello needs; what is beyond stays in the socket */
 
@@ -155,20 +156,27 @@ void tg_stream_listen(struct tg_stream *stream)
  * it. */
 unsigned tg_stream_openings_max = 8192;
 
-/* Streams with an unfinished handshake, in the order in which it began. */
+/* Streams with an unfinished handshake, and in the relay all without a verdict: of the client that has most the oldest
+ * goes. */
 static struct {
 	pthread_mutex_t lock; /* taken after a stream's own */
-	struct tg_stream *newest, *oldest;
-	unsigned count;
+	struct tg_shares shares;
 } openings = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void unlink_opening(struct tg_stream *stream)
 {
-	*(stream->newer != NULL ? &stream->newer->older : &openings.newest) = stream->older;
-	*(stream->older != NULL ? &stream->older->newer : &openings.oldest) = stream->newer;
-	stream->newer = stream->older = NULL;
+	tg_shares_remove(&openings.shares, &stream->opening);
 	stream->is_opening = false;
-	openings.count--;
+}
+
+static uint32_t share_of(int fd)
+{
+	static const unsigned char none[TG_SIPHASH_KEY_SIZE];
+	struct sockaddr_storage peer = {0};
+	socklen_t size = sizeof(peer);
+
+	tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size);
+	return tg_share_of_peer(&peer, tg_shim_is(TG_STATE_GOVERNED) ? tg_shim.policy->relay_key : none);
 }
 
 static uint64_t cookie_of(int fd)
@@ -177,6 +185,11 @@ static uint64_t cookie_of(int fd)
 	socklen_t size = sizeof(cookie);
 
 	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+static struct tg_stream *stream_of(struct tg_share_entry *entry)
+{
+	return (struct tg_stream *)(void *)((char *)entry - offsetof(struct tg_stream, opening));
 }
 
 /*
@@ -199,15 +212,29 @@ void tg_stream_opening_begin(struct tg_stream *stream)
 
 	stream->cookie = cookie_of(stream->fd);
 	stream->opening_pid = getpid();
+	const uint32_t share = share_of(stream->fd);
 	pthread_mutex_lock(&openings.lock);
-	stream->older = openings.newest;
-	*(openings.newest != NULL ? &openings.newest->newer : &openings.oldest) = stream;
-	openings.newest = stream;
-	stream->is_opening = true;
-	if (++openings.count > tg_stream_openings_max)
-		push_out(openings.oldest);
+	if (!stream->is_opening) {
+		tg_shares_add(&openings.shares, &stream->opening, share);
+		stream->is_opening = true;
+		if (openings.shares.count > tg_stream_openings_max)
+			push_out(stream_of(tg_shares_next_to_go(&openings.shares)));
+	}
 	pthread_mutex_unlock(&openings.lock);
 	errno = saved;
+}
+
+void tg_stream_count_at_once(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	tg_stream_opening_begin(stream);
+	pthread_mutex_unlock(&stream->lock);
+}
+
+void tg_stream_bound_openings(unsigned max)
+{
+	if (max < tg_stream_openings_max)
+		tg_stream_openings_max = max;
 }
 
 void tg_stream_opening_end(struct tg_stream *stream)

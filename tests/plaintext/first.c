@@ -1,6 +1,7 @@
 /*
- * A plaintext server that speaks first: `first PORT WAY`. Each way is another shape of server; none of them would wait for
- * a client that says nothing. GREETING to whoever comes, and in some of them what came behind it.
+ * A plaintext server that speaks first: `first PORT WAY [PROTOCOL]`, that of socket(2). Each way is another shape of
+ * server; none of them would wait for a client that says nothing. GREETING to whoever comes, and in some of them what came
+ * behind it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -303,10 +304,10 @@ int main(int argc, char **argv)
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	const int on = 1;
 
-	if (argc != 3)
+	if (argc != 3 && argc != 4)
 		return 64;
 	address.sin_port = htons((uint16_t)atoi(argv[1]));
-	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, argc == 4 ? atoi(argv[3]) : 0);
 	setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) != 0 || listen(listener, 512) != 0)
 		return 1;

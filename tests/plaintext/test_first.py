@@ -21,15 +21,15 @@ class First(Server):
     name = "first"
     executable = "/bin/sh"
 
-    def __init__(self, home, own, native=None, way=""):
-        self.way = way
+    def __init__(self, home, own, native=None, way="", protocol=0):
+        self.way, self.protocol = way, protocol
         super().__init__(home, own, native)
 
     def configure(self):
         pass
 
     def command(self):
-        return [Context.graft.build / "tests" / "first", self.port, self.way]
+        return [Context.graft.build / "tests" / "first", self.port, self.way, self.protocol]
 
     def is_ready(self):
         return procs.listening(self.port)
@@ -43,14 +43,15 @@ def hello():
     return out.read()
 
 
-class SpeaksFirst(ServerCase):
-    def started(self, way, engine, **changes):
-        server = self.make(First, way=way)
+class FirstCase(ServerCase):
+    def started(self, way, engine, wrap=(), protocol=0, **changes):
+        server = self.make(First, way=way, protocol=protocol)
         section = {
             "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", "engine": engine,
             "handshake_timeout": TIMEOUT_S, **self.mutual(self.pki.server("ec")), **changes,
         }
-        return server.start(wrap=self.graft.run(self.ini({"listener first": section})), environment=self.graft.environment())
+        words = [*wrap, *self.graft.run(self.ini({"listener first": section}))]
+        return server.start(wrap=words, environment=self.graft.environment())
 
     def hung(self, server):
         """Clients that say nothing, or begin a handshake in different ways and stop there."""
@@ -71,6 +72,8 @@ class SpeaksFirst(ServerCase):
                 self.assertEqual(client.ask(b""), b"")
                 self.assertEqual((client.over, client.broken), (True, False))
 
+
+class SpeaksFirst(FirstCase):
     def one(self, way, engine, wanted=GREETING, request=b""):
         server = self.started(way, engine)
         # before any other: nothing is learned from them

@@ -101,6 +101,28 @@ static void keeper_sees_what_guests_write(void **state)
 	memory_close(&memory);
 }
 
+/* A client of the same machine, or of a network that is routed to it, may choose among many local addresses. */
+static void no_port_fills_the_table(void **state)
+{
+	struct memory memory;
+	uint64_t sum = 0;
+
+	(void)state;
+	memory_open(&memory);
+	for (unsigned i = 1; i <= 250; i++)
+		tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){127, 0, 0, (unsigned char)i}, 8444);
+	tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){10, 0, 0, 1}, 8445);
+	for (unsigned i = 0; i <= TG_UNGOVERNED_ALIKE; i++) {
+		assert_int_equal(memory.keeper->ungoverned[i].port, 8444);
+		sum += memory.keeper->ungoverned[i].handshakes;
+	}
+	assert_int_equal(sum, 250);
+	assert_int_equal(memory.keeper->ungoverned[0].address[3], 1);
+	assert_int_equal(memory.keeper->ungoverned[TG_UNGOVERNED_ALIKE].address[0], 0);
+	assert_int_equal(memory.keeper->ungoverned[TG_UNGOVERNED_ALIKE + 1].port, 8445);
+	memory_close(&memory);
+}
+
 static void plaintext_is_counted_beside_its_section(void **state)
 {
 	struct memory memory;
@@ -432,6 +454,7 @@ int main(void)
 	    cmocka_unit_test(other_files_are_refused),
 	    cmocka_unit_test(the_page_before_is_mapped),
 	    cmocka_unit_test(plaintext_is_counted_beside_its_section),
+	    cmocka_unit_test(no_port_fills_the_table),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
