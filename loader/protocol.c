@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include <string.h>
+#include <strings.h>
 
 const struct tg_value *tg_effective_value(const struct tg_effective *effective, enum tg_option_id id)
 {
@@ -60,6 +61,47 @@ static void try_whole(struct tg_load *load, const struct tg_effective *effective
 		fault(load, effective, id, value->text, (int)strlen(value->text), reason);
 }
 
+static void warn(struct tg_load *load, const struct tg_effective *effective, enum tg_option_id id, const char *reason)
+{
+	const struct tg_value *value = tg_effective_value(effective, id);
+	struct tg_place place = tg_config_place(&load->config, effective->from[id], id, value->line);
+
+	tg_message(load->messages, TLSGRAFT_WARNING, &place, "'%s' %s", value->text, reason);
+}
+
+static bool has_name(const char *list, const char *name)
+{
+	const size_t length = strlen(name);
+
+	for (; *list != '\0'; list += strspn(list, ":")) {
+		const size_t one = strcspn(list, ":");
+
+		if (one == length && strncasecmp(list, name, length) == 0)
+			return true;
+		list += one;
+	}
+	return false;
+}
+
+/* In TLS 1.2 groups are also the curves that certificates may have (RFC 8422 5.1), those of clients too. */
+static void check_groups(struct tg_load *load, const struct tg_effective *effective)
+{
+	static const char *const curves[] = {"P-256",     "P-384",     "P-521",    "prime256v1",
+					     "secp256r1", "secp384r1", "secp521r1"};
+	const struct tg_value *groups = tg_effective_value(effective, TG_OPT_GROUPS);
+	const struct tg_value *minimum = tg_effective_value(effective, TG_OPT_MIN_PROTOCOL);
+	const struct tg_value *mode = tg_effective_value(effective, TG_OPT_MODE);
+
+	if (!groups || !mode || mode->number == TG_MODE_OFF || mode->number == TG_MODE_SERVER ||
+	    (minimum && minimum->number >= TLS1_3_VERSION))
+		return;
+	for (size_t i = 0; i < sizeof(curves) / sizeof(curves[0]); i++)
+		if (has_name(groups->text, curves[i]))
+			return;
+	warn(load, effective, TG_OPT_GROUPS,
+	     "has none of P-256, P-384 and P-521: in TLS 1.2 clients with an ECDSA certificate are refused");
+}
+
 int tg_protocol_check(struct tg_load *load, const struct tg_effective *effective)
 {
 	const struct tg_value *minimum = tg_effective_value(effective, TG_OPT_MIN_PROTOCOL);
@@ -71,6 +113,13 @@ int tg_protocol_check(struct tg_load *load, const struct tg_effective *effective
 
 	ERR_set_mark();
 	ctx = SSL_CTX_new(TLS_server_method());
+	/* A server that says nothing of it has the level of its libssl, and the stricter counts. */
+	if (ctx && level && level->number < SSL_CTX_get_security_level(ctx) &&
+	    !tg_config_number(effective->from[TG_OPT_OVERRIDE], TG_OPT_OVERRIDE))
+		warn(
+		    load, effective, TG_OPT_SECURITY_LEVEL,
+		    "is below what OpenSSL demands by itself, and the stricter counts: it has no effect without override = "
+		    "yes, unless the server lowers its own level");
 	try_names(load, effective, TG_OPT_CIPHERS, ":, ", SSL_CTX_set_cipher_list, "is no cipher suite of this OpenSSL");
 	try_names(load, effective, TG_OPT_CIPHERSUITES, ":", SSL_CTX_set_ciphersuites,
 		  "is no TLS 1.3 cipher suite of this OpenSSL");
@@ -80,6 +129,7 @@ int tg_protocol_check(struct tg_load *load, const struct tg_effective *effective
 		try_whole(load, effective, TG_OPT_CIPHERSUITES, ctx, SSL_CTX_set_ciphersuites,
 			  "is no list of cipher suites");
 		try_whole(load, effective, TG_OPT_GROUPS, ctx, set_groups, "is no list of groups");
+		check_groups(load, effective);
 	}
 	if (minimum && maximum && minimum->number > maximum->number)
 		fault(load, effective, TG_OPT_MAX_PROTOCOL, maximum->text, (int)strlen(maximum->text),

@@ -189,7 +189,7 @@ bool tg_trust_try(struct tg_load *load, const struct tg_trust *trust, const stru
 		tg_arena_fail(load->arena);
 		return false;
 	}
-	if (!load->tried_before || !tg_tried_has(load->tried_before, digest))
+	if (!tg_tried_has(&load->tried, digest) && (!load->tried_before || !tg_tried_has(load->tried_before, digest)))
 		try_all(&trying);
 	if (trying.quiet)
 		tg_tried_add(&load->tried, load->arena, digest);

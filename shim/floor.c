@@ -65,9 +65,10 @@ bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl)
 
 	if (!apply_versions(o, policy, ssl))
 		return false;
-	tg_floor_keep_level(policy, ssl);
 	if (policy->ciphers != NULL && o->SSL_set_cipher_list(ssl, policy->ciphers) != 1)
 		return false;
+	/* After the cipher list, whose @SECLEVEL would otherwise win. */
+	tg_floor_keep_level(policy, ssl);
 	if (policy->ciphersuites != NULL && o->SSL_set_ciphersuites(ssl, policy->ciphersuites) != 1)
 		return false;
 	return policy->groups == NULL || o->SSL_ctrl(ssl, SSL_CTRL_SET_GROUPS_LIST, 0, policy->groups) == 1;

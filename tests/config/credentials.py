@@ -23,6 +23,10 @@ unique_subject = no
 copy_extensions = copy
 [any]
 commonName = supplied
+[scope]
+issuingDistributionPoint = critical,@scope_point
+[scope_point]
+onlyCA = TRUE
 [req]
 distinguished_name = dn
 prompt = no
@@ -121,6 +125,7 @@ class Credentials:
         self.crl("other.crl", "other")
         self.crl("middle.crl", "middle")
         self.crl("silent.crl", "no-crl-sign")
+        self.crl("scope.crl", "ca", "-crlexts", "scope")
         self.crl("stale.crl", "ca", "-crl_lastupdate", PAST[0], "-crl_nextupdate", PAST[1])
         self.crl("future.crl", "ca", "-crl_lastupdate", FUTURE[0], "-crl_nextupdate", FUTURE[1])
         self.compose()

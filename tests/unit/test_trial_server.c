@@ -132,7 +132,8 @@ static void a_key_and_what_the_protocol_allows(void **state)
 	    {"ED448", "", NULL, GOOD, NULL},
 	    {"curve P-384", "", NULL, GOOD, NULL},
 	    {"curve P-521", "", NULL, GOOD, NULL},
-	    {"EC", "security_level = 0\n", NULL, GOOD, NULL},
+	    {"EC", "security_level = 0\noverride = yes\n", NULL, GOOD, NULL},
+	    {"EC", "security_level = 0\n", NULL, WARNED, "is below what OpenSSL demands by itself"},
 	    {"EC", "security_level = 3\n", NULL, GOOD, NULL},
 	    {"ED25519", "max_protocol = TLSv1.2\n", NULL, GOOD, NULL},
 	    {"ED448", "max_protocol = TLSv1.2\n", NULL, GOOD, NULL},
@@ -168,7 +169,7 @@ static void a_key_and_what_the_protocol_allows(void **state)
 	    {"RSA", "ciphers = " RSA_SUITE "\nmax_protocol = TLSv1.2\n", "critical,keyEncipherment", REFUSED,
 	     "no client can be served with it"},
 	    {"EC", "max_protocol = TLSv1.1\n", NULL, REFUSED, "no client can be served with it"},
-	    {"EC", "min_protocol = TLSv1\nmax_protocol = TLSv1.1\nsecurity_level = 0\n", NULL, GOOD, NULL},
+	    {"EC", "min_protocol = TLSv1\nmax_protocol = TLSv1.1\nsecurity_level = 0\noverride = yes\n", NULL, GOOD, NULL},
 	    {"explicit", "", NULL, REFUSED, "explicit ECC parameters: issue it anew with a named curve"},
 	};
 
