@@ -14,6 +14,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdarg.h>
@@ -41,6 +42,7 @@ extern ssize_t __read(int fd, void *data, size_t size);
 extern ssize_t __write(int fd, const void *data, size_t size);
 extern ssize_t __send(int fd, const void *data, size_t size, int flags);
 extern int __close(int fd);
+extern int __clone(int (*function)(void *), void *stack, int flags, void *argument, ...) __THROW;
 extern int __dup2(int from, int fd);
 extern int __fcntl(int fd, int command, ...);
 extern int __poll(struct pollfd *fds, nfds_t count, int timeout);

@@ -7,6 +7,7 @@
 #include "shim/accepted.h"
 #include "shim/direct/claims.h"
 #include "shim/direct/descriptors.h"
+#include "shim/direct/divided.h"
 #include "shim/direct/handover.h"
 #include "shim/direct/relayed.h"
 #include "shim/direct/stdio.h"
@@ -146,13 +147,9 @@ static enum fate make_stream(int fd, int flags, const struct tg_route *route, st
 	return FATE_CLOSED;
 }
 
-/*
- * Where two processes share either memory or descriptors, the table of one says nothing of the other's numbers. Such a
- * connection is nobody's stream.
- */
 static bool wants_no_stream(void)
 {
-	return tg_process_is_vforked();
+	return atomic_load(&tg_divided) || tg_process_is_vforked();
 }
 
 static bool wants_relay(int fd, const struct tg_route *route, const struct tg_section_slot *counters)

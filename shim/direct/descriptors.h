@@ -104,8 +104,8 @@ int tg_descriptors_end(void);
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
 			struct tg_section_slot *counters);
 
-/* Before the real close. The stream may end here. */
-void tg_descriptors_closing(int fd);
+/* Before the real close. The stream may end here. True: it has been closed, too; there was no descriptor to spare. */
+bool tg_descriptors_closing(int fd);
 
 /* After a close that went by: the number is nothing or something else. Nothing is sent. */
 void tg_descriptors_closed(int fd);
@@ -151,6 +151,9 @@ int tg_descriptors_pass_on(int from, int fd, bool kept);
 
 /* A new descriptor: reading ends at once and writing fails, as on a connection that the peer has closed. -1: none. */
 int tg_dead_end(void);
+
+/* Every stream of this process becomes the relay's, or a dead end. False: one is left, for want of a descriptor. */
+bool tg_descriptors_give_up(void);
 
 /* Before an exec: what stays open in the new program is handed over where it is untouched; else it is a dead end there. */
 void tg_descriptors_before_exec(void);

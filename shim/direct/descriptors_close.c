@@ -22,9 +22,9 @@ static void depart(const struct tg_holder *holder, int fd)
 
 /*
  * Between the moment in which a number leaves the table and the kernel's close(2), another thread that uses it would use
- * the socket itself. So the number becomes something else first.
+ * the socket itself. So the number becomes something else first. False: there is no descriptor for that.
  */
-static void bar(int fd)
+static bool bar(int fd)
 {
 	int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -33,6 +33,7 @@ static void bar(int fd)
 		tg_libc.close(dead);
 	}
 	errno = saved;
+	return dead >= 0;
 }
 
 /* With a reference. NULL: it is no stream, or somebody else closes it at this moment. */
@@ -49,40 +50,46 @@ static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last)
 	return holder;
 }
 
-/* Nothing, where the number was closed behind our back meanwhile and is another stream by now. */
-static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder)
+/*
+ * `here`: the kernel's close is made as well, before the number leaves the table: until then calls find a stream that has
+ * no socket. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
+ */
+static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder, bool here)
 {
 	struct tg_left left = {.holder = NULL};
 
 	tg_descriptors_lock();
 	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
-	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0)
+	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {
+		if (here)
+			tg_libc.syscall(SYS_close, fd);
 		left = tg_entry_set(place, fd, NULL, false);
+	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left, fd);
 }
 
-void tg_descriptors_closing(int fd)
+bool tg_descriptors_closing(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 	bool last = false;
 
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (tg_entry_at(fd) == 0 || tg_process_is_vforked())
-		return;
+		return false;
 	struct tg_holder *holder = begin(place, fd, &last);
 	if (holder == NULL)
-		return;
+		return false;
 	if (last)
 		depart(holder, fd);
 	else
 		tg_readiness_leave(holder->stream, fd);
-	if (!__libc_single_threaded)
-		bar(fd);
+	const bool here = !__libc_single_threaded && !bar(fd);
 	if (last)
 		tg_stream_set_fd(holder->stream, -1);
-	end(place, fd, holder);
+	end(place, fd, holder, here);
 	tg_holder_unref(holder);
+	return here;
 }
 
 void tg_descriptors_closed(int fd)

@@ -18,7 +18,8 @@ static bool takes_stdio(int fd)
 {
 	if (tg_stdio_enter(fd))
 		return true;
-	tg_descriptors_closing(fd);
+	if (!tg_descriptors_closing(fd))
+		tg_libc.close(fd);
 	return false;
 }
 
@@ -129,7 +130,6 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 	saved = errno;
 	tg_left_finish(&before, r);
 	if (holder != NULL && r >= 0 && !takes_stdio(r)) {
-		tg_libc.close(r);
 		saved = EMFILE;
 		r = -1;
 	}

@@ -163,6 +163,24 @@ void tg_holder_finish(const struct tg_holder *holder, int fd)
 		finish_elsewhere(holder, fd, &rest);
 }
 
+bool tg_descriptors_give_up(void)
+{
+	int last = tg_descriptors_end(), saved = errno;
+	bool all = true;
+
+	for (int fd = 0; fd < last; fd++) {
+		struct tg_holder *holder = tg_holder_at(fd);
+		if (holder == NULL)
+			continue;
+		if (!tg_descriptors_hand_over(fd))
+			bury(holder);
+		all = all && tg_entry_open(tg_entry_at(fd)) != holder;
+		tg_holder_unref(holder);
+	}
+	errno = saved;
+	return all;
+}
+
 static bool is_standard(const struct tg_holder *holder)
 {
 	for (int fd = 0; fd <= 2; fd++)

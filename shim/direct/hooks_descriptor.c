@@ -3,6 +3,7 @@
  * library's own call.
  */
 #include "shim/direct/descriptors.h"
+#include "shim/direct/divided.h"
 #include "shim/direct/duplicate.h"
 #include "shim/direct/epolls.h"
 #include "shim/direct/readiness.h"
@@ -19,8 +20,8 @@
 TG_EXPORT int close(int fd)
 {
 	tg_libc_bind();
-	if (tg_transfer_is_one(fd))
-		tg_descriptors_closing(fd);
+	if (tg_transfer_is_one(fd) && tg_descriptors_closing(fd))
+		return 0;
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	return tg_libc.close(fd);
@@ -31,6 +32,8 @@ TG_EXPORT __typeof__(close) __close __attribute__((alias("close")));
 TG_EXPORT int close_range(unsigned first, unsigned last, int flags)
 {
 	tg_libc_bind();
+	if ((flags & (int)CLOSE_RANGE_UNSHARE) != 0 && !tg_divided_before_unshare())
+		return -1;
 	if (tg_descriptors_are_wanted())
 		tg_close_range(first, last, flags);
 	return tg_libc.close_range(first, last, flags);

@@ -5,6 +5,7 @@
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 
 #include "shim/direct/descriptors.h"
+#include "shim/direct/divided.h"
 #include "shim/libc.h"
 #include "shim/state.h"
 
@@ -133,6 +134,9 @@ static bool change_numbers(const struct call *call, long *ret)
 	case SYS_close:
 		*ret = close(fd);
 		return true;
+	case SYS_unshare:
+		*ret = unshare(fd);
+		return true;
 	case SYS_close_range:
 		*ret = close_range((unsigned)fd, (unsigned)number_at(call, 1), number_at(call, 2));
 		return true;
@@ -260,12 +264,24 @@ static bool bring_in(const struct call *call, long *ret)
 	}
 }
 
+/* What makes a process: its flags are the first argument, or lie where that points (clone(2)). False: it must not. */
+static bool may_clone(const struct call *call)
+{
+	const uint64_t *flags = pointer_at(call, 0);
+
+	if (call->number == SYS_clone)
+		return tg_divided_before_clone((uint64_t)call->argument[0]);
+	return call->number != SYS_clone3 || flags == NULL || tg_divided_before_clone(*flags);
+}
+
 /* A policy has a server speak plaintext. */
 static long call_wanted(const struct call *call)
 {
 	const bool any = atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
 	long r;
 
+	if (!may_clone(call))
+		return -1;
 	if (is_ring(call->number)) {
 		errno = ENOSYS;
 		return -1;

@@ -7,16 +7,20 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/sched.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -137,25 +141,46 @@ static int serve_announced(void *unused)
 
 	(void)unused;
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	while (read(ends[0], &connection, sizeof(connection)) == sizeof(connection))
+	while (read(ends[0], &connection, sizeof(connection)) == sizeof(connection)) {
 		serve(connection, connection);
+		close(connection);
+	}
 	return 0;
 }
 
-static void *unshare_and_serve(void *unused)
+/* A thread whose descriptors are its own from now on closes what the others go on with. */
+static void *unshare_and_close(void *connection)
 {
 	if (unshare(CLONE_FILES) != 0)
 		perror("unshare");
-	serve_announced(unused);
+	close((int)(intptr_t)connection);
 	return NULL;
 }
 
-static void *close_range_and_serve(void *unused)
+static void *close_range_and_close(void *connection)
 {
-	if (close_range(900, 1000, 1U << 1) != 0) /* CLOSE_RANGE_UNSHARE */
+	if (close_range(900, 1000, CLOSE_RANGE_UNSHARE) != 0)
 		perror("close_range");
-	serve_announced(unused);
+	close((int)(intptr_t)connection);
 	return NULL;
+}
+
+static int accept_beside(void *(*thread)(void *))
+{
+	for (;;) {
+		int connection = accept(GIVEN, NULL, NULL);
+		pthread_t other;
+
+		if (connection < 0 && errno != ECONNABORTED)
+			return 1;
+		if (connection < 0)
+			continue;
+		if (pthread_create(&other, NULL, thread, (void *)(intptr_t)connection) != 0)
+			return 1;
+		pthread_join(other, NULL);
+		serve(connection, connection);
+		close(connection);
+	}
 }
 
 static int announce_all(void)
@@ -173,8 +198,7 @@ static int announce_all(void)
 static int divide(const char *way)
 {
 	char *stack = mmap(NULL, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	pthread_t thread;
-	long child = 1;
+	long child;
 
 	if (pipe(ends) != 0 || stack == MAP_FAILED)
 		return 1;
@@ -189,16 +213,69 @@ static int divide(const char *way)
 		child = syscall(SYS_clone3, &arguments, sizeof(arguments));
 		if (child == 0)
 			_exit(serve_announced(NULL));
-	} else if (strcmp(way, "unshare") == 0) {
-		pthread_create(&thread, NULL, unshare_and_serve, NULL);
 	} else {
-		pthread_create(&thread, NULL, close_range_and_serve, NULL);
+		return 2;
 	}
 	if (child < 0) {
 		perror(way);
 		return 1;
 	}
 	return announce_all();
+}
+
+static atomic_int written_to = -1, written_by; /* the number, and whether the other thread is there */
+
+/* Writes to the connection as long as its number is told, in the middle of its close too. */
+static void *write_on(void *unused)
+{
+	for (;;) {
+		int fd = atomic_load(&written_to);
+
+		atomic_store(&written_by, fd);
+		if (fd >= 0)
+			(void)!write(fd, greeting, sizeof(greeting) - 1);
+	}
+	return unused;
+}
+
+/* No descriptor is left but for one connection at a time. */
+static int be_scarce(void)
+{
+	const struct rlimit limit = {GIVEN + 2, GIVEN + 2};
+	pthread_t thread;
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || pthread_create(&thread, NULL, write_on, NULL) != 0)
+		return 1;
+	for (;;) {
+		int connection = accept(GIVEN, NULL, NULL);
+
+		if (connection < 0 && errno != ECONNABORTED)
+			return 1;
+		if (connection < 0)
+			continue;
+		atomic_store(&written_to, connection);
+		while (atomic_load(&written_by) != connection)
+			;
+		close(connection);
+		atomic_store(&written_to, -1);
+		while (atomic_load(&written_by) != -1)
+			;
+	}
+}
+
+static void *idle(void *unused)
+{
+	for (;;)
+		pause();
+	return unused;
+}
+
+/* With a thread beside, that other threads' business be looked after. */
+static int accept_in_company(void)
+{
+	pthread_t thread;
+
+	return pthread_create(&thread, NULL, idle, NULL) != 0 || accept_all(by_name);
 }
 
 /* Accepts where it shares its memory with another process that does not share its descriptors. */
@@ -239,6 +316,14 @@ int main(int argc, char **argv)
 		return serve(atoi(argv[2]), atoi(argv[argc > 3 ? 3 : 2]));
 	if (strcmp(way, "memory") == 0)
 		return share_memory();
+	if (strcmp(way, "scarce") == 0)
+		return be_scarce();
+	if (strcmp(way, "company") == 0)
+		return accept_in_company();
+	if (strcmp(way, "unshare") == 0)
+		return accept_beside(unshare_and_close);
+	if (strcmp(way, "close-range") == 0)
+		return accept_beside(close_range_and_close);
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
 		if (strcmp(way, ways[i].name) == 0)
 			return accept_all(ways[i].accept_one);

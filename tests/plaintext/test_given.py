@@ -37,13 +37,16 @@ class Given(ServerCase):
     def program(self, *words):
         return [self.graft.build / "tests" / "given", *words]
 
-    def giver(self, kind, *arguments, by="run", **options):
+    def giver(self, kind, *arguments, by="run", failing=None, **options):
         """`kind(words, ...)` of a server under tlsgraft: by `run`, by the variables alone, or (`nothing`) without it."""
         words, *rest = arguments
         log = open(self.home / f"giver{len(self.givers)}.log", "ab")  # noqa: SIM115
         self.addCleanup(log.close)
         ini = self.home / "site.ini"
         environment = {"run": self.graft.environment, "preload": lambda: self.graft.preload(ini), "nothing": dict}[by]()
+        if failing:
+            environment = {**environment, **failing, "LD_PRELOAD": ":".join(filter(None, [
+                environment.get("LD_PRELOAD", ""), str(failing["LD_PRELOAD"])]))}
         if by == "run":
             words = [*self.graft.run(ini), *words]
         made = kind(words, *rest, environment=environment, output=log, **options)
@@ -89,7 +92,7 @@ class Given(ServerCase):
                 with self.subTest(by, engine=engine):
                     self.make_way(kind, arguments, by, engine, options)
 
-    def make_way(self, kind, arguments, by, engine, options):
+    def governed(self, kind, *arguments, by="run", engine="auto", **options):
         case = self
 
         class Governed(kind):
@@ -97,7 +100,10 @@ class Given(ServerCase):
                 case.govern(self.port, engine=engine)
                 return super().start(*words, **more)
 
-        giver = self.giver(Governed, *arguments, by=by, **options)
+        return self.giver(Governed, *arguments, by=by, **options)
+
+    def make_way(self, kind, arguments, by, engine, options):
+        giver = self.governed(kind, *arguments, by=by, engine=engine, **options)
         self.assert_nobody_else(giver.port)
         self.assert_served(giver.port, ends=options.get("how") != "numbers")  # who keeps a connection, keeps it open
         self.assert_nobody_else(giver.port)
@@ -148,3 +154,45 @@ class Given(ServerCase):
 
     def test_fetched(self):
         self.all_of(Passer, self.program("fetched"), how="numbers")
+
+    # processes and threads that share only one of memory and descriptors
+
+    def test_shared_descriptors(self):
+        for way in ("clone", "clone-number", "clone3"):
+            with self.subTest(way):
+                self.all_of(Activated, self.program(way), ways=("run",))
+
+    def test_own_descriptors(self):
+        for way in ("unshare", "close-range"):
+            with self.subTest(way):
+                self.all_of(Activated, self.program(way), ways=("run",))
+
+    def test_shared_memory(self):
+        self.all_of(Activated, self.program("memory"), ways=("run",))
+
+    # nothing is to be had
+
+    def test_no_descriptor_left(self):
+        """While a connection is closed another thread writes to it, and there is no number to put in its place."""
+        giver = self.governed(Activated, self.program("scarce"), engine="direct")
+        for _ in range(200):
+            with Bare(giver.port) as client:
+                self.assertEqual(client.ask(b""), b"")
+                self.assertTrue(client.over)
+
+    def test_nothing_left(self):
+        """Of each connection one more of all that is asked of the system fails: memory, mappings, descriptors."""
+        for engine, what in (("direct", "memory"), ("direct", "descriptors"), ("relay", "descriptors")):
+            with self.subTest(what, engine=engine):
+                giver = self.governed(
+                    Activated, self.program("company"), engine=engine,
+                    failing={"LD_PRELOAD": self.graft.build / "tests" / "libfailing.so", "FAILING": what},
+                )
+                for _ in range(40):
+                    with Bare(giver.port) as client:
+                        answer = client.ask(b"hello\nquit\n")
+                        self.assertTrue(client.over)
+                        self.assertTrue(answer == b"" or (answer[:1] == b"\x15" and len(answer) <= 7), answer)
+                said = (self.home / f"giver{len(self.givers) - 1}.log").read_text(errors="replace")
+                self.assertIn(f"{what} failed", said)
+                self.assert_served(giver.port)
