@@ -161,7 +161,7 @@ static bool has_random(struct entry *entry, const unsigned char random[TG_RANDOM
 	return memcmp(words, random, sizeof(words)) == 0;
 }
 
-/* 0: no socket any more. -1: none of the internet. 1: *ret is set. */
+/* 0: no socket any more. -1: an address that says nothing. 1: *ret is set. */
 static int address_of(int fd, struct tg_address *ret)
 {
 	struct sockaddr_storage storage;
@@ -169,6 +169,10 @@ static int address_of(int fd, struct tg_address *ret)
 
 	if (tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) != 0)
 		return 0;
+	if (tg_address_is_none(&storage)) {
+		*ret = TG_ADDRESS_NONE;
+		return 1;
+	}
 	return tg_address_from(&storage, ret) ? 1 : -1;
 }
 

@@ -46,7 +46,10 @@ void tg_accepted_read(int fd);
 /* The next bytes of its stream, after tg_accepted_read. */
 void tg_accepted_bytes(int fd, const void *data, size_t size);
 
-/* True, once for each connection: the ClientHello with this random came to *ret, from *ret_peer (family 0: not known). */
+/*
+ * True, once for each connection: the ClientHello with this random came to *ret, which is TG_ADDRESS_NONE (route.h) for a
+ * socket that has no IP address, from *ret_peer (family 0: not known).
+ */
 bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_address *ret, struct tg_address *ret_peer);
 
 #endif

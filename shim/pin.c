@@ -7,6 +7,7 @@
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
+#include "shim/sockets.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -16,16 +17,20 @@
 
 #define HOST_SIZE 256 /* a DNS name has at most 253 characters */
 
-/* The local address of a socket; false where it is no IP socket. */
+/* The local address of a socket; false for what is none. */
 static bool local_address(int fd, struct tg_address *ret)
 {
 	struct sockaddr_storage storage;
 	socklen_t size = sizeof(storage);
 	int saved = errno;
-	bool known = tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
+	bool is_socket = tg_libc.getsockname(fd, (struct sockaddr *)&storage, &size) == 0;
 
 	errno = saved;
-	return known;
+	if (is_socket && tg_address_is_none(&storage)) {
+		*ret = TG_ADDRESS_NONE;
+		return true;
+	}
+	return is_socket && tg_address_from(&storage, ret);
 }
 
 /* A callback that asked for a retry sees its ClientHello again, and the bytes of it were read long ago. */
@@ -59,6 +64,15 @@ static bool locate(const struct tg_openssl *o, const struct tg_connection *conne
 	if (connection->has_origin)
 		*ret = connection->origin;
 	return connection->has_origin;
+}
+
+/*
+ * Bytes that libssl got from no descriptor, of a ClientHello that no socket is known to have brought. Where this process
+ * has no connection to an address of a [listener], they cannot be of one: a pair of SSLs in one process, say.
+ */
+static bool is_from_inside(const struct tg_openssl *o, const struct tg_document *document, const SSL *ssl)
+{
+	return o->SSL_get_rfd(ssl) < 0 && !tg_sockets_any_governed(document);
 }
 
 /* server_name of the ClientHello, RFC 6066 section 3. False: none, or malformed, which libssl refuses by itself. */
@@ -111,6 +125,11 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 		return false;
 	tg_process_report(generation->number);
 	bool named = asked_host(o, ssl, host);
+	if (tg_route_needs_address(generation->document) && !tg_pin_address(connection, ssl) &&
+	    is_from_inside(o, generation->document, ssl)) {
+		connection->has_address = true;
+		connection->address = TG_ADDRESS_NONE;
+	}
 	enum tg_route_result result = find(o, connection, generation->document, ssl, named ? host : NULL, &policy);
 	say_guess(result);
 	tg_generation_unref(connection->generation);
@@ -120,9 +139,8 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 	connection->policy = policy;
 	connection->counters = counters_of(generation, policy);
 	connection->anchors = policy == NULL || policy->trust == TG_NONE ? NULL : &generation->anchors[policy->trust];
-	if (result == TG_ROUTE_NONE)
-		tg_report_ungoverned(tg_shim.report, connection->has_address ? address->family : 0, address->bytes,
-				     address->port);
+	if (result == TG_ROUTE_NONE && connection->has_address && address->family != 0)
+		tg_report_ungoverned(tg_shim.report, address->family, address->bytes, address->port);
 	return result != TG_ROUTE_AMBIGUOUS && (!named || connection->host != NULL);
 }
 

@@ -33,6 +33,11 @@ bool tg_address_from(const struct sockaddr_storage *from, struct tg_address *ret
 	return true;
 }
 
+bool tg_address_is_none(const struct sockaddr_storage *from)
+{
+	return from->ss_family == AF_UNIX || from->ss_family == AF_VSOCK;
+}
+
 bool tg_route_needs_address(const struct tg_document *document)
 {
 	return document->route_count != 1 || !document->routes[0].is_server;

@@ -51,7 +51,6 @@ class Apache(HttpServer):
     name = "apache2"
     executable = "/usr/sbin/apache2"
     user = "www-data"
-    has_descriptor = False
     title = "Apache"
     processes = 2
     own_reloads = (

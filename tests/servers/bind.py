@@ -45,7 +45,6 @@ class Bind(Server):
     user = "bind"
     own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, says="received SIGHUP signal to reload zones"),)
     client = "dig"
-    has_descriptor = False
 
     def configure(self):
         (self.home / "var").mkdir()

@@ -65,7 +65,6 @@ class Dovecot(StarttlsServer):
     scheme = "imap"
     own_reloads = (OwnReload("doveadm reload", _reload, says="SIGHUP received - reloading configuration"),)
     client = "curl"
-    has_descriptor = False
     resumes = {"1.2": False, "1.3": False}  # a process for each connection, without a store or tickets in common
     closes_plaintext = "ssl = required"
     plain_source = "127.0.0.2"

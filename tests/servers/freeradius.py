@@ -94,7 +94,6 @@ class Freeradius(Server):
     title = "FreeRADIUS (RadSec)"
     user = run_user = "freerad"
     own_reloads = (OwnReload("SIGHUP", signal.SIGHUP, says="Received HUP signal"),)
-    has_descriptor = False
     client_input = radius.access_request("tester", "word")
     resumes = {"1.2": False, "1.3": False}  # `cache { enable = no }`, as Debian ships it
 

@@ -26,7 +26,6 @@ class Haproxy(HttpServer):
     name = "haproxy"
     executable = "/usr/sbin/haproxy"
     user = "haproxy"
-    has_descriptor = False
     title = "HAProxy (master-worker)"
     own_reloads = (
         OwnReload("SIGUSR2 (the master executes itself)", signal.SIGUSR2, replaces=True),

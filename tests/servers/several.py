@@ -18,7 +18,6 @@ UNPACKED = SUPPORT.parent.parent / "build-unpacked"
 
 
 class Several(Server):
-    has_descriptor = False
     forgets = False  # of several connections at once, one is left without an answer now and then, also without the shim
 
     def __init__(self, home, own, native=None):

@@ -59,7 +59,6 @@ class Facts:
     resumes = {"1.2": True, "1.3": True}  # under a policy of ours
     no_resumption = ""  # where it does not: why
     asks_by_itself = False  # asks every client for a certificate, and takes none as well
-    has_descriptor = True  # gives libssl the connection's socket, by which its address is known
 
     user = None  # of the processes that do handshakes, where the server drops its own
     run_user = None  # `tlsgraft run --user`: servers that are never root

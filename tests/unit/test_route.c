@@ -105,6 +105,29 @@ static void test_unknown_address(void **state)
 	assert_null(found(routes, 0, NULL, NULL, TG_ROUTE_NONE));
 }
 
+/* Over a UNIX socket: [server]'s or nobody's, never that of a listener on every address. */
+static void test_no_address(void **state)
+{
+	struct tg_address none = TG_ADDRESS_NONE;
+	struct tg_address everywhere[] = {{.any = true, .port = 443}, v4("0.0.0.0", 444), v6("::", 445)};
+	const struct tg_route routes[] = {
+	    {.addresses = everywhere, .address_count = 3, .policy = POLICY_API},
+	    {.is_server = true, .policy = POLICY_SERVER},
+	};
+	struct sockaddr_storage storage = {.ss_family = AF_UNIX};
+	(void)state;
+
+	assert_null(found(routes, 1, &none, NULL, TG_ROUTE_NONE));
+	assert_ptr_equal(found(routes, 2, &none, NULL, TG_ROUTE_FOUND), &policies[POLICY_SERVER]);
+	assert_true(tg_address_is_none(&storage));
+	storage.ss_family = AF_VSOCK;
+	assert_true(tg_address_is_none(&storage));
+	storage.ss_family = AF_INET6;
+	assert_false(tg_address_is_none(&storage));
+	storage.ss_family = AF_INET;
+	assert_false(tg_address_is_none(&storage));
+}
+
 static void test_mapped_address(void **state)
 {
 	struct sockaddr_storage storage = {0};
@@ -124,10 +147,9 @@ static void test_mapped_address(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_most_specific_wins),
-	    cmocka_unit_test(test_names),
-	    cmocka_unit_test(test_unknown_address),
-	    cmocka_unit_test(test_mapped_address),
+	    cmocka_unit_test(test_most_specific_wins), cmocka_unit_test(test_names),
+	    cmocka_unit_test(test_unknown_address),    cmocka_unit_test(test_mapped_address),
+	    cmocka_unit_test(test_no_address),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,18 @@
+/*
+ * The sockets that this process has, asked of the kernel.
+ */
+#ifndef TG_SHIM_SOCKETS_H
+#define TG_SHIM_SOCKETS_H
+
+#include "page/policy.h"
+
+#include <stdbool.h>
+
+/*
+ * True where a descriptor of this process is a socket, other than a listening one, at an IP address that a [listener] of
+ * `document` has, or may have. Looks at every number up to 2^20, some thousand for each system call, and stops at the first
+ * that is one. errno is kept; nothing is allocated.
+ */
+bool tg_sockets_any_governed(const struct tg_document *document);
+
+#endif
