@@ -21,7 +21,7 @@ TG_EXPORT int SSL_connect(SSL *ssl)
 
 	if (!tg_enforce_begin(ssl, &connection))
 		return -1;
-	return connection == NULL ? result : tg_enforce_settle(connection, ssl, result);
+	return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_settle(connection, ssl, result);
 }
 
 TG_EXPORT int SSL_do_handshake(SSL *ssl)

@@ -4,6 +4,7 @@
 #include "page/report.h"
 #include "shim/accepted.h"
 #include "shim/libc.h"
+#include "shim/own_hello.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/say.h"
@@ -67,12 +68,16 @@ static bool locate(const struct tg_openssl *o, const struct tg_connection *conne
 }
 
 /*
- * Bytes that libssl got from no descriptor, of a ClientHello that no socket is known to have brought. Where this process
- * has no connection to an address of a [listener], they cannot be of one: a pair of SSLs in one process, say.
+ * A pair of SSLs in one process: bytes that libssl got from no descriptor, of a ClientHello that this process made itself
+ * and that no socket is known to have brought. Nor could one have, unseen: there is no connection to an address of a
+ * [listener].
  */
-static bool is_from_inside(const struct tg_openssl *o, const struct tg_document *document, const SSL *ssl)
+static bool is_from_inside(const struct tg_openssl *o, const struct tg_document *document, SSL *ssl)
 {
-	return o->SSL_get_rfd(ssl) < 0 && !tg_sockets_any_governed(document);
+	const unsigned char *random;
+
+	return o->SSL_get_rfd(ssl) < 0 && o->SSL_client_hello_get0_random(ssl, &random) == TG_RANDOM_SIZE &&
+	       tg_own_hello_is(random) && !tg_sockets_any_governed(document);
 }
 
 /* server_name of the ClientHello, RFC 6066 section 3. False: none, or malformed, which libssl refuses by itself. */

@@ -1,7 +1,9 @@
 #include "shim/ready.h"
 
+#include "shim/accepted.h"
 #include "shim/enforce.h"
 #include "shim/last_read.h"
+#include "shim/own_hello.h"
 #include "shim/recheck.h"
 #include "shim/state.h"
 
@@ -15,6 +17,13 @@ static uint64_t recheck(void)
 	return wanted;
 }
 
+int tg_ready_noted(const SSL *ssl, int result)
+{
+	if (tg_accepted_is_wanted() && tg_shim_is(TG_STATE_GOVERNED) && !tg_openssl()->SSL_is_server(ssl))
+		tg_own_hello_note(ssl);
+	return result;
+}
+
 int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 {
 	recheck();
@@ -23,7 +32,7 @@ int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 	if (!tg_enforce_begin(ssl, &connection))
 		return -1;
 	if (connection == NULL)
-		return step(ssl);
+		return tg_ready_noted(ssl, step(ssl));
 	/* A refused connection does not go on, whatever its server tries. */
 	if (connection->phase == TG_PHASE_REFUSED)
 		return tg_enforce_settle(connection, ssl, -1);

@@ -18,6 +18,10 @@ int tg_ready(const struct tg_openssl *o, SSL *ssl);
  */
 bool tg_ready_still(const struct tg_openssl *o, SSL *ssl);
 
+/* A handshake call on an SSL that nothing judges returned `result`, which is returned. A client's hello is noted
+ * (own_hello.h). */
+int tg_ready_noted(const SSL *ssl, int result);
+
 /* One step of the handshake, judged when it is finished. */
 int tg_ready_handshake(SSL *ssl, int (*step)(SSL *));
 

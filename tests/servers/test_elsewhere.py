@@ -131,4 +131,6 @@ class Elsewhere(ServerCase):
                 except (ssl.SSLError, OSError):
                     pass
 
-        self.assertIn("refused", self.with_connection("unseen", client))
+        for mode in ("unseen", "piped"):
+            with self.subTest(mode):
+                self.assertIn("refused", self.with_connection(mode, client))

@@ -1,11 +1,15 @@
-"""memory_pair.py CERT KEY pair|held|unseen [PORT]: an SSL server that gets bytes and no descriptor, and says who was served.
+"""memory_pair.py CERT KEY pair|held|unseen|piped [PORT]: an SSL server that gets bytes and no descriptor, and says who was served.
 
 pair    a client and a server in this process, over memory
 held    the same, while a connection to PORT is open in this process
 unseen  a connection to PORT whose bytes are read past the C library's calls, by their number
+piped   a connection to PORT that another process reads, which hands the bytes on through pipes
 """
 
 import ctypes
+import os
+import platform
+import select
 import socket
 import ssl
 import sys
@@ -46,14 +50,13 @@ def pair(context):
 
 
 def read_past(descriptor):
-    import platform
-
     data = ctypes.create_string_buffer(16384)
     got = ctypes.CDLL(None).syscall(SYS_RECVFROM[platform.machine()], descriptor, data, 16384, 0, None, None)
     return data.raw[: max(got, 0)]
 
 
-def unseen(context, connection):
+def serve(context, read, write):
+    """A server's side that gets its bytes by `read()`."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(to_server, to_client, server_side=True)
     while True:
@@ -62,15 +65,42 @@ def unseen(context, connection):
             server.write(b"data")
             return "served"
         except ssl.SSLWantReadError:
-            connection.sendall(to_client.read())
-            data = read_past(connection.fileno())
+            write(to_client.read())
+            data = read()
             if not data:
                 return "gone"
             to_server.write(data)
         except ssl.SSLError as error:
             return f"refused {error.reason}"
         finally:
-            connection.sendall(to_client.read())
+            write(to_client.read())
+
+
+def piped(context, port):
+    """The listener's process hands on what it reads; the server's has pipes and no socket."""
+    down, up = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        os.close(down[1])
+        print(serve(context, lambda: os.read(down[0], 65536), lambda data: os.write(up[1], data)), flush=True)
+        os._exit(0)
+    os.close(down[0])
+    os.close(up[1])
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        print("listening", flush=True)
+        with listener.accept()[0] as connection:
+            while ready := select.select([connection, up[0]], [], [])[0]:
+                if connection in ready:
+                    data = connection.recv(65536)
+                    if not data:
+                        break
+                    os.write(down[1], data)
+                else:
+                    data = os.read(up[0], 65536)
+                    if not data:
+                        break
+                    connection.sendall(data)
+    os.close(down[1])
+    os.wait()
 
 
 def main():
@@ -78,10 +108,16 @@ def main():
     if sys.argv[3] == "pair":
         print(pair(context))
         return
+    if sys.argv[3] == "piped":
+        piped(context, int(sys.argv[4]))
+        return
     with socket.create_server(("127.0.0.1", int(sys.argv[4]))) as listener:
         print("listening", flush=True)
         with listener.accept()[0] as connection:
-            print(pair(context) if sys.argv[3] == "held" else unseen(context, connection), flush=True)
+            if sys.argv[3] == "held":
+                print(pair(context), flush=True)
+            else:
+                print(serve(context, lambda: read_past(connection.fileno()), connection.sendall), flush=True)
 
 
 main()
