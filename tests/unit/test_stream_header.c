@@ -66,7 +66,7 @@ static const unsigned char *find(const unsigned char *at, const unsigned char *e
 static const unsigned char *value(unsigned type, size_t *ret_size)
 {
 	const unsigned char *begin = header + FIXED + ADDRESSES, *end = header + FIXED + length_at(header + 14);
-	size_t size;
+	size_t size = 0;
 
 	if (type < TLS)
 		return find(begin, end, type, ret_size);
