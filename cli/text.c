@@ -1,6 +1,7 @@
 #include "cli/text.h"
 
 #include "keeper/escape.h"
+#include "keeper/status.h"
 #include "keeper/verdict.h"
 #include "page/refusal.h"
 
@@ -82,18 +83,32 @@ static void print_reasons(const cJSON *refused_by)
 	}
 }
 
+static enum tg_engine engine_of(const cJSON *plaintext)
+{
+	const char *word = tg_text_string(plaintext, "engine");
+
+	return strcmp(word, "direct") == 0  ? TG_ENGINE_DIRECT
+	       : strcmp(word, "relay") == 0 ? TG_ENGINE_RELAY
+					    : TG_ENGINE_AUTO;
+}
+
 /* Of a listener whose server speaks plaintext. */
 static void print_plaintext(const cJSON *plaintext)
 {
 	const char *last = tg_text_string(plaintext, "last");
+	const char *advice;
 
 	if (!cJSON_IsObject(plaintext))
 		return;
+	advice = tg_status_uncarried(engine_of(plaintext), cJSON_IsTrue(item(plaintext, "needs_relay")),
+				     tg_text_number(plaintext, "closed") > 0);
 	printf("    the server speaks plaintext, engine %s: %.0f connections direct, %.0f relayed, %.0f closed, %.0f timed "
 	       "out\n",
 	       tg_text_string(plaintext, "engine"), tg_text_number(plaintext, "direct"),
 	       tg_text_number(plaintext, "relayed"), tg_text_number(plaintext, "closed"),
 	       tg_text_number(plaintext, "timed_out"));
+	if (advice != NULL)
+		printf("    %s\n", advice);
 	/* those of a migration that is over still count */
 	if (strcmp(tg_text_string(plaintext, "accept_plaintext"), "yes") == 0 || tg_text_number(plaintext, "clients") > 0)
 		printf("    clients in plaintext: accepted %s, %.0f so far%s%s\n",
@@ -189,6 +204,10 @@ bool tg_text_is_bad(const cJSON *tree)
 	    tg_text_string(item(tree, "keeper"), "relay_failure")[0] != '\0')
 		return true;
 	for (section = tg_json_first(item(tree, "sections")); section != NULL; section = section->next) {
+		/* each client of such a server is closed */
+		if (engine_of(item(section, "plaintext")) == TG_ENGINE_DIRECT &&
+		    cJSON_IsTrue(item(item(section, "plaintext"), "needs_relay")))
+			return true;
 		for (certificate = tg_json_first(item(section, "certificates")); certificate != NULL;
 		     certificate = certificate->next) {
 			if (tg_text_number(certificate, "days_left") <= warn_days)

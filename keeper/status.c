@@ -48,7 +48,7 @@ static double load(const _Atomic uint64_t *value)
 	return (double)atomic_load_explicit(value, memory_order_relaxed);
 }
 
-static const struct tg_section_slot *find_slot(const struct tg_report_page *report, const char *section)
+const struct tg_section_slot *tg_status_slot(const struct tg_report_page *report, const char *section)
 {
 	for (size_t i = 0; i < TG_SECTION_SLOTS; i++) {
 		const struct tg_section_slot *slot = &report->sections[i];
@@ -69,7 +69,7 @@ static double load_plaintext(const struct tg_report_page *report, const struct t
 
 bool tg_status_section_used(const struct tg_report_page *report, const char *section)
 {
-	const struct tg_section_slot *slot = find_slot(report, section);
+	const struct tg_section_slot *slot = tg_status_slot(report, section);
 
 	return slot != NULL && load(&slot->accepted) + load(&slot->refused) + load(&slot->aborted) +
 				       load_plaintext(report, slot, TG_PLAINTEXT_DIRECT) +
@@ -125,6 +125,7 @@ static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext, c
 	cJSON_AddNumberToObject(counters, "relayed", load_plaintext(report, slot, TG_PLAINTEXT_RELAYED));
 	cJSON_AddNumberToObject(counters, "closed", load_plaintext(report, slot, TG_PLAINTEXT_CLOSED));
 	cJSON_AddNumberToObject(counters, "timed_out", load_plaintext(report, slot, TG_PLAINTEXT_TIMED_OUT));
+	cJSON_AddBoolToObject(counters, "needs_relay", tg_report_has_moved(report, slot));
 }
 
 cJSON *tg_alpn_json(struct tg_span list)
@@ -319,7 +320,7 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 {
 	const struct tg_document *document = status->document;
 	const struct tg_route *plaintext = plaintext_route(document, section);
-	const struct tg_section_slot *slot = find_slot(status->report, section);
+	const struct tg_section_slot *slot = tg_status_slot(status->report, section);
 	cJSON *object = cJSON_CreateObject();
 	cJSON *listen, *certificates;
 	uint32_t *seen = calloc(document->policy_count, sizeof(*seen));
@@ -381,6 +382,24 @@ static void add_sections(cJSON *object, const struct tg_status *status)
 		if (first)
 			cJSON_AddItemToArray(list, section_json(status, document->policies[i].section));
 	}
+}
+
+const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool any_closed)
+{
+	if (engine == TG_ENGINE_RELAY)
+		return any_closed ? "connections were closed: the relay did not take them, or there was no policy" : NULL;
+	if (needs_relay && engine == TG_ENGINE_DIRECT)
+		return "connections were closed: the server passes them to another process while it uses them, which "
+		       "engine = "
+		       "direct cannot follow; engine = relay carries them";
+	if (needs_relay)
+		return "a connection was closed: the server passes them to another process while it uses them; the relay "
+		       "has "
+		       "the next ones from the beginning, and by engine = relay the first one, too";
+	return any_closed
+		   ? "connections were closed: two processes used them, they ended in the middle of a handshake, or no "
+		     "TLS could be spoken; the first two kinds engine = relay carries"
+		   : NULL;
 }
 
 cJSON *tg_status_json(const struct tg_status *status)

@@ -38,6 +38,15 @@ cJSON *tg_status_json(const struct tg_status *status);
 size_t tg_status_processes(const struct tg_report_page *report, const char *tree, struct tg_process_slot *ret,
 			   size_t capacity);
 
+/*
+ * Why connections of a plaintext listener were closed, and which engine can carry them; NULL: none were. `needs_relay`: the
+ * server passed on one in use.
+ */
+const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool any_closed);
+
+/* The counters of a section; NULL: none yet. */
+const struct tg_section_slot *tg_status_slot(const struct tg_report_page *report, const char *section);
+
 /* True where handshakes of this section were counted. */
 bool tg_status_section_used(const struct tg_report_page *report, const char *section);
 

@@ -11,6 +11,7 @@
 #include "keeper/reload.h"
 #include "keeper/start.h"
 #include "keeper/status.h"
+#include "keeper/uncarried.h"
 #include "page/channel.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ struct worker {
 	struct tg_reload reload;
 	struct tg_control control;
 	struct tg_expiry expiry;
+	struct tg_uncarried uncarried;
 	pid_t relay_pid; /* 0: none serves */
 	char relay_failure[sizeof(((struct tg_link_message *)NULL)->text)];
 	bool started_gone;
@@ -244,6 +246,8 @@ static bool turn(struct worker *worker)
 	}
 	look_for_refused(worker);
 	tg_control_run(&worker->control);
+	tg_uncarried_look(&worker->uncarried, tg_identity_document(worker->reload.serving), worker->report,
+			  worker->relay_failure[0] == '\0');
 	tg_expiry_look(&worker->expiry, tg_identity_document(worker->reload.serving), worker->keeper->memo->warn_days);
 	return true;
 }

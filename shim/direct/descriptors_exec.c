@@ -96,8 +96,8 @@ int tg_dead_end(void)
 void tg_holder_is_stuck(const struct tg_holder *holder)
 {
 	tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
-	if (holder->engine == TG_ENGINE_AUTO)
-		tg_report_moves(tg_shim.report, holder->counters);
+	/* by engine = direct, too, for who asks why */
+	tg_report_moves(tg_shim.report, holder->counters);
 }
 
 static void bury(struct tg_holder *holder)
@@ -145,7 +145,7 @@ static void finish_elsewhere(const struct tg_holder *holder, int fd, const struc
 {
 	if (rest->iov_len > 0 && tg_handover_rest(fd, rest->iov_base, rest->iov_len) == 0)
 		return;
-	if (rest->iov_len == 0 && tg_descriptors_is_blocking(holder->stream))
+	if (rest->iov_len == 0 && holder->engine == TG_ENGINE_AUTO && tg_descriptors_is_blocking(holder->stream))
 		tg_holder_is_stuck(holder);
 	else
 		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);

@@ -21,7 +21,7 @@ tg_packages() {
                 ldap-utils rsync default-jre-headless dictd \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
                 acl iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
-                node-acorn node-cjs-module-lexer node-undici \
+                node-acorn node-cjs-module-lexer node-undici kamailio \
                 python3-grpcio nghttp2-server chromium libnss3-tools &&
             # another vendor's Node.js brings its own, and Debian's does not go beside that
             { command -v npm >/dev/null || echo npm; }

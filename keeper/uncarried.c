@@ -1,0 +1,42 @@
+#include "keeper/uncarried.h"
+
+#include "keeper/clock.h"
+#include "keeper/log.h"
+#include "keeper/status.h"
+#include "page/report.h"
+
+#define LOOK_MS 1000
+
+static void look_at(struct tg_uncarried *uncarried, const struct tg_route *route, const char *section,
+		    const struct tg_report_page *report, bool relay_is_well)
+{
+	const struct tg_section_slot *slot = tg_status_slot(report, section);
+	const char *advice;
+	bool closed;
+
+	if (slot == NULL || uncarried->said[slot - report->sections])
+		return;
+	closed = atomic_load_explicit(&report->plaintext[slot - report->sections].counts[TG_PLAINTEXT_CLOSED],
+				      memory_order_relaxed) != 0;
+	if (!closed || (route->plaintext.engine == TG_ENGINE_RELAY && !relay_is_well))
+		return;
+	advice = tg_status_uncarried(route->plaintext.engine, tg_report_has_moved(report, slot), closed);
+	if (advice == NULL)
+		return;
+	uncarried->said[slot - report->sections] = true;
+	tg_log(TG_LOG_WARN, "%s: %s", section, advice);
+}
+
+void tg_uncarried_look(struct tg_uncarried *uncarried, const struct tg_document *document,
+		       const struct tg_report_page *report, bool relay_is_well)
+{
+	const int64_t now = tg_monotonic_ms();
+
+	if (now < uncarried->next_look)
+		return;
+	uncarried->next_look = now + LOOK_MS;
+	for (size_t i = 0; i < document->route_count; i++)
+		if (document->routes[i].plaintext.spoken)
+			look_at(uncarried, &document->routes[i], document->policies[document->routes[i].policy].section,
+				report, relay_is_well);
+}
