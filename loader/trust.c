@@ -398,14 +398,15 @@ static int compare_names(const void *a, const void *b)
 /* So many of one name that not each can be tried for a client that does not say which it means. */
 static void check_named_alike(struct lists *lists)
 {
-	const struct listed_ca **sorted = tg_arena_alloc(lists->load->arena, (lists->ca_count + 1) * sizeof(*sorted));
+	const struct listed_ca **sorted =
+	    tg_arena_alloc(lists->load->arena, (lists->ca_count + 1) * sizeof(struct listed_ca *));
 	size_t alike = 1;
 
 	if (!sorted)
 		return;
 	for (size_t i = 0; i < lists->ca_count; i++)
 		sorted[i] = &lists->cas[i];
-	qsort(sorted, lists->ca_count, sizeof(*sorted), compare_names);
+	qsort(sorted, lists->ca_count, sizeof(struct listed_ca *), compare_names);
 	for (size_t i = 1; i < lists->ca_count; i++) {
 		alike = compare_names(&sorted[i - 1], &sorted[i]) == 0 ? alike + 1 : 1;
 		if (alike == TG_SAME_NAME_MAX + 1)

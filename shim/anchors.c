@@ -58,7 +58,7 @@ static bool build(struct tg_anchors *anchors, X509 **cas)
 bool tg_anchors_build(struct tg_anchors *anchors, const struct tg_trust *trust)
 {
 	const struct tg_openssl *o = tg_openssl();
-	X509 **cas = calloc(trust->ca_count + 1, sizeof(*cas));
+	X509 **cas = calloc(trust->ca_count + 1, sizeof(X509 *));
 	bool built;
 
 	*anchors = (struct tg_anchors){
