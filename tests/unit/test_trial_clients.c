@@ -572,13 +572,13 @@ static void too_many_names(void **state)
 	file = fopen(path_in(&maker, "cas.pem"), "we");
 	assert_non_null(file);
 	for (int i = 0; i < 1300; i++) {
-		X509 *ca;
+		X509 *one;
 
 		snprintf(subject, sizeof(subject), "authority %04d of a federation with a name as long as it can", i);
-		ca = issue(NULL, all.key, (struct spec){.subject = subject, .ca = true});
+		one = issue(NULL, all.key, (struct spec){.subject = subject, .ca = true});
 		fprintf(file, "-----BEGIN CERTIFICATE-----\n");
 		{
-			struct tg_span der = der_of(ca, NULL);
+			struct tg_span der = der_of(one, NULL);
 			unsigned char text[2048];
 
 			assert_true(der.size < 1024);
@@ -589,9 +589,9 @@ static void too_many_names(void **state)
 		}
 		fprintf(file, "-----END CERTIFICATE-----\n");
 		if (i == 0)
-			all.certificate = ca;
+			all.certificate = one;
 		else
-			X509_free(ca);
+			X509_free(one);
 	}
 	assert_int_equal(fclose(file), 0);
 	write_text(&maker, "site.ini", INI);
