@@ -6,6 +6,7 @@
 #include "keeper/users.h"
 #include "keeper/verdict.h"
 #include "loader/identity.h"
+#include "loader/messages.h"
 #include "tlsgraft/loader.h"
 
 #include <cjson/cJSON.h>
@@ -28,6 +29,7 @@ struct findings {
 	cJSON *errors;
 	cJSON *warnings;
 	cJSON *notes;
+	cJSON *read;
 };
 
 static void add_finding(cJSON *list, const char *text)
@@ -45,6 +47,10 @@ static void take_messages(const struct findings *findings, const tlsgraft_messag
 		add_finding(tlsgraft_messages_severity(messages, i) == TLSGRAFT_WARNING ? findings->warnings
 											: findings->errors,
 			    tlsgraft_messages_text(messages, i));
+	for (size_t i = 0; messages != NULL && i < tg_notes_count(messages); i++)
+		add_finding(findings->notes, tg_notes_text(messages, i));
+	for (size_t i = 0; messages != NULL && i < tg_reads_count(messages); i++)
+		add_finding(findings->read, tg_reads_text(messages, i));
 }
 
 static void check_users(const struct findings *findings, const char *config, const char *user,
@@ -143,8 +149,10 @@ static void print_section(const cJSON *section)
 	if (strcmp(tg_text_string(section, "recheck"), "no") != 0)
 		printf("  live connections are judged again by each %s\n", tg_text_string(section, "recheck"));
 	for (entry = tg_json_first(cJSON_GetObjectItemCaseSensitive(section, "crls")); entry != NULL; entry = entry->next) {
-		printf("  CRL of %s: %.0f days old, next %s\n", tg_text_string(entry, "issuer"),
-		       tg_text_number(entry, "age_days"), tg_text_string(entry, "next_update"));
+		const char *next = tg_text_string(entry, "next_update");
+
+		printf("  CRL of %s: %.0f days old, %s%s\n", tg_text_string(entry, "issuer"),
+		       tg_text_number(entry, "age_days"), next[0] == '\0' ? "never goes stale" : "next ", next);
 	}
 }
 
@@ -158,6 +166,8 @@ static void print_text(const struct findings *findings, const cJSON *sections)
 		tg_complain("warning: %s", entry->valuestring);
 	for (entry = tg_json_first(sections); entry != NULL; entry = entry->next)
 		print_section(entry);
+	for (entry = tg_json_first(findings->read); entry != NULL; entry = entry->next)
+		printf("%s\n", entry->valuestring);
 	for (entry = tg_json_first(findings->notes); entry != NULL; entry = entry->next)
 		printf("%s\n", entry->valuestring);
 }
@@ -190,6 +200,7 @@ static int check(const char *config, const char *user, bool json)
 	findings.errors = cJSON_AddArrayToObject(object, "errors");
 	findings.warnings = cJSON_AddArrayToObject(object, "warnings");
 	findings.notes = cJSON_AddArrayToObject(object, "notes");
+	findings.read = cJSON_AddArrayToObject(object, "read");
 	switch (tg_load_for(user, config, NULL, &identity, &messages)) {
 	case TLSGRAFT_OK:
 		check_users(&findings, config, user, identity);

@@ -7,11 +7,10 @@
 #include "loader/identity.h"
 #include "loader/options.h"
 
-#include <openssl/x509.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DAY 86400
 
@@ -45,36 +44,23 @@ static void add_pair(cJSON *list, const struct tg_pair *pair)
 	tg_certificate_facts_clear(&facts);
 }
 
-/* Seconds since the epoch, or -1. */
-static int64_t asn1_seconds(const ASN1_TIME *time)
-{
-	struct tm parts;
-
-	return time != NULL && ASN1_TIME_to_tm(time, &parts) == 1 ? (int64_t)timegm(&parts) : -1;
-}
-
 static void add_crl(cJSON *list, struct tg_span der)
 {
-	const unsigned char *at = der.data;
-	X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)der.size);
+	struct tg_crl_facts facts;
 	char date[TG_RFC3339_SIZE];
-	int64_t updated, next;
-	char *issuer;
 	cJSON *object;
 
-	if (crl == NULL)
+	if (tg_crl_facts(der, &facts) < 0)
 		return;
-	updated = asn1_seconds(X509_CRL_get0_lastUpdate(crl));
-	next = asn1_seconds(X509_CRL_get0_nextUpdate(crl));
-	issuer = X509_NAME_oneline(X509_CRL_get_issuer(crl), NULL, 0);
 	object = cJSON_CreateObject();
-	add_text(object, "issuer", issuer);
-	cJSON_AddStringToObject(object, "this_update", tg_rfc3339(updated, date));
-	cJSON_AddStringToObject(object, "next_update", next < 0 ? "" : tg_rfc3339(next, date));
-	cJSON_AddNumberToObject(object, "age_days", (int)((tg_wall_seconds() - updated) / DAY));
+	add_text(object, "issuer", facts.issuer);
+	cJSON_AddStringToObject(object, "this_update", tg_rfc3339(facts.this_update, date));
+	/* empty: it never goes stale */
+	cJSON_AddStringToObject(object, "next_update",
+				facts.next_update == INT64_MAX ? "" : tg_rfc3339(facts.next_update, date));
+	cJSON_AddNumberToObject(object, "age_days", (int)((tg_wall_seconds() - facts.this_update) / DAY));
 	cJSON_AddItemToArray(list, object);
-	OPENSSL_free(issuer);
-	X509_CRL_free(crl);
+	tg_crl_facts_clear(&facts);
 }
 
 static void add_plaintext(cJSON *object, const struct tg_plaintext *plaintext)

@@ -143,6 +143,7 @@ cJSON *tg_orphan_json(const char *tree)
 	struct tg_held policy = {0};
 	struct tg_held report = {0};
 	struct orphan orphan = {0};
+	struct tg_crls crls = {0};
 	struct tg_status status = {.warn_days = WARN_DAYS, .verdict = &verdict, .tree = tree};
 	const pid_t member = find_member(tree, &policy, &report);
 	char *config;
@@ -160,8 +161,11 @@ cJSON *tg_orphan_json(const char *tree)
 	status.config = config;
 	status.generation = orphan.generation;
 	status.document = orphan.document != NULL ? orphan.document : &no_document;
+	if (tg_crls_of(status.document, &crls) == 0)
+		status.crls = &crls;
 	status.report = orphan.report != NULL ? orphan.report : &no_report;
 	object = tg_status_json(&status);
+	tg_crls_free(&crls);
 	tg_document_free(orphan.document);
 	tg_report_unmap(orphan.report);
 	tg_cleanse_free(orphan.bytes, orphan.size);

@@ -20,7 +20,7 @@ static const char usage[] =
     "What each server tree serves, and how its newest reload ended. PID: any process of the tree, or its keeper; without\n"
     "one, every tree that this user may see.\n"
     "\n"
-    "Exit status: 0; 1 a reload was refused, a certificate is within its warning window, a section has matched no\n"
+    "Exit status: 0; 1 a reload was refused, a certificate or CRL is within its warning window, a section has matched no\n"
     "listening socket for 10 s, or the relay cannot run; 2 no such tree.\n";
 
 static int add_tree(cJSON *list, const struct tg_found *found, const char *named)

@@ -55,6 +55,17 @@ static void print_certificate(const cJSON *certificate)
 	printf("      sha256 %s\n", tg_text_string(certificate, "sha256"));
 }
 
+static void print_crl(const cJSON *crl)
+{
+	const char *next = tg_text_string(crl, "next_update");
+
+	printf("    CRL of %s, %s%s%s\n", tg_text_string(crl, "issuer"), next[0] == '\0' ? "never goes stale" : "next ",
+	       next,
+	       cJSON_IsTrue(item(crl, "stale"))       ? ": STALE, the clients of this CA are refused"
+	       : cJSON_IsTrue(item(crl, "ends_soon")) ? ": goes stale soon"
+						      : "");
+}
+
 static void print_handshakes(const cJSON *section)
 {
 	const cJSON *handshakes = item(section, "handshakes");
@@ -152,6 +163,8 @@ static void print_section(const cJSON *section)
 	putchar('\n');
 	for (entry = tg_json_first(item(section, "certificates")); entry != NULL; entry = entry->next)
 		print_certificate(entry);
+	for (entry = tg_json_first(item(section, "crls")); entry != NULL; entry = entry->next)
+		print_crl(entry);
 	print_handshakes(section);
 	print_reasons(item(section, "refused_by"));
 	print_plaintext(item(section, "plaintext"));
@@ -198,6 +211,7 @@ bool tg_text_is_bad(const cJSON *tree)
 	const double warn_days = tg_text_number(tree, "warn_days");
 	const cJSON *section;
 	const cJSON *certificate;
+	const cJSON *crl;
 
 	if (strcmp(tg_text_string(item(tree, "reload"), "verdict"), "refused") == 0 ||
 	    cJSON_GetArraySize(item(tree, "unmatched_sections")) > 0 ||
@@ -213,6 +227,9 @@ bool tg_text_is_bad(const cJSON *tree)
 			if (tg_text_number(certificate, "days_left") <= warn_days)
 				return true;
 		}
+		for (crl = tg_json_first(item(section, "crls")); crl != NULL; crl = crl->next)
+			if (cJSON_IsTrue(item(crl, "stale")) || cJSON_IsTrue(item(crl, "ends_soon")))
+				return true;
 	}
 	return false;
 }

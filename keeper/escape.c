@@ -1,5 +1,6 @@
 #include "keeper/escape.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,12 +36,14 @@ static size_t sequence_length(const unsigned char *p)
 	return code <= 0x9f ? 0 : length;
 }
 
-size_t tg_escape(const char *text, char *out, size_t size)
+/* *ret_whole: whether all of it fitted. */
+static size_t escape(const char *text, char *out, size_t size, bool *ret_whole)
 {
 	static const char digits[] = "0123456789abcdef";
 	const unsigned char *p = (const unsigned char *)text;
 	size_t used = 0;
 
+	*ret_whole = *p == '\0';
 	if (size == 0)
 		return 0;
 	while (*p != '\0') {
@@ -61,7 +64,28 @@ size_t tg_escape(const char *text, char *out, size_t size)
 		used += need;
 	}
 	out[used] = '\0';
+	*ret_whole = *p == '\0';
 	return used;
+}
+
+size_t tg_escape(const char *text, char *out, size_t size)
+{
+	bool whole;
+
+	return escape(text, out, size, &whole);
+}
+
+size_t tg_escape_cut(const char *text, char *out, size_t size)
+{
+	static const char mark[] = " [cut]";
+	bool whole;
+	size_t used = escape(text, out, size, &whole);
+
+	if (whole || size <= sizeof(mark))
+		return used;
+	used = escape(text, out, size - sizeof(mark) + 1, &whole);
+	memcpy(out + used, mark, sizeof(mark));
+	return used + sizeof(mark) - 1;
 }
 
 char *tg_escape_new(const char *text)

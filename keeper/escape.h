@@ -13,6 +13,9 @@
  */
 size_t tg_escape(const char *text, char *out, size_t size);
 
+/* The same, and where not all of it fits, the end is " [cut]" ("[cut]" at least: `size` above 8). */
+size_t tg_escape_cut(const char *text, char *out, size_t size);
+
 /* The same into malloc'ed memory; NULL where memory ran out. */
 char *tg_escape_new(const char *text);
 

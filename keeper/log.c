@@ -117,7 +117,7 @@ void tg_log(enum tg_log_level level, const char *format, ...)
 		return;
 
 	if (sink.target == TG_LOG_SYSLOG) {
-		tg_escape(text, line, sizeof(line));
+		tg_escape_cut(text, line, sizeof(line));
 		/* opened for each line: a restarted syslog daemon is found again, and no descriptor is held */
 		openlog(sink.ident, 0, LOG_DAEMON);
 		syslog(priorities[level], "%s: %s", names[level], line);
@@ -126,7 +126,7 @@ void tg_log(enum tg_log_level level, const char *format, ...)
 		const int fd = sink.target == TG_LOG_FILE ? sink.fd : STDERR_FILENO;
 
 		head = snprintf(line, sizeof(line), "tlsgraft[%d]: %s: ", (int)sink.pid, names[level]);
-		const size_t body = tg_escape(text, line + head, sizeof(line) - (size_t)head - 1);
+		const size_t body = tg_escape_cut(text, line + head, sizeof(line) - (size_t)head - 1);
 
 		line[(size_t)head + body] = '\n';
 		if (!say_what_was_lost(fd) || !write_line(fd, line, (size_t)head + body + 1))

@@ -29,7 +29,7 @@ void tg_memo_note(struct tg_memo *memo, enum tg_verdict_kind kind, double took_m
 	verdict->kind = kind;
 	verdict->at = tg_wall_seconds();
 	verdict->took_ms = took_ms;
-	tg_escape(reason == NULL ? "out of memory" : reason, verdict->reason, sizeof(verdict->reason));
+	tg_escape_cut(reason == NULL ? "out of memory" : reason, verdict->reason, sizeof(verdict->reason));
 	atomic_store_explicit(&memo->last, next, memory_order_release);
 }
 
@@ -89,10 +89,11 @@ int tg_memo_store_effective(struct tg_memo *memo, const struct tg_settings *sett
 	return 0;
 }
 
-bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity)
+bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity, size_t *ret_left_out)
 {
 	const char *before = tg_memo_first(memo->files);
 	bool changed = false;
+	size_t left_out = 0;
 	size_t used = 0;
 
 	/* each text is compared with what it is about to overwrite: equal as long as the lists are */
@@ -104,12 +105,14 @@ bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity
 			before = tg_memo_next(before);
 			continue;
 		}
-		if (!append(memo->files, sizeof(memo->files), &used, file))
-			break;
-		changed = true;
+		if (append(memo->files, sizeof(memo->files), &used, file))
+			changed = true;
+		else
+			left_out++;
 	}
 	changed = changed || before != NULL;
 	memo->files[used] = '\0';
+	*ret_left_out = left_out;
 	return changed;
 }
 

@@ -18,6 +18,7 @@ struct tg_memo {
 	unsigned int begun;    /* workers that began to read for a verdict that is not out yet */
 	_Atomic uint32_t last; /* which of the verdicts is the newest: a worker may die while it writes the other */
 	struct tg_verdict verdicts[2];
+	int64_t retry_at;      /* seconds since the epoch: what was refused is then good; 0: nothing is waited for */
 	int64_t serving_since; /* monotonic, milliseconds: when the newest generation was published */
 	struct tg_refused_log refused;
 	/* in effect: what a reload may change */
@@ -31,8 +32,8 @@ struct tg_memo {
 	bool children_keep;
 	char exes[16384]; /* texts one after another, an empty one ends them */
 	char users[4096];
-	char files[65536]; /* what the serving generation was read from */
-	char end;          /* always 0: ends the list also where a worker died while it wrote it */
+	char files[1 << 20]; /* what the serving generation was read from */
+	char end;            /* always 0: ends the list also where a worker died while it wrote it */
 };
 
 /* NULL where memory ran out. */
@@ -48,8 +49,11 @@ void tg_memo_note(struct tg_memo *memo, enum tg_verdict_kind kind, double took_m
 int tg_memo_store_start(struct tg_memo *memo, const struct tg_settings *settings);
 int tg_memo_store_effective(struct tg_memo *memo, const struct tg_settings *settings);
 
-/* Files that do not fit are left out: they are then not watched. True where the list is another than before. */
-bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity);
+/*
+ * True where the list is another than before. *ret_left_out counts the files that do not fit, which are then not watched:
+ * whoever watches says so.
+ */
+bool tg_memo_store_files(struct tg_memo *memo, const tlsgraft_identity *identity, size_t *ret_left_out);
 
 /*
  * The settings as they were at the start; lists are malloc'ed, their texts lie in the memo. Free with

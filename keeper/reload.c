@@ -3,6 +3,7 @@
 #include "keeper/clock.h"
 #include "keeper/escape.h"
 #include "keeper/log.h"
+#include "loader/messages.h"
 #include "page/policy.h"
 
 #include <errno.h>
@@ -46,6 +47,7 @@ static void file_changed(struct tg_reload *reload)
 static void follow_files(struct tg_reload *reload)
 {
 	const struct tg_memo *memo = reload->keeper->memo;
+	const bool missed = reload->watch.missed != NULL;
 	int result;
 
 	if (!memo->watch && reload->patience < 0) {
@@ -57,6 +59,9 @@ static void follow_files(struct tg_reload *reload)
 		tg_log(TG_LOG_ERROR, "watch: files are not watched: %s", strerror(-result));
 	else if (result > 0)
 		file_changed(reload);
+	if (reload->watch.missed != NULL && !missed)
+		tg_log(TG_LOG_ERROR, "watch: %s cannot be watched: %s: changes in it need a signal", reload->watch.missed,
+		       strerror(reload->watch.missed_error));
 }
 
 static void catch_up(struct tg_reload *reload)
@@ -90,6 +95,11 @@ void tg_reload_look(struct tg_reload *reload, bool watch_ready)
 		tg_reload_request(reload);
 	if (watch_ready && tg_watch_read(&reload->watch))
 		file_changed(reload);
+	if (reload->patience < 0 && reload->keeper->memo->retry_at > 0 &&
+	    tg_wall_seconds() >= reload->keeper->memo->retry_at) {
+		reload->keeper->memo->retry_at = 0;
+		tg_reload_request(reload);
+	}
 }
 
 static int64_t due(const struct tg_reload *reload)
@@ -111,8 +121,9 @@ int tg_reload_wait_ms(const struct tg_reload *reload)
 }
 
 /* All errors of a refusal in one text. */
-static char *join_errors(const tlsgraft_messages *messages, const char *otherwise)
+static char *join_errors(const tlsgraft_messages *messages, int64_t good_from, const char *otherwise)
 {
+	char date[TG_RFC3339_SIZE];
 	char *text = NULL;
 	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
@@ -124,6 +135,8 @@ static char *join_errors(const tlsgraft_messages *messages, const char *otherwis
 			fprintf(stream, "%s%s", ftell(stream) > 0 ? "; " : "", tlsgraft_messages_text(messages, i));
 	if (ftell(stream) == 0)
 		fputs(otherwise, stream);
+	if (good_from > 0)
+		fprintf(stream, "; tried again at %s", tg_rfc3339(good_from, date));
 	fclose(stream);
 	return text;
 }
@@ -142,6 +155,7 @@ static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const ch
 
 	tg_memo_note(memo, kind, tg_monotonic_fine_ms() - reload->began, reason);
 	reload->refused = kind == TG_VERDICT_REFUSED;
+	memo->retry_at = 0;
 	memo->marks_answered = reload->marks;
 	memo->begun = 0;
 	reload->patience = -1;
@@ -149,11 +163,13 @@ static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const ch
 	tg_reload_open_log(reload->keeper);
 }
 
-static void refuse(struct tg_reload *reload, const char *reason)
+/* `good_from`: when waiting alone will have helped, in seconds since the epoch; 0: never. */
+static void refuse(struct tg_reload *reload, const char *reason, int64_t good_from)
 {
 	const struct tg_verdict *verdict;
 
 	settle(reload, TG_VERDICT_REFUSED, reason);
+	reload->keeper->memo->retry_at = good_from;
 	verdict = tg_memo_verdict(reload->keeper->memo);
 	tg_log(TG_LOG_ERROR, "reload refused: %s; generation %" PRIu64 " goes on; took %.1f ms", verdict->reason,
 	       reload->generation, verdict->took_ms);
@@ -172,7 +188,7 @@ static void give_up(struct tg_reload *reload)
 	snprintf(reason, sizeof(reason), "the process that reads the files died over them %d times", BEGUN_MAX);
 	reload->began = tg_monotonic_fine_ms();
 	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
-	refuse(reload, reason);
+	refuse(reload, reason, 0);
 }
 
 int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const struct tg_report_page *report,
@@ -238,6 +254,7 @@ static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
 {
 	struct tg_memo *memo = reload->keeper->memo;
 	const bool watched = reload->watch.fd >= 0;
+	size_t left_out;
 
 	tlsgraft_identity_unref(reload->serving);
 	reload->serving = loaded;
@@ -246,7 +263,10 @@ static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
 	reload->patience = -1;
 	reload->refused = false;
 	/* what is watched for the first time may have changed between its reading and now */
-	const bool others = tg_memo_store_files(memo, loaded);
+	const bool others = tg_memo_store_files(memo, loaded, &left_out);
+
+	if (others && left_out > 0 && memo->watch)
+		tg_log(TG_LOG_ERROR, "watch: %zu files are too many to be watched: their changes need a signal", left_out);
 
 	follow_files(reload);
 	if (memo->watch && (others || !watched))
@@ -276,7 +296,7 @@ static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, t
 			 "server anew",
 			 reload->keeper->config, size, tg_policy_capacity(&reload->keeper->policy));
 		tlsgraft_identity_unref(loaded);
-		refuse(reload, fault);
+		refuse(reload, fault, 0);
 		goto out;
 	}
 	adopt(reload, loaded);
@@ -321,6 +341,7 @@ bool tg_reload_run(struct tg_reload *reload)
 	const bool asked = !reload->catching_up;
 	tlsgraft_identity *loaded = NULL;
 	tlsgraft_messages *messages = NULL;
+	int64_t good_from;
 	bool verdict;
 	char *reason;
 	int result;
@@ -336,14 +357,16 @@ bool tg_reload_run(struct tg_reload *reload)
 	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
 	reload->asked = reload->settled = reload->changed = -1;
 	reload->catching_up = false;
+	reload->keeper->memo->retry_at = 0;
 	result = tg_load_for(keeper->extra_user, keeper->config, reload->serving, &loaded, &messages);
 	if (result == TLSGRAFT_OK) {
 		verdict = accept_loaded(reload, loaded, messages, asked);
 	} else {
-		reason = result == TLSGRAFT_NO_MEMORY ? NULL : join_errors(messages, "its files cannot be used");
+		good_from = result == TLSGRAFT_REFUSED ? tg_messages_good_from(messages) : 0;
+		reason = result == TLSGRAFT_NO_MEMORY ? NULL : join_errors(messages, good_from, "its files cannot be used");
 		verdict = result != TLSGRAFT_PENDING || wait_for_key(reload, reason);
 		if (verdict)
-			refuse(reload, reason);
+			refuse(reload, reason, good_from);
 		free(reason);
 	}
 	tlsgraft_messages_free(messages);

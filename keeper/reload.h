@@ -2,8 +2,9 @@
  * Requests to reload, and their verdicts.
  *
  * A request is a mark of the report memory (a reload signal somewhere in the tree), a changed file where `watch = yes`, or
- * a connection of `tlsgraft reload`. A verdict answers all that arrived before its reading began. A certificate whose key
- * is not there yet is read again, on every change and every 200 ms, for 3 s.
+ * a connection of `tlsgraft reload`. A verdict answers all that arrived before its reading began. What is not there, or not
+ * wholly written, is read again, on every change and every 200 ms, for 3 s. What is refused for being of the future alone
+ * is read again when its time comes.
  */
 #ifndef TG_KEEPER_RELOAD_H
 #define TG_KEEPER_RELOAD_H

@@ -147,7 +147,7 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 	struct tg_memo *memo = keeper->memo;
 	struct tg_report_page *report = NULL;
 	const unsigned char *bytes;
-	size_t size;
+	size_t size, left_out;
 	int64_t result;
 
 	if (resolve_users(keeper, settings, text, &ready) != 0)
@@ -156,7 +156,8 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 		add_line(text, "%s: [tlsgraft]: more exe, user or log text than the keeper has room for", keeper->config);
 		return TG_EXIT_BAD_FILE;
 	}
-	tg_memo_store_files(memo, identity);
+	if (tg_memo_store_files(memo, identity, &left_out) && left_out > 0 && memo->watch)
+		tg_log(TG_LOG_ERROR, "watch: %zu files are too many to be watched: their changes need a signal", left_out);
 	memo->serving_since = tg_monotonic_ms();
 	bytes = tg_identity_bytes(identity, &size);
 	result = make_memories(keeper, link, size, &report);

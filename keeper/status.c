@@ -270,6 +270,29 @@ static cJSON *certificate_json(struct tg_span leaf)
 	return object;
 }
 
+/* Those of a policy's CAs, each once for a section. `next_update` is empty where a list never goes stale. */
+static void add_crls(cJSON *list, const struct tg_status *status, uint32_t trust)
+{
+	const int64_t now = tg_wall_seconds();
+
+	for (size_t i = 0; status->crls != NULL && i < status->crls->count; i++) {
+		const struct tg_crl_entry *entry = &status->crls->entries[i];
+		char date[TG_RFC3339_SIZE];
+		cJSON *object;
+
+		if (entry->trust != trust)
+			continue;
+		object = cJSON_CreateObject();
+		cJSON_AddStringToObject(object, "issuer", entry->issuer);
+		cJSON_AddStringToObject(object, "this_update", tg_rfc3339(entry->this_update, date));
+		cJSON_AddStringToObject(object, "next_update",
+					entry->next_update == INT64_MAX ? "" : tg_rfc3339(entry->next_update, date));
+		cJSON_AddBoolToObject(object, "ends_soon", entry->warn_from <= now && entry->next_update >= now);
+		cJSON_AddBoolToObject(object, "stale", entry->next_update < now);
+		cJSON_AddItemToArray(list, object);
+	}
+}
+
 /* Whether `route` leads to `policy`, as its own or as that of one of its names. */
 static bool route_uses(const struct tg_route *route, uint32_t policy)
 {
@@ -322,14 +345,16 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 	const struct tg_route *plaintext = plaintext_route(document, section);
 	const struct tg_section_slot *slot = tg_status_slot(status->report, section);
 	cJSON *object = cJSON_CreateObject();
-	cJSON *listen, *certificates;
+	cJSON *listen, *certificates, *crls;
 	uint32_t *seen = calloc(document->policy_count, sizeof(*seen));
+	uint32_t trust = TG_NONE;
 	char modes[64] = "";
 	size_t seen_count = 0;
 
 	add_text(object, "name", section);
 	listen = cJSON_AddArrayToObject(object, "listen");
 	certificates = cJSON_CreateArray();
+	crls = cJSON_CreateArray();
 	for (uint32_t i = 0; i < document->policy_count && seen != NULL; i++) {
 		const struct tg_policy *policy = &document->policies[i];
 		const char *mode = tg_mode_name(policy->mode);
@@ -348,6 +373,12 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 				add_once(listen, tg_address_text(&route->addresses[n], text));
 			}
 		}
+		/* the policies of one section may have no other trust than one: keys that are left out are those of
+		 * [server] */
+		if (policy->trust != trust && policy->trust != TG_NONE) {
+			trust = policy->trust;
+			add_crls(crls, status, trust);
+		}
 		for (size_t k = 0; k < seen_count; k++)
 			shown = shown || seen[k] == policy->credentials;
 		if (shown)
@@ -360,6 +391,10 @@ static cJSON *section_json(const struct tg_status *status, const char *section)
 	cJSON_AddStringToObject(object, "mode", modes);
 	cJSON_AddStringToObject(object, "server_speaks", speech(document, section));
 	cJSON_AddItemToObject(object, "certificates", certificates);
+	if (cJSON_GetArraySize(crls) > 0)
+		cJSON_AddItemToObject(object, "crls", crls);
+	else
+		cJSON_Delete(crls);
 	add_counters(object, status->report, slot);
 	if (plaintext != NULL)
 		add_plaintext(object, &plaintext->plaintext, status->report, slot);

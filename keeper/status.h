@@ -7,6 +7,7 @@
 #ifndef TG_KEEPER_STATUS_H
 #define TG_KEEPER_STATUS_H
 
+#include "keeper/crls.h"
 #include "keeper/verdict.h"
 #include "page/layout.h"
 #include "page/policy.h"
@@ -26,6 +27,7 @@ struct tg_status {
 	const struct tg_verdict *verdict;
 	const char *tree;
 	const struct tg_document *document;
+	const struct tg_crls *crls; /* of the document; NULL: none */
 	const struct tg_report_page *report;
 	const char *const *unmatched; /* names of sections */
 	size_t unmatched_count;

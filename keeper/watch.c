@@ -38,7 +38,17 @@ void tg_watch_disarm(struct tg_watch *watch)
 	for (size_t i = 0; i < watch->count; i++)
 		free(watch->entries[i].name);
 	free(watch->entries);
+	free(watch->missed);
 	tg_watch_init(watch);
+}
+
+/* What cannot be watched is named, once. */
+static void miss(struct tg_watch *watch, const char *path, int error)
+{
+	if (watch->missed != NULL)
+		return;
+	watch->missed = strdup(path);
+	watch->missed_error = error;
 }
 
 static int add_entry(struct tg_watch *watch, const char *folder, const char *name, bool is_file)
@@ -48,8 +58,16 @@ static int add_entry(struct tg_watch *watch, const char *folder, const char *nam
 	const int descriptor =
 	    inotify_add_watch(watch->fd, folder, (is_file ? MASK_FILE : MASK_WAY) | IN_ONLYDIR | IN_MASK_ADD);
 
-	if (descriptor < 0)
-		return errno == ENOMEM ? -ENOMEM : 0;
+	if (descriptor < 0) {
+		const int error = errno;
+
+		if (error == ENOMEM)
+			return -ENOMEM;
+		/* what is not there, or is no folder, is watched as far as it goes */
+		if (error != ENOENT && error != ENOTDIR)
+			miss(watch, folder, error);
+		return 0;
+	}
 	for (size_t i = 0; i < watch->count; i++) {
 		struct tg_watch_entry *entry = &watch->entries[i];
 
@@ -115,8 +133,10 @@ static int follow(struct tg_watch *watch, const char *path)
 			cut_last(done);
 			continue;
 		}
-		if (before + 1 + length >= sizeof(done))
+		if (before + 1 + length >= sizeof(done)) {
+			miss(watch, path, ENAMETOOLONG);
 			break;
+		}
 		result = add_entry(watch, before == 0 ? "/" : done, name, rest[strspn(rest, "/")] == '\0');
 		done[before] = '/';
 		memcpy(done + before + 1, name, length + 1);
@@ -129,8 +149,10 @@ static int follow(struct tg_watch *watch, const char *path)
 			break;
 		target[size] = '\0';
 		done[target[0] == '/' ? 0 : before] = '\0';
-		if (snprintf(next, sizeof(next), "%s/%s", target, rest) >= (int)sizeof(next))
+		if (snprintf(next, sizeof(next), "%s/%s", target, rest) >= (int)sizeof(next)) {
+			miss(watch, path, ENAMETOOLONG);
 			break;
+		}
 		memcpy(rest, next, sizeof(rest));
 	}
 	return result;

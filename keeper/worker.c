@@ -109,6 +109,7 @@ static char *status_text(struct worker *worker)
 				   .verdict = tg_memo_verdict(worker->keeper->memo),
 				   .tree = worker->keeper->tree,
 				   .document = document,
+				   .crls = &worker->expiry.crls,
 				   .report = worker->report,
 				   .unmatched = unmatched};
 	cJSON *object;
@@ -242,7 +243,7 @@ static bool turn(struct worker *worker)
 	if (tg_reload_run(&worker->reload)) {
 		tg_link_ask_relay(worker->link, tg_identity_document(worker->reload.serving));
 		answer_reload(worker);
-		tg_expiry_reset(&worker->expiry);
+		tg_expiry_reset(&worker->expiry, tg_identity_document(worker->reload.serving));
 	}
 	look_for_refused(worker);
 	tg_control_run(&worker->control);
@@ -281,7 +282,7 @@ static int begin(struct worker *worker, bool first, const char *last_words)
 	}
 	if (tg_reload_begin(&worker->reload, keeper, worker->report, serving, generation) < 0)
 		return TG_EXIT_OTHER;
-	tg_expiry_reset(&worker->expiry);
+	tg_expiry_reset(&worker->expiry, tg_identity_document(worker->reload.serving));
 	return 0;
 }
 
@@ -295,6 +296,7 @@ int tg_worker_run(struct tg_keeper *keeper, int link, bool first, const char *la
 	while (turn(&worker))
 		continue;
 	tg_reload_end(&worker.reload);
+	tg_expiry_end(&worker.expiry);
 	free(worker.matches.seen);
 	return 0;
 }

@@ -5,11 +5,14 @@
 #include "loader/rules.h"
 #include "page/alpn.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#define ENTRY_MAX (1 << 20) /* bytes of a user's entry, which getpwnam_r(3) does not say beforehand */
 
 struct reading {
 	struct tg_arena *arena;
@@ -64,10 +67,29 @@ static void append(const struct reading *reading, const struct tg_value *value)
 	values->items[values->count++].line = reading->line;
 }
 
+/* One slip of the fingers apart: a letter too many, missing, another or exchanged with the next; case aside. */
+static bool alike(const char *text, const char *word)
+{
+	size_t length = strlen(text), other = strlen(word), same = 0, tail = 0;
+
+	if (other < 3)
+		return false;
+	while (same < length && same < other && (text[same] | 0x20) == (word[same] | 0x20))
+		same++;
+	while (tail < length - same && tail < other - same &&
+	       (text[length - tail - 1] | 0x20) == (word[other - tail - 1] | 0x20))
+		tail++;
+	length -= same + tail;
+	other -= same + tail;
+	return (length <= 1 && other <= 1) ||
+	       (length == 2 && other == 2 && (text[same] | 0x20) == (word[same + 1] | 0x20) &&
+		(text[same + 1] | 0x20) == (word[same] | 0x20));
+}
+
 static void read_choice(const struct reading *reading, const char *text)
 {
 	const struct tg_choice *choice = tg_option_choice(reading->option, text);
-	char list[160] = "";
+	const char *list = "", *near = NULL;
 
 	if (choice && choice->later) {
 		FAULT(reading, "'%s' is not in this version", text);
@@ -77,12 +99,18 @@ static void read_choice(const struct reading *reading, const char *text)
 		append(reading, &(struct tg_value){.text = text, .number = choice->number});
 		return;
 	}
-	for (choice = reading->option->choices; choice->word; choice++) {
-		size_t used = strlen(list);
-
-		snprintf(list + used, sizeof(list) - used, "%s%s", used > 0 ? ", " : "", choice->word);
+	/* what is not in this version is no advice */
+	for (choice = reading->option->choices; choice->word && list; choice++) {
+		if (choice->later)
+			continue;
+		list = tg_arena_format(reading->arena, "%s%s%s", list, *list != '\0' ? ", " : "", choice->word);
+		if (alike(text, choice->word))
+			near = choice->word;
 	}
-	FAULT(reading, "'%s' is none of %s", text, list);
+	if (list && near)
+		FAULT(reading, "'%s' is none of %s: is %s meant?", text, list, near);
+	else if (list)
+		FAULT(reading, "'%s' is none of %s", text, list);
 }
 
 static void read_number(const struct reading *reading, const char *text)
@@ -162,11 +190,18 @@ static void read_log(const struct reading *reading, const char *text)
 static void read_user(const struct reading *reading, const char *text)
 {
 	struct passwd entry, *found = NULL;
-	char buffer[4096];
+	int error = ERANGE;
 
 	if (looks_commented(reading, text))
 		return;
-	if (getpwnam_r(text, &entry, buffer, sizeof(buffer), &found) != 0 || !found)
+	for (size_t size = 4096; error == ERANGE && size <= ENTRY_MAX; size *= 2) {
+		char *buffer = tg_arena_alloc(reading->arena, size);
+
+		if (!buffer)
+			return;
+		error = getpwnam_r(text, &entry, buffer, size, &found);
+	}
+	if (error != 0 || !found)
 		FAULT(reading, "no user '%s' on this system", text);
 	else
 		append(reading, &(struct tg_value){.text = text});
@@ -187,8 +222,15 @@ static void read_address(const struct reading *reading, const char *text)
 {
 	struct tg_value value = {.text = text};
 	const char *reason = tg_address_parse(text, &value.address);
+	const char *port = text + (*text == ':');
 
-	if (reason)
+	if (reason && *port != '\0' && strspn(port, "0123456789") == strlen(port))
+		FAULT(
+		    reading,
+		    "'%s': no address before the port: write *:%s for every address of this machine, or ADDR:%s for one of "
+		    "them",
+		    text, port, port);
+	else if (reason)
 		FAULT(reading, "'%s': %s", text, reason);
 	else
 		append(reading, &value);

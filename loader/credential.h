@@ -1,10 +1,14 @@
 /*
  * The bytes of one file as certificates, keys and revocation lists: PEM (any number of blocks), DER, PKCS#8 plain and
- * encrypted, PKCS#12, all through OpenSSL's store loader. Stricter than the loader: a block that is cut, broken or of an
- * unknown kind is a fault and never left out. Nothing is asked of a terminal. Not thread-bound; no state.
+ * encrypted, PKCS#12. Nothing that is in the file is left out in silence: a block that is cut, damaged or of an unknown
+ * kind is a fault, and what is left aside on purpose (parameters, public keys) is named in the result. Nothing is asked of
+ * a terminal. Not thread-bound; no state.
  */
 #ifndef TG_LOADER_CREDENTIAL_H
 #define TG_LOADER_CREDENTIAL_H
+
+#include "loader/arena.h"
+#include "loader/pem.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
@@ -14,30 +18,33 @@
 
 enum tg_wanted { TG_WANT_CERTIFICATES = 1, TG_WANT_KEYS = 2, TG_WANT_CRLS = 4 };
 
-enum tg_read_result {
-	TG_READ_OK,
-	TG_READ_UNFINISHED, /* nothing in it yet, or its last block has no end: it may be being written */
-	TG_READ_BAD,
-	TG_READ_NO_MEMORY,
-};
-
 struct tg_objects {
-	STACK_OF(X509) * certificates; /* in the order of the file; for PKCS#12 the leaf first */
+	/*
+	 * In the order of the file; for PKCS#12 the leaf first. What a TRUSTED CERTIFICATE block or a PKCS#12 file says
+	 * about the trust in one is in it, for X509_check_trust.
+	 */
+	STACK_OF(X509) * certificates;
 	STACK_OF(X509_CRL) * crls;
 	EVP_PKEY *key;    /* the first one */
 	size_t key_count; /* also those that were not wanted */
 	size_t certificate_count;
 	size_t crl_count;
+	size_t
+	    parameter_count; /* blocks left aside: of a key exchange, whose groups the key `groups` chooses, or a curve */
+	size_t public_count; /* public keys, left aside */
 	bool pkcs12;
 	bool passphrase_used; /* the passphrase was needed */
 };
 
 /*
  * Reads what `wanted` names out of `size` bytes; what is there beside it is only counted, and not decrypted. `passphrase`
- * may be NULL. On any other result than TG_READ_OK *ret is empty and `reason` says why in words.
+ * may be NULL. On any other result than TG_READ_OK *ret is empty and *ret_reason, in the arena, says why in words.
  */
-enum tg_read_result tg_objects_read(const unsigned char *bytes, size_t size, unsigned wanted, const char *passphrase,
-				    struct tg_objects *ret, char reason[static 200]);
+enum tg_read_result tg_objects_read(struct tg_arena *arena, const unsigned char *bytes, size_t size, unsigned wanted,
+				    const char *passphrase, struct tg_objects *ret, const char **ret_reason);
 void tg_objects_clear(struct tg_objects *objects);
+
+/* What was found, counted: "2 certificates, 1 private key, 1 block of parameters (not used)". */
+const char *tg_objects_text(struct tg_arena *arena, const struct tg_objects *objects);
 
 #endif

@@ -41,35 +41,43 @@ int64_t tg_time_of(const ASN1_TIME *time)
 
 const char *tg_date_text(struct tg_arena *arena, int64_t seconds)
 {
+	const char *text = tg_time_text(arena, seconds);
+	const char *time = text ? strchr(text, 'T') : NULL;
+
+	return time ? tg_arena_copy(arena, text, (size_t)(time - text)) : text;
+}
+
+const char *tg_time_text(struct tg_arena *arena, int64_t seconds)
+{
 	time_t time = seconds;
 	struct tm fields;
 	char text[40];
 
-	if (!gmtime_r(&time, &fields) || strftime(text, sizeof(text), "%Y-%m-%d", &fields) == 0)
-		return "an unreadable date";
+	if (!gmtime_r(&time, &fields) || strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &fields) == 0)
+		return "a date that cannot be read";
 	return tg_arena_text(arena, text);
 }
 
-void tg_key_type(const EVP_PKEY *key, char ret[static 24])
+void tg_key_type(const EVP_PKEY *key, char ret[static TG_KEY_TYPE_SIZE])
 {
 	char group[64] = "";
 	const char *known;
 
 	switch (EVP_PKEY_get_base_id(key)) {
 	case EVP_PKEY_RSA:
-		snprintf(ret, 24, "RSA");
+		snprintf(ret, TG_KEY_TYPE_SIZE, "RSA");
 		break;
 	case EVP_PKEY_RSA_PSS:
-		snprintf(ret, 24, "RSA-PSS");
+		snprintf(ret, TG_KEY_TYPE_SIZE, "RSA-PSS");
 		break;
 	case EVP_PKEY_EC:
 		EVP_PKEY_get_group_name(key, group, sizeof(group), NULL);
 		known = EC_curve_nid2nist(OBJ_sn2nid(group));
-		snprintf(ret, 24, "EC %.20s", known ? known : group);
+		snprintf(ret, TG_KEY_TYPE_SIZE, "EC %s", known ? known : group);
 		break;
 	default:
 		known = EVP_PKEY_get0_type_name(key);
-		snprintf(ret, 24, "%s", known ? known : "unknown");
+		snprintf(ret, TG_KEY_TYPE_SIZE, "%s", known ? known : "unknown");
 		break;
 	}
 }

@@ -5,6 +5,7 @@
 #define TG_LOADER_DESCRIBE_H
 
 #include "loader/arena.h"
+#include "loader/identity.h"
 #include "page/policy.h"
 
 #include <openssl/evp.h>
@@ -19,9 +20,10 @@ const char *tg_subject_text(struct tg_arena *arena, const X509 *certificate);
 /* Seconds since the epoch; INT64_MAX for a time that cannot be read. */
 int64_t tg_time_of(const ASN1_TIME *time);
 const char *tg_date_text(struct tg_arena *arena, int64_t seconds); /* "2026-01-02", UTC */
+const char *tg_time_text(struct tg_arena *arena, int64_t seconds); /* "2026-01-02T03:04:05Z" */
 
-/* "RSA", "EC P-256", "ED25519", in 24 bytes. */
-void tg_key_type(const EVP_PKEY *key, char ret[static 24]);
+/* "RSA", "EC P-256", "ED25519". */
+void tg_key_type(const EVP_PKEY *key, char ret[static TG_KEY_TYPE_SIZE]);
 
 /* The encoding of a certificate, a CRL or a key (PKCS#8) in the arena; data NULL where it failed. */
 struct tg_span tg_certificate_der(struct tg_arena *arena, const X509 *certificate);

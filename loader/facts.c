@@ -153,3 +153,42 @@ void tg_certificate_facts_clear(struct tg_certificate_facts *facts)
 	free(facts->names);
 	*facts = (struct tg_certificate_facts){0};
 }
+
+int tg_crl_facts(struct tg_span der, struct tg_crl_facts *ret)
+{
+	const unsigned char *at = der.data;
+	struct tg_arena *arena = tg_arena_new();
+	struct tg_crl_facts facts = {0};
+	X509_CRL *crl = NULL;
+	const char *issuer;
+	int result = -ENOMEM;
+
+	if (!arena)
+		return -ENOMEM;
+	ERR_set_mark();
+	if (der.data && der.size <= INT_MAX)
+		crl = d2i_X509_CRL(NULL, &at, (long)der.size);
+	if (!crl) {
+		result = -EBADMSG;
+		goto out;
+	}
+	issuer = tg_name_text(arena, X509_CRL_get_issuer(crl));
+	facts.issuer = issuer ? strdup(issuer) : NULL;
+	facts.this_update = tg_time_of(X509_CRL_get0_lastUpdate(crl));
+	facts.next_update = tg_time_of(X509_CRL_get0_nextUpdate(crl));
+	if (facts.issuer) {
+		*ret = facts;
+		result = 0;
+	}
+out:
+	X509_CRL_free(crl);
+	ERR_pop_to_mark();
+	tg_arena_free(arena);
+	return result;
+}
+
+void tg_crl_facts_clear(struct tg_crl_facts *facts)
+{
+	free(facts->issuer);
+	*facts = (struct tg_crl_facts){0};
+}

@@ -349,8 +349,12 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 	if (tg_arena_failed(load->arena) || tg_messages_failed(load->messages))
 		return TLSGRAFT_NO_MEMORY;
 	errors = tg_messages_errors(load->messages);
-	if (errors > 0)
-		return serving && errors == tg_messages_pending(load->messages) ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
+	if (errors > 0) {
+		size_t pending = tg_messages_pending(load->messages);
+		bool all_pass = errors == pending + tg_messages_early(load->messages);
+
+		return serving && pending > 0 && all_pass ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
+	}
 	return build(load, serving, &document, ret);
 }
 
@@ -373,7 +377,7 @@ static int load_once(const char *user, const char *ini_path, const tlsgraft_iden
 	if (*ret_changing) {
 		tg_message(load.messages, TLSGRAFT_ERROR, &(struct tg_place){ini_path, 0, NULL, NULL},
 			   "it or a file that it names was changing all the time while it was read");
-		result = TLSGRAFT_REFUSED;
+		result = serving ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
 	} else {
 		result = judge(&load, serving, &identity);
 	}

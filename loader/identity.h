@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#define TG_KEY_TYPE_SIZE 80 /* bytes of "EC" and the longest name of a curve, by far */
+
 enum tg_log_target { TG_LOG_STDERR, TG_LOG_SYSLOG, TG_LOG_FILE };
 enum tg_log_level { TG_LOG_ERROR, TG_LOG_WARN, TG_LOG_INFO, TG_LOG_DEBUG };
 
@@ -64,16 +66,31 @@ int tg_settings_compare(const struct tg_settings *serving, const struct tg_setti
 
 /* Facts of one served certificate, for `check` and `status`. */
 struct tg_certificate_facts {
-	char key_type[24];  /* "RSA", "EC P-256", "ED25519" */
-	char sha256[65];    /* hex of the leaf's DER */
-	char *serial;       /* hex */
-	char *subject;      /* one line, RFC 2253 */
-	char *names;        /* SAN entries, comma-separated: "DNS:a, IP:1.2.3.4" */
-	int64_t not_before; /* seconds since the epoch */
+	char key_type[TG_KEY_TYPE_SIZE]; /* "RSA", "EC P-256", "ED25519" */
+	char sha256[65];                 /* hex of the leaf's DER */
+	char *serial;                    /* hex */
+	char *subject;                   /* one line, RFC 2253 */
+	char *names;                     /* SAN entries, comma-separated: "DNS:a, IP:1.2.3.4" */
+	int64_t not_before;              /* seconds since the epoch */
 	int64_t not_after;
 	int days_left; /* whole days, negative when over */
 };
 int tg_certificate_facts(struct tg_span der, struct tg_certificate_facts *ret); /* 0 or a negative errno */
 void tg_certificate_facts_clear(struct tg_certificate_facts *facts);
+
+/* Facts of one CRL. */
+struct tg_crl_facts {
+	char *issuer;        /* one line, RFC 2253 */
+	int64_t this_update; /* seconds since the epoch */
+	int64_t next_update; /* when it goes stale; INT64_MAX: never */
+};
+int tg_crl_facts(struct tg_span der, struct tg_crl_facts *ret); /* 0 or a negative errno */
+void tg_crl_facts_clear(struct tg_crl_facts *facts);
+
+/* From when on a CRL is warned of: the last tenth of its time. INT64_MAX where it never goes stale. */
+static inline int64_t tg_crl_warn_from(int64_t this_update, int64_t next_update)
+{
+	return next_update == INT64_MAX ? INT64_MAX : next_update - (next_update - this_update) / 10;
+}
 
 #endif

@@ -8,6 +8,7 @@
 #include "tlsgraft/loader.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Where a fault lies: "FILE:LINE: [section] key: ". line 0, section NULL and key NULL leave their part out. */
 struct tg_place {
@@ -22,12 +23,30 @@ tlsgraft_messages *tg_messages_new(void); /* NULL where memory ran out */
 void tg_message(tlsgraft_messages *messages, enum tlsgraft_severity severity, const struct tg_place *place,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* An error that may go away by itself: the certificate is there, its key is not yet. */
+/* An error that may go away by itself within moments: a file is being written, or the one that belongs to it is. */
 void tg_message_pending(tlsgraft_messages *messages, const struct tg_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* An error that time alone heals: what is at fault is good from `from` on, in seconds since the epoch. */
+void tg_message_early(tlsgraft_messages *messages, const struct tg_place *place, int64_t from, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* What `check` says beside errors and warnings, and nobody logs: what may surprise, and what was read from which file. */
+void tg_note(tlsgraft_messages *messages, const struct tg_place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+size_t tg_notes_count(const tlsgraft_messages *messages);
+const char *tg_notes_text(const tlsgraft_messages *messages, size_t index); /* NULL beyond the last */
+void tg_message_read(tlsgraft_messages *messages, const struct tg_place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+size_t tg_reads_count(const tlsgraft_messages *messages);
+const char *tg_reads_text(const tlsgraft_messages *messages, size_t index);
+
 size_t tg_messages_errors(const tlsgraft_messages *messages);  /* pending ones included */
 size_t tg_messages_pending(const tlsgraft_messages *messages); /* pending ones alone */
+size_t tg_messages_early(const tlsgraft_messages *messages);   /* tg_message_early's alone */
 bool tg_messages_failed(const tlsgraft_messages *messages);    /* memory ran out */
+
+/* When all that is at fault will be good, in seconds since the epoch; 0: waiting does not help, or nothing is. */
+int64_t tg_messages_good_from(const tlsgraft_messages *messages);
 
 #endif

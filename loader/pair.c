@@ -2,6 +2,8 @@
 
 #include "loader/credential.h"
 #include "loader/describe.h"
+#include "loader/leaf.h"
+#include "loader/passphrase.h"
 #include "loader/strength.h"
 
 #include <openssl/crypto.h>
@@ -12,7 +14,6 @@
 #include <limits.h>
 #include <string.h>
 
-#define PASSPHRASE_MAX 1023 /* bytes: what OpenSSL's passphrase callback takes */
 #define SECONDS_A_DAY 86400
 
 /* What one cert line and the lines that belong to it say. */
@@ -51,8 +52,8 @@ static const struct tg_file *file_of(const struct source *source, const struct t
 	if (!file)
 		return NULL;
 	if (file->fault) {
-		/* A key that is to follow its certificate may not be there yet. */
-		if (value == source->key && file->error == ENOENT)
+		/* What is replaced by being removed and written anew is not there for a moment. */
+		if (file->error == ENOENT)
 			tg_message_pending(load->messages, place, "%s: %s", value->text, file->fault);
 		else
 			tg_message(load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, file->fault);
@@ -74,44 +75,69 @@ static const char *read_passphrase(const struct source *source)
 	    tg_config_place(&source->load->config, source->section, TG_OPT_KEY_PASSPHRASE_FILE, source->passphrase->line);
 	const struct tg_file *file = file_of(source, source->passphrase, &place, true);
 	const char *reason = NULL;
-	size_t length = 0;
+	const char *passphrase = file ? tg_passphrase_of(source->load->arena, file, &reason) : NULL;
 
-	if (!file)
-		return NULL;
-	while (length < file->size && file->data[length] != '\n')
-		length++;
-	if (length > 0 && file->data[length - 1] == '\r')
-		length--;
-	if (length == 0)
-		reason = "its first line is empty";
-	else if (length > PASSPHRASE_MAX)
-		reason = "its first line is longer than 1023 bytes";
-	else if (memchr(file->data, '\0', length))
-		reason = "its first line holds a NUL byte";
-	if (reason) {
+	if (reason)
 		tg_message(source->load->messages, TLSGRAFT_ERROR, &place, "%s: %s", source->passphrase->text, reason);
-		return NULL;
-	}
-	return tg_arena_copy(source->load->arena, file->data, length);
+	return passphrase;
+}
+
+/* What a file can be seen to hold without a passphrase, as of TG_WANT_...; 0: nothing, or it cannot be told. */
+static unsigned holds(const struct source *source, const struct tg_value *value)
+{
+	const struct tg_file *file = tg_snapshot_find(&source->load->snapshot, value->path);
+	struct tg_objects objects = {0};
+	const char *reason;
+	unsigned found = 0;
+
+	if (!file || file->fault ||
+	    tg_objects_read(source->load->arena, file->data, file->size, 0, NULL, &objects, &reason) != TG_READ_OK)
+		return 0;
+	found |= objects.certificate_count > 0 ? TG_WANT_CERTIFICATES : 0;
+	found |= objects.key_count > 0 ? TG_WANT_KEYS : 0;
+	found |= objects.crl_count > 0 ? TG_WANT_CRLS : 0;
+	tg_objects_clear(&objects);
+	return found;
+}
+
+/* A file that holds no key holds no secret, and its mode is then not what is wrong with it. */
+static bool may_hold_key(const struct source *source, const struct tg_value *value)
+{
+	const unsigned found = holds(source, value);
+
+	return found == 0 || found & TG_WANT_KEYS;
+}
+
+/* Decoding failed: what the next moment may bring is waited for at a reload. */
+static void say_unreadable(const struct source *source, const struct tg_value *value, const struct tg_place *place,
+			   enum tg_read_result result, const char *reason)
+{
+	if (result == TG_READ_UNFINISHED)
+		tg_message_pending(source->load->messages, place, "%s: %s", value->text, reason);
+	else
+		tg_message(source->load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, reason);
 }
 
 /* False, and a message, where the certificate's file cannot be used. Its key comes along where no other file is named. */
 static bool read_certificates(const struct source *source, const char *passphrase, struct tg_objects *ret)
 {
 	struct tg_load *load = source->load;
-	const struct tg_file *file = file_of(source, source->cert, &source->place, !source->key);
+	const struct tg_file *file =
+	    file_of(source, source->cert, &source->place, !source->key && may_hold_key(source, source->cert));
 	unsigned wanted = TG_WANT_CERTIFICATES | (source->key ? 0 : TG_WANT_KEYS);
-	const char *text = source->cert->text;
-	char reason[200];
+	const char *text = source->cert->text, *reason, *found;
+	enum tg_read_result result;
 
 	if (!file)
 		return false;
-	if (tg_objects_read(file->data, file->size, wanted, passphrase, ret, reason) != TG_READ_OK) {
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: %s", text, reason);
+	result = tg_objects_read(load->arena, file->data, file->size, wanted, passphrase, ret, &reason);
+	if (result != TG_READ_OK) {
+		say_unreadable(source, source->cert, &source->place, result, reason);
 		return false;
 	}
+	found = tg_objects_text(load->arena, ret);
 	if (ret->certificate_count == 0)
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds no certificate", text);
+		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds no certificate, but %s", text, found);
 	else if (ret->crl_count > 0)
 		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds a CRL, which belongs into crl", text);
 	else if (!source->key && ret->key_count == 0)
@@ -120,8 +146,11 @@ static bool read_certificates(const struct source *source, const char *passphras
 	else if (!source->key && ret->key_count > 1)
 		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds %zu private keys", text,
 			   ret->key_count);
-	else
+	else {
+		tg_message_read(load->messages, &source->place, "%s: %s%s", text, found,
+				source->key && ret->key_count > 0 ? " (not used: a key line follows)" : "");
 		return true;
+	}
 	tg_objects_clear(ret);
 	return false;
 }
@@ -130,35 +159,46 @@ static bool read_certificates(const struct source *source, const char *passphras
 static EVP_PKEY *read_key(const struct source *source, const char *passphrase, bool *ret_passphrase_used)
 {
 	struct tg_load *load = source->load;
-	const struct tg_file *file = file_of(source, source->key, &source->key_place, true);
+	const struct tg_file *file = file_of(source, source->key, &source->key_place, may_hold_key(source, source->key));
+	const char *text = source->key->text, *reason, *found;
 	struct tg_objects objects = {0};
+	enum tg_read_result result;
 	EVP_PKEY *key = NULL;
-	char reason[200];
 
 	if (!file)
 		return NULL;
-	switch (tg_objects_read(file->data, file->size, TG_WANT_KEYS, passphrase, &objects, reason)) {
-	case TG_READ_OK:
-		break;
-	case TG_READ_UNFINISHED:
-		tg_message_pending(load->messages, &source->key_place, "%s: %s", source->key->text, reason);
-		return NULL;
-	default:
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->key_place, "%s: %s", source->key->text, reason);
+	result = tg_objects_read(load->arena, file->data, file->size, TG_WANT_KEYS, passphrase, &objects, &reason);
+	if (result != TG_READ_OK) {
+		say_unreadable(source, source->key, &source->key_place, result, reason);
 		return NULL;
 	}
 	*ret_passphrase_used = objects.passphrase_used;
+	found = tg_objects_text(load->arena, &objects);
 	if (objects.key_count == 0) {
-		tg_message_pending(load->messages, &source->key_place, "%s: holds no private key", source->key->text);
+		tg_message_pending(load->messages, &source->key_place, "%s: holds no private key, but %s", text, found);
 	} else if (objects.key_count > 1) {
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->key_place, "%s: holds %zu private keys",
-			   source->key->text, objects.key_count);
+		tg_message(load->messages, TLSGRAFT_ERROR, &source->key_place, "%s: holds %zu private keys", text,
+			   objects.key_count);
 	} else {
+		tg_message_read(load->messages, &source->key_place, "%s: %s%s", text, found,
+				objects.certificate_count > 0 ? " (certificates not used: they come from cert)" : "");
 		key = objects.key;
 		objects.key = NULL;
 	}
 	tg_objects_clear(&objects);
 	return key;
+}
+
+/* False, and a message, where each of the two files holds what belongs into the other. */
+static bool check_swapped(const struct source *source)
+{
+	if (!source->key || holds(source, source->cert) != TG_WANT_KEYS ||
+	    holds(source, source->key) != TG_WANT_CERTIFICATES)
+		return true;
+	tg_message(source->load->messages, TLSGRAFT_ERROR, &source->place,
+		   "%s: holds a private key, and %s, which key names, a certificate: the two are swapped",
+		   source->cert->text, source->key->text);
+	return false;
 }
 
 /* A key can have the right public half and a broken private one: only a signature tells. */
@@ -272,38 +312,18 @@ static void check_dates(const struct source *source, X509 *certificate, int numb
 		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds a date that cannot be read", name);
 	} else if (until < load->now) {
 		tg_message(load->messages, severity, &source->place, "%s: expired on %s", name,
-			   tg_date_text(load->arena, until));
+			   tg_time_text(load->arena, until));
 	} else if (from > load->now) {
-		tg_message(load->messages, severity, &source->place, "%s: not valid before %s", name,
-			   tg_date_text(load->arena, from));
+		if (severity == TLSGRAFT_ERROR)
+			tg_message_early(load->messages, &source->place, from, "%s: not valid before %s", name,
+					 tg_time_text(load->arena, from));
+		else
+			tg_message(load->messages, severity, &source->place, "%s: not valid before %s", name,
+				   tg_time_text(load->arena, from));
 	} else if (until - load->now < (int64_t)load->warn_days * SECONDS_A_DAY) {
 		tg_message(load->messages, TLSGRAFT_WARNING, &source->place, "%s: expires in %d days, on %s", name,
 			   (int)((until - load->now) / SECONDS_A_DAY), tg_date_text(load->arena, until));
 	}
-}
-
-/* RFC 5280 4.2.1.3 and 4.2.1.12. X509_check_purpose would not take anyExtendedKeyUsage. */
-static void check_usage(const struct source *source, X509 *leaf)
-{
-	struct tg_load *load = source->load;
-	uint32_t extended = X509_get_extended_key_usage(leaf);
-	uint32_t usage = X509_get_key_usage(leaf);
-	EVP_PKEY *key = X509_get0_pubkey(leaf);
-	bool rsa = key && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
-	const char *text = source->cert->text;
-
-	if (X509_get_extension_flags(leaf) & EXFLAG_INVALID)
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->place, "%s: holds extensions that cannot be read",
-			   text);
-	else if (extended != UINT32_MAX && !(extended & (XKU_SSL_SERVER | XKU_SGC | XKU_ANYEKU)))
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->place,
-			   "%s: may not be used by servers: its extended key usage lacks serverAuth", text);
-	else if (!(usage & KU_DIGITAL_SIGNATURE) && !(rsa && usage & KU_KEY_ENCIPHERMENT))
-		tg_message(load->messages, TLSGRAFT_ERROR, &source->place,
-			   "%s: may not be used by servers: its key usage lacks digitalSignature", text);
-	else if (!(usage & KU_DIGITAL_SIGNATURE))
-		tg_message(load->messages, TLSGRAFT_WARNING, &source->place,
-			   "%s: its key usage lacks digitalSignature: clients refuse it in TLS 1.3", text);
 }
 
 static void check_chain(const struct source *source, STACK_OF(X509) * certificates)
@@ -333,6 +353,22 @@ static void check_chain(const struct source *source, STACK_OF(X509) * certificat
 		tg_message(load->messages, TLSGRAFT_WARNING, &source->place,
 			   "%s: no chain follows the certificate: clients that know only the root will refuse it",
 			   source->cert->text);
+}
+
+/* False, and a message, where the block of a certificate says that servers may not use it (openssl x509 -addreject). */
+static bool check_trust(const struct source *source, const struct tg_objects *objects)
+{
+	for (int i = 0; i < sk_X509_num(objects->certificates) && !objects->pkcs12; i++) {
+		X509 *certificate = sk_X509_value(objects->certificates, i);
+
+		if (X509_check_trust(certificate, X509_TRUST_SSL_SERVER, 0) != X509_TRUST_REJECTED)
+			continue;
+		tg_message(source->load->messages, TLSGRAFT_ERROR, &source->place,
+			   "%s: the trust settings of its TRUSTED CERTIFICATE block do not allow it for servers",
+			   which(source, certificate, i));
+		return false;
+	}
+	return true;
 }
 
 static bool encode(const struct source *source, STACK_OF(X509) * certificates, EVP_PKEY *key, struct tg_pair *pair)
@@ -366,6 +402,8 @@ static bool load_one(const struct source *source, struct tg_loaded_pair *ret)
 	EVP_PKEY *key = NULL;
 	bool passphrase_used = false, good = false;
 
+	if (!check_swapped(source))
+		return false;
 	if (source->passphrase) {
 		passphrase = read_passphrase(source);
 		if (!passphrase)
@@ -382,7 +420,7 @@ static bool load_one(const struct source *source, struct tg_loaded_pair *ret)
 	/* Judged in the wrong order, the rest would only be consequences. */
 	if (key && !check_leaf_first(source, objects.certificates, key))
 		goto out;
-	check_usage(source, sk_X509_value(objects.certificates, 0));
+	tg_leaf_check(load, &source->place, source->cert->text, sk_X509_value(objects.certificates, 0));
 	check_chain(source, objects.certificates);
 	for (int i = 0; i < sk_X509_num(objects.certificates); i++) {
 		X509 *certificate = sk_X509_value(objects.certificates, i);
@@ -391,7 +429,10 @@ static bool load_one(const struct source *source, struct tg_loaded_pair *ret)
 	}
 	if (!key || !check_match(source, sk_X509_value(objects.certificates, 0), key))
 		goto out;
-	if (source->passphrase && !passphrase_used && !objects.passphrase_used) {
+	if (!check_trust(source, &objects))
+		goto out;
+	if (source->passphrase && !passphrase_used && !objects.passphrase_used &&
+	    !tg_passphrase_for_ca(load, source->section)) {
 		struct tg_place place =
 		    tg_config_place(&load->config, source->section, TG_OPT_KEY_PASSPHRASE_FILE, source->passphrase->line);
 
@@ -431,6 +472,7 @@ static const struct tg_value *belonging(struct tg_load *load, const struct tg_se
 	return found;
 }
 
+/* A passphrase may be that of ca, wherever it stands. */
 static void check_orphans(struct tg_load *load, const struct tg_section *section)
 {
 	static const enum tg_option_id ids[] = {TG_OPT_KEY, TG_OPT_KEY_PASSPHRASE_FILE};
@@ -440,6 +482,8 @@ static void check_orphans(struct tg_load *load, const struct tg_section *section
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		const struct tg_values *values = &section->options[ids[i]];
 
+		if (ids[i] == TG_OPT_KEY_PASSPHRASE_FILE && tg_passphrase_for_ca(load, section))
+			continue;
 		for (size_t j = 0; j < values->count && values->items[j].line < first; j++) {
 			struct tg_place place = tg_config_place(&load->config, section, ids[i], values->items[j].line);
 

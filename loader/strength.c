@@ -21,7 +21,7 @@ const char *tg_certificate_weak(struct tg_arena *arena, X509 *certificate, int s
 {
 	EVP_PKEY *key = X509_get0_pubkey(certificate);
 	int digest = NID_undef, signature_bits = -1, key_bits;
-	char type[24];
+	char type[TG_KEY_TYPE_SIZE];
 
 	if (!key)
 		return "holds a public key of an unknown kind";

@@ -1,12 +1,16 @@
 #include "loader/trust.h"
 
+#include "loader/anchor.h"
 #include "loader/credential.h"
 #include "loader/describe.h"
+#include "loader/identity.h"
+#include "loader/passphrase.h"
 #include "loader/strength.h"
 #include "loader/trust_trial.h"
 
 #include <openssl/x509v3.h>
 
+#include <errno.h>
 #include <stdlib.h>
 
 #define SECONDS_A_DAY 86400
@@ -17,8 +21,14 @@ struct listed_ca {
 	struct tg_place place;
 	const char *text; /* the file as written */
 	bool expired;
+	bool rejected; /* by the trust settings that came with it */
 	bool has_crl;
 };
+
+static bool left_out(const struct listed_ca *ca)
+{
+	return ca->expired || ca->rejected;
+}
 
 struct listed_crl {
 	X509_CRL *crl;
@@ -49,6 +59,13 @@ struct lists {
 		(lists)->good = false;                                                                                     \
 	} while (0)
 
+/* What another file, or the rest of this one, may put right within moments. */
+#define PENDING(lists, place, ...)                                                                                         \
+	do {                                                                                                               \
+		tg_message_pending((lists)->load->messages, place, __VA_ARGS__);                                           \
+		(lists)->good = false;                                                                                     \
+	} while (0)
+
 static bool served_ca(const struct tg_document *serving, struct tg_span der)
 {
 	for (size_t i = 0; serving && i < serving->trust_count; i++)
@@ -67,29 +84,59 @@ static bool served_crl(const struct tg_document *serving, struct tg_span der)
 	return false;
 }
 
-/* Reads one file of a list; false, and a message, where it holds nothing of `wanted` or anything else. */
-static bool read_list(struct lists *lists, const struct tg_value *value, const struct tg_place *place, unsigned wanted,
-		      struct tg_objects *ret)
+/* Tries the passphrases of the section in turn: a truststore has one, too. */
+static enum tg_read_result read_objects(struct lists *lists, const struct tg_section *section, const struct tg_file *file,
+					unsigned wanted, struct tg_objects *ret, const char **ret_reason)
 {
-	const struct tg_file *file = tg_snapshot_find(&lists->load->snapshot, value->path);
-	const char *untrusted;
-	char reason[200];
+	struct tg_load *load = lists->load;
+	enum tg_read_result result = tg_objects_read(load->arena, file->data, file->size, wanted, NULL, ret, ret_reason);
+	const char **passphrases;
+	size_t count;
+
+	if (result != TG_READ_PASSPHRASE)
+		return result;
+	passphrases = tg_passphrases(load, section, &count);
+	if (!passphrases)
+		return TG_READ_NO_MEMORY;
+	for (size_t i = 1; i < count && result == TG_READ_PASSPHRASE; i++)
+		result = tg_objects_read(load->arena, file->data, file->size, wanted, passphrases[i], ret, ret_reason);
+	return result;
+}
+
+/* Reads one file of a list; false, and a message, where it holds nothing of `wanted` or anything else. */
+static bool read_list(struct lists *lists, const struct tg_section *section, const struct tg_value *value,
+		      const struct tg_place *place, unsigned wanted, struct tg_objects *ret)
+{
+	struct tg_load *load = lists->load;
+	const struct tg_file *file = tg_snapshot_find(&load->snapshot, value->path);
+	const char *untrusted, *reason, *found;
+	enum tg_read_result result;
 
 	if (!file)
 		return false;
+	if (file->fault && file->error == ENOENT) {
+		PENDING(lists, place, "%s: %s", value->text, file->fault);
+		return false;
+	}
 	if (file->fault) {
 		FAULT(lists, place, "%s: %s", value->text, file->fault);
 		return false;
 	}
-	untrusted = tg_file_untrusted(lists->load->arena, file);
+	untrusted = tg_file_untrusted(load->arena, file);
 	if (untrusted) {
 		FAULT(lists, place, "%s: %s", value->text, untrusted);
 		return false;
 	}
-	if (tg_objects_read(file->data, file->size, wanted, NULL, ret, reason) != TG_READ_OK) {
+	result = read_objects(lists, section, file, wanted, ret, &reason);
+	if (result == TG_READ_UNFINISHED) {
+		PENDING(lists, place, "%s: %s", value->text, reason);
+		return false;
+	}
+	if (result != TG_READ_OK) {
 		FAULT(lists, place, "%s: %s", value->text, reason);
 		return false;
 	}
+	found = tg_objects_text(load->arena, ret);
 	if (ret->key_count > 0)
 		FAULT(lists, place, "%s: holds a private key, which does not belong here", value->text);
 	else if (wanted == TG_WANT_CERTIFICATES && ret->crl_count > 0)
@@ -97,11 +144,13 @@ static bool read_list(struct lists *lists, const struct tg_value *value, const s
 	else if (wanted == TG_WANT_CRLS && ret->certificate_count > 0)
 		FAULT(lists, place, "%s: holds a certificate, which belongs into ca", value->text);
 	else if (wanted == TG_WANT_CERTIFICATES && ret->certificate_count == 0)
-		FAULT(lists, place, "%s: holds no certificate", value->text);
+		FAULT(lists, place, "%s: holds no certificate, but %s", value->text, found);
 	else if (wanted == TG_WANT_CRLS && ret->crl_count == 0)
-		FAULT(lists, place, "%s: holds no CRL", value->text);
-	else
+		FAULT(lists, place, "%s: holds no CRL, but %s", value->text, found);
+	else {
+		tg_message_read(load->messages, place, "%s: %s", value->text, found);
 		return true;
+	}
 	tg_objects_clear(ret);
 	return false;
 }
@@ -110,10 +159,13 @@ static void check_ca(struct lists *lists, const struct tg_value *value, struct l
 {
 	struct tg_load *load = lists->load;
 	const char *subject = tg_subject_text(load->arena, ca->certificate);
+	const char *note = tg_anchor_note(load->arena, ca->certificate);
 	int64_t from = tg_time_of(X509_get0_notBefore(ca->certificate));
 	int64_t until = tg_time_of(X509_get0_notAfter(ca->certificate));
 	const char *weak = tg_certificate_weak(load->arena, ca->certificate, lists->source->security_level);
 
+	if (note)
+		tg_note(load->messages, &ca->place, "%s: %s: %s", value->text, subject, note);
 	if (X509_check_ca(ca->certificate) == 0)
 		FAULT(lists, &ca->place, "%s: %s: is not a CA certificate", value->text, subject);
 	else if (X509_check_purpose(ca->certificate, X509_PURPOSE_SSL_CLIENT, 1) == 0)
@@ -126,12 +178,15 @@ static void check_ca(struct lists *lists, const struct tg_value *value, struct l
 	else if (weak)
 		FAULT(lists, &ca->place, "%s: %s: %s", value->text, subject, weak);
 
-	if (ca->expired)
+	if (ca->rejected)
+		tg_message(load->messages, TLSGRAFT_WARNING, &ca->place,
+			   "%s: %s: its trust settings do not allow it for clients: left out", value->text, subject);
+	else if (ca->expired)
 		tg_message(load->messages, TLSGRAFT_WARNING, &ca->place, "%s: %s: expired on %s: left out", value->text,
 			   subject, tg_date_text(load->arena, until));
 	else if (from > load->now)
 		tg_message(load->messages, TLSGRAFT_WARNING, &ca->place, "%s: %s: not valid before %s", value->text,
-			   subject, tg_date_text(load->arena, from));
+			   subject, tg_time_text(load->arena, from));
 	else if (until - load->now < (int64_t)load->warn_days * SECONDS_A_DAY)
 		tg_message(load->messages, TLSGRAFT_WARNING, &ca->place, "%s: %s: expires in %d days, on %s", value->text,
 			   subject, (int)((until - load->now) / SECONDS_A_DAY), tg_date_text(load->arena, until));
@@ -139,11 +194,22 @@ static void check_ca(struct lists *lists, const struct tg_value *value, struct l
 
 static void add_ca(struct lists *lists, const struct tg_value *value, const struct tg_place *place, X509 *certificate)
 {
-	struct listed_ca ca = {
-	    .place = *place, .text = value->text, .der = tg_certificate_der(lists->load->arena, certificate)};
-	for (size_t i = 0; i < lists->ca_count; i++)
-		if (tg_span_equal(lists->cas[i].der, ca.der))
+	struct listed_ca ca = {.place = *place,
+			       .text = value->text,
+			       .der = tg_certificate_der(lists->load->arena, certificate),
+			       .rejected = tg_anchor_rejected(certificate)};
+
+	/* Listed twice, with trust settings and without: those count. */
+	for (size_t i = 0; i < lists->ca_count; i++) {
+		if (!tg_span_equal(lists->cas[i].der, ca.der))
+			continue;
+		if (!ca.rejected || lists->cas[i].rejected)
 			return;
+		lists->cas[i].rejected = true;
+		ca.certificate = certificate;
+		check_ca(lists, value, &ca);
+		return;
+	}
 	if (!tg_arena_room(lists->load->arena, &lists->cas, lists->ca_count, &lists->ca_capacity, sizeof(ca)) ||
 	    !ca.der.data || X509_up_ref(certificate) != 1) {
 		tg_arena_fail(lists->load->arena);
@@ -163,7 +229,7 @@ static void read_cas(struct lists *lists)
 		struct tg_place place = tg_config_place(&lists->load->config, lists->source->ca, TG_OPT_CA, value->line);
 		struct tg_objects objects = {0};
 
-		if (!read_list(lists, value, &place, TG_WANT_CERTIFICATES, &objects))
+		if (!read_list(lists, lists->source->ca, value, &place, TG_WANT_CERTIFICATES, &objects))
 			continue;
 		for (int j = 0; j < sk_X509_num(objects.certificates); j++)
 			add_ca(lists, value, &place, sk_X509_value(objects.certificates, j));
@@ -176,17 +242,19 @@ static void check_any_left(struct lists *lists)
 {
 	struct tg_place place = tg_config_place(&lists->load->config, lists->source->ca, TG_OPT_CA,
 						lists->source->ca->options[TG_OPT_CA].items[0].line);
-	bool all_served = lists->ca_count > 0;
+	bool all_served = lists->ca_count > 0, any_rejected = false;
 
 	for (size_t i = 0; i < lists->ca_count; i++) {
-		if (!lists->cas[i].expired)
+		if (!left_out(&lists->cas[i]))
 			return;
+		any_rejected = any_rejected || lists->cas[i].rejected;
 		all_served = all_served && served_ca(lists->load->serving, lists->cas[i].der);
 	}
 	if (!lists->good || lists->ca_count == 0)
 		return;
-	if (!all_served) {
-		FAULT(lists, &place, "no CA is left: every one has expired");
+	if (!all_served || any_rejected) {
+		FAULT(lists, &place, "no CA is left: every one has expired%s",
+		      any_rejected ? " or is not allowed for clients by its trust settings" : "");
 		return;
 	}
 	tg_message(lists->load->messages, TLSGRAFT_WARNING, &place, "every CA has expired: no client will be let in");
@@ -216,7 +284,7 @@ static void add_crl(struct lists *lists, const struct tg_value *value, const str
 	entry.this_update = tg_time_of(X509_CRL_get0_lastUpdate(crl));
 	entry.next_update = tg_time_of(X509_CRL_get0_nextUpdate(crl));
 	if (!entry.issuer) {
-		FAULT(lists, place, "%s: the CRL of %s is signed by none of the CAs listed in ca", value->text, issuer);
+		PENDING(lists, place, "%s: the CRL of %s is signed by none of the CAs listed in ca", value->text, issuer);
 		return;
 	}
 	if (!(X509_get_key_usage(entry.issuer->certificate) & KU_CRL_SIGN)) {
@@ -227,7 +295,7 @@ static void add_crl(struct lists *lists, const struct tg_value *value, const str
 		FAULT(lists, place, "%s: the CRL of %s is a delta: a full one is needed", value->text, issuer);
 		return;
 	}
-	if (entry.this_update == INT64_MAX) {
+	if (entry.this_update == INT64_MAX || (X509_CRL_get0_nextUpdate(crl) && entry.next_update == INT64_MAX)) {
 		FAULT(lists, place, "%s: the CRL of %s holds a date that cannot be read", value->text, issuer);
 		return;
 	}
@@ -249,7 +317,7 @@ static void read_crls(struct lists *lists)
 		struct tg_place place = tg_config_place(&lists->load->config, lists->source->crl, TG_OPT_CRL, value->line);
 		struct tg_objects objects = {0};
 
-		if (!read_list(lists, value, &place, TG_WANT_CRLS, &objects))
+		if (!read_list(lists, lists->source->crl, value, &place, TG_WANT_CRLS, &objects))
 			continue;
 		for (int j = 0; j < sk_X509_CRL_num(objects.crls); j++)
 			add_crl(lists, value, &place, sk_X509_CRL_value(objects.crls, j));
@@ -275,7 +343,7 @@ static void leave_out_crls(struct lists *lists)
 	for (size_t i = 0; i < lists->crl_count; i++) {
 		struct listed_crl *crl = &lists->crls[i];
 
-		crl->left_out = crl->issuer->expired;
+		crl->left_out = left_out(crl->issuer);
 		for (size_t j = 0; j < lists->crl_count && !crl->left_out; j++) {
 			const struct listed_crl *other = &lists->crls[j];
 
@@ -296,14 +364,22 @@ static void check_crl_dates(struct lists *lists, const struct listed_crl *crl)
 	if (crl->next_update < load->now) {
 		tg_message(load->messages, tg_severity(served), &crl->place,
 			   "%s: the CRL of %s is stale: a newer one was due on %s", crl->text, issuer,
-			   tg_date_text(load->arena, crl->next_update));
+			   tg_time_text(load->arena, crl->next_update));
 		lists->good = lists->good && served;
+	} else if (crl->this_update > load->now && !served) {
+		tg_message_early(load->messages, &crl->place, crl->this_update, "%s: the CRL of %s is of the future: %s",
+				 crl->text, issuer, tg_time_text(load->arena, crl->this_update));
+		lists->good = false;
 	} else if (crl->this_update > load->now) {
-		tg_message(load->messages, tg_severity(served), &crl->place, "%s: the CRL of %s is of the future: %s",
-			   crl->text, issuer, tg_date_text(load->arena, crl->this_update));
-		lists->good = lists->good && served;
-	} else if (crl->next_update != INT64_MAX &&
-		   crl->next_update - load->now < (crl->next_update - crl->this_update) / 10) {
+		tg_message(load->messages, TLSGRAFT_WARNING, &crl->place, "%s: the CRL of %s is of the future: %s",
+			   crl->text, issuer, tg_time_text(load->arena, crl->this_update));
+	} else if (crl->next_update == INT64_MAX) {
+		tg_message(
+		    load->messages, TLSGRAFT_WARNING, &crl->place,
+		    "%s: the CRL of %s never goes stale, since it says nothing of a next one (nextUpdate): that it is "
+		    "no longer renewed will not show",
+		    crl->text, issuer);
+	} else if (load->now >= tg_crl_warn_from(crl->this_update, crl->next_update)) {
 		tg_message(load->messages, TLSGRAFT_WARNING, &crl->place,
 			   "%s: the CRL of %s will be stale in %d hours: every client will be refused then", crl->text,
 			   issuer, (int)((crl->next_update - load->now) / 3600));
@@ -323,11 +399,11 @@ static void check_crl_coverage(struct lists *lists)
 		for (size_t j = 0; j < lists->crl_count && !ca->has_crl; j++)
 			ca->has_crl =
 			    !lists->crls[j].left_out && (lists->crls[j].issuer == ca || signed_by(lists->crls[j].crl, ca));
-		if (!ca->expired && !ca->has_crl)
-			FAULT(lists, &place,
-			      "no CRL of the CA %s, which ca lists: add it, for without it every client of that CA is "
-			      "refused",
-			      tg_subject_text(lists->load->arena, ca->certificate));
+		if (!left_out(ca) && !ca->has_crl)
+			PENDING(lists, &place,
+				"no CRL of the CA %s, which ca lists: add it, for without it every client of that CA is "
+				"refused",
+				tg_subject_text(lists->load->arena, ca->certificate));
 	}
 }
 
@@ -344,7 +420,7 @@ static void check_crl_chain(struct lists *lists)
 
 		if (!(X509_get_extension_flags(ca->certificate) & EXFLAG_SS))
 			return;
-		if (!ca->expired && X509_get_pathlen(ca->certificate) != 0)
+		if (!left_out(ca) && X509_get_pathlen(ca->certificate) != 0)
 			over = ca;
 	}
 	if (over)
@@ -369,7 +445,7 @@ static void emit(struct lists *lists, struct tg_trust *ret)
 	if (!trust.cas || !trust.crls)
 		return;
 	for (size_t i = 0; i < lists->ca_count; i++)
-		if (!lists->cas[i].expired)
+		if (!left_out(&lists->cas[i]))
 			trust.cas[trust.ca_count++] = lists->cas[i].der;
 	for (size_t i = 0; i < lists->crl_count; i++) {
 		const struct listed_crl *crl = &lists->crls[i];
@@ -426,7 +502,7 @@ static void check_names_fit(struct lists *lists)
 	for (size_t i = 0; i < lists->ca_count; i++) {
 		size_t length = 0;
 
-		if (!lists->cas[i].expired &&
+		if (!left_out(&lists->cas[i]) &&
 		    X509_NAME_get0_der(X509_get_subject_name(lists->cas[i].certificate), NULL, &length) == 1)
 			size += length + 2;
 	}
@@ -450,7 +526,7 @@ static void try_whole(struct lists *lists, const struct tg_trust *trust)
 	for (size_t i = 0; i < lists->ca_count; i++) {
 		const struct listed_ca *ca = &lists->cas[i];
 
-		if (!ca->expired)
+		if (!left_out(ca))
 			cas[listing.ca_count++] =
 			    (struct tg_listed){.ca = ca->certificate, .place = &ca->place, .file = ca->text};
 	}

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,9 +68,9 @@ static SSL_CTX *context_of(tlsgraft_identity *identity)
 
 /*
  * Loads, and on success replaces *identity and *ctx. Connections that are being served keep the old SSL_CTX alive by their
- * own reference. Returns what tlsgraft_load did.
+ * own reference. `last`: what is pending is not tried again, so its reasons are said. Returns what tlsgraft_load did.
  */
-static int renew(const char *ini, tlsgraft_identity **identity, SSL_CTX **ctx)
+static int renew(const char *ini, bool last, tlsgraft_identity **identity, SSL_CTX **ctx)
 {
 	tlsgraft_messages *messages = NULL;
 	tlsgraft_identity *loaded = NULL;
@@ -82,7 +83,7 @@ static int renew(const char *ini, tlsgraft_identity **identity, SSL_CTX **ctx)
 		if (!made)
 			result = TLSGRAFT_REFUSED;
 	}
-	if (result != TLSGRAFT_PENDING)
+	if (result != TLSGRAFT_PENDING || last)
 		print_messages(messages);
 	tlsgraft_messages_free(messages);
 	if (result != TLSGRAFT_OK) {
@@ -150,7 +151,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: embed INI PORT\n");
 		return 64;
 	}
-	if (renew(argv[1], &identity, &ctx) != TLSGRAFT_OK)
+	if (renew(argv[1], true, &identity, &ctx) != TLSGRAFT_OK)
 		return 78;
 	listener = listen_on(argv[2]);
 	if (listener < 0)
@@ -174,18 +175,17 @@ int main(int argc, char **argv)
 		int ready = ppoll(&waiting, 1, give_up != 0 ? &retry : NULL, &while_waiting);
 
 		if (hangup || (give_up != 0 && ready <= 0)) {
+			bool last;
 			int result;
 
 			if (hangup)
 				give_up = now_ms() + PATIENCE_MS;
 			hangup = 0;
-			result = renew(argv[1], &identity, &ctx);
-			if (result == TLSGRAFT_PENDING && now_ms() >= give_up)
-				fprintf(stderr,
-					"embed: refused: the key that belongs to the new certificate did not come\n");
-			if (result != TLSGRAFT_PENDING || now_ms() >= give_up)
+			last = now_ms() >= give_up;
+			result = renew(argv[1], last, &identity, &ctx);
+			if (result != TLSGRAFT_PENDING || last)
 				give_up = 0;
-			if (result == TLSGRAFT_REFUSED)
+			if (result == TLSGRAFT_REFUSED || (result == TLSGRAFT_PENDING && last))
 				fprintf(stderr, "embed: refused: what served goes on serving\n");
 		}
 		if (ready > 0) {

@@ -32,7 +32,7 @@ struct ssl_ctx_st; /* SSL_CTX of <openssl/ssl.h> */
 enum tlsgraft_result {
 	TLSGRAFT_OK = 0,       /* good; there may be warnings */
 	TLSGRAFT_REFUSED = -1, /* at least one error; nothing was returned */
-	TLSGRAFT_PENDING = -2, /* the only fault: a certificate whose key is not written yet. Worth trying again */
+	TLSGRAFT_PENDING = -2, /* the only faults: files that are not, or not wholly, written yet. Worth trying again */
 	TLSGRAFT_NO_MEMORY = -3,
 	TLSGRAFT_NO_SUCH_SECTION = -4,
 };

@@ -130,6 +130,43 @@ class Credentials:
         self.crl("future.crl", "ca", "-crl_lastupdate", FUTURE[0], "-crl_nextupdate", FUTURE[1])
         self.compose()
 
+    def odd(self):
+        """What people bring along: marked, joined, swapped, converted, and of other programs."""
+        ca, other = self.path("ca.pem").read_bytes(), self.path("other.pem").read_bytes()
+        server = self.path("server.pem").read_bytes()
+        self.write("marked.pem", b"\xef\xbb\xbf" + other, ca)
+        self.write("joined.pem", other.rstrip(b"\n"), ca)
+        self.write("indented.pem", other, ca.replace(b"-----BEGIN", b" -----BEGIN"))
+        self.write("headless.pem", other, ca.split(b"\n", 1)[1])
+        self.write("joined.crl", self.path("other.crl").read_bytes().rstrip(b"\n"), "ca.crl")
+        self.write("utf16.pem", ca.decode().encode("utf-16"))
+        self.write("nul.pem", server[:200] + bytes(300))
+        self.write("quoted.pem", server.replace(b"\n", b"\\n"))
+        self.write("store.jks", b"\xfe\xed\xfe\xed\0\0\0\2\0\0\0\1")
+        self.write("with-parameters.pem", b"-----BEGIN DH PARAMETERS-----\nMAYCAQcCAQI=\n-----END DH PARAMETERS-----\n", server)
+        self.write("world.key", "server.key", mode=0o644)
+        self.write("world.pem", server, mode=0o644)
+        self.write("marked.txt", b"\xef\xbb\xbfthe right one\r\n")
+        self.write("spaced.txt", b"the right one \n")
+        self.write("utf16.txt", "the right one\n".encode("utf-16"))
+        self.openssl("x509", "-in", "ca.pem", "-addreject", "clientAuth", "-trustout", "-out", "rejected.pem")
+        self.openssl("x509", "-in", "ca.pem", "-addtrust", "serverAuth", "-trustout", "-out", "servers-trust.pem")
+        self.openssl("x509", "-in", "ca.pem", "-addtrust", "clientAuth", "-trustout", "-out", "clients-trust.pem")
+        self.openssl("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-out", "ca.p7b")
+        self.openssl("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-outform", "DER", "-out", "ca.p7b.der")
+        self.openssl("req", "-in", "server.csr", "-outform", "DER", "-out", "request.der")
+        self.openssl("pkey", "-in", "server.key", "-pubout", "-out", "public.pem")
+        self.openssl("pkcs12", "-export", "-nokeys", "-in", "ca.pem", "-passout", "file:pass.txt", "-out", "truststore.p12")
+        legacy = ("-provider", "legacy", "-provider", "default")
+        self.openssl("pkcs12", "-export", "-legacy", "-in", "server.pem", "-inkey", "server.key", "-passout", "file:pass.txt",
+                     "-out", "legacy.p12")
+        self.openssl("pkcs8", "-topk8", "-in", "server.key", "-v1", "PBE-MD5-DES", *legacy, "-passout", "file:pass.txt", "-out",
+                     "legacy.key")
+        self.leaf("staple", extensions=("tlsfeature=status_request",))
+        self.root("bare", "Bare CA", extensions=("basicConstraints=critical,CA:TRUE", "subjectKeyIdentifier=none"))
+        for name in ("legacy.p12", "legacy.key", "truststore.p12"):
+            self.path(name).chmod(0o600)
+
     def compose(self):
         self.write("chain.pem", "below.pem", "middle.pem", "ca.pem")
         self.write("upside-down.pem", "middle.pem", "below.pem")
@@ -158,6 +195,7 @@ class Credentials:
         self.openssl("pkcs8", "-topk8", "-in", "server.key", "-passout", "file:pass.txt", "-out", "encrypted.key")
         self.openssl("pkcs12", "-export", "-in", "server.pem", "-inkey", "server.key", "-passout", "file:pass.txt", "-out",
                      "server.p12")
+        self.odd()
         self.path("folder.pem").mkdir()
         os.mkfifo(self.path("fifo.pem"), 0o600)
         self.path("dangling.pem").symlink_to("nowhere.pem")

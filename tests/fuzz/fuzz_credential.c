@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/pkcs12.h>
 
 #include <stdint.h>
 #include <stdio.h>
@@ -18,15 +19,16 @@
 #include <string.h>
 
 #define SIZE_MAX_INPUT 16384
+#define PASSPHRASE "secret"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A certificate, a key and a CRL in DER, and all of them in PEM. */
+/* A certificate, a key and a CRL in DER, all of them in PEM, and certificate and key in PKCS#12. */
 static struct {
 	unsigned char *bytes;
 	size_t size;
-} good[4];
+} good[5];
 
 static X509 *make_certificate(EVP_PKEY *key)
 {
@@ -57,6 +59,14 @@ static X509_CRL *make_crl(X509 *issuer, EVP_PKEY *key)
 	return crl;
 }
 
+static void make_pkcs12(X509 *certificate, EVP_PKEY *key)
+{
+	PKCS12 *file = PKCS12_create(PASSPHRASE, "name", key, certificate, NULL, 0, 0, 1, 1, 0);
+
+	good[4].size = (size_t)i2d_PKCS12(file, &good[4].bytes);
+	PKCS12_free(file);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
@@ -76,6 +86,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	good[3].size = (size_t)BIO_get_mem_data(pem, &text);
 	good[3].bytes = malloc(good[3].size);
 	memcpy(good[3].bytes, text, good[3].size);
+	make_pkcs12(certificate, key);
 	BIO_free(pem);
 	PKCS8_PRIV_KEY_INFO_free(info);
 	X509_CRL_free(crl);
@@ -104,35 +115,29 @@ static void walk(const struct tg_objects *objects)
 	tg_arena_free(arena);
 }
 
-/* A PKCS#12 file's MAC may ask for 2^31 rounds: whoever writes one there has the operator's rights, but it is no finding.
- */
-static bool is_pkcs12(const unsigned char *bytes, size_t size)
-{
-	return memmem(bytes, size > 16 ? 16 : size, "\x02\x01\x03", 3) != NULL;
-}
-
 static void try_bytes(const unsigned char *bytes, size_t size, const char *passphrase)
 {
+	struct tg_arena *arena = tg_arena_new();
 	struct tg_objects objects;
-	char reason[200] = "";
+	const char *reason = "";
 
-	if (is_pkcs12(bytes, size))
-		return;
-	if (tg_objects_read(bytes, size, TG_WANT_CERTIFICATES | TG_WANT_KEYS | TG_WANT_CRLS, passphrase, &objects,
-			    reason) == TG_READ_OK) {
+	if (tg_objects_read(arena, bytes, size, TG_WANT_CERTIFICATES | TG_WANT_KEYS | TG_WANT_CRLS, passphrase, &objects,
+			    &reason) == TG_READ_OK) {
 		walk(&objects);
+		tg_objects_text(arena, &objects);
 		tg_objects_clear(&objects);
 	} else if (reason[0] == '\0' || objects.certificates || objects.key) {
 		abort();
 	}
+	tg_arena_free(arena);
 	ERR_clear_error();
 }
 
 static void try_block(const uint8_t *data, size_t size)
 {
-	static const char *const labels[] = {"CERTIFICATE",           "PRIVATE KEY",  "EC PRIVATE KEY",
-					     "RSA PRIVATE KEY",       "X509 CRL",     "TRUSTED CERTIFICATE",
-					     "ENCRYPTED PRIVATE KEY", "EC PARAMETERS"};
+	static const char *const labels[] = {"CERTIFICATE",           "PRIVATE KEY",   "EC PRIVATE KEY",
+					     "RSA PRIVATE KEY",       "X509 CRL",      "TRUSTED CERTIFICATE",
+					     "ENCRYPTED PRIVATE KEY", "EC PARAMETERS", "PKCS7"};
 	const char *label;
 	char *text = NULL;
 	unsigned char *encoded;
@@ -159,25 +164,45 @@ static void try_patch(const uint8_t *data, size_t size)
 
 	if (size == 0)
 		return;
-	which = data[0] % 4;
+	which = data[0] % 5;
 	copy = malloc(good[which].size);
 	memcpy(copy, good[which].bytes, good[which].size);
 	for (size_t i = 1; i + 2 < size; i += 3)
 		copy[(data[i] | (size_t)data[i + 1] << 8) % good[which].size] = data[i + 2];
-	try_bytes(copy, good[which].size, NULL);
+	try_bytes(copy, good[which].size, which == 4 ? PASSPHRASE : NULL);
 	free(copy);
+}
+
+/* Two bytes say where the rest is put into the PEM text: before, between and behind its lines, and inside them. */
+static void try_insertion(const uint8_t *data, size_t size)
+{
+	unsigned char *text;
+	size_t where;
+
+	if (size < 2)
+		return;
+	where = (data[0] | (size_t)data[1] << 8) % (good[3].size + 1);
+	text = malloc(good[3].size + size);
+	memcpy(text, good[3].bytes, where);
+	memcpy(text + where, data + 2, size - 2);
+	memcpy(text + where + size - 2, good[3].bytes + where, good[3].size - where);
+	try_bytes(text, good[3].size + size - 2, NULL);
+	free(text);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	if (size == 0 || size > SIZE_MAX_INPUT)
 		return 0;
-	switch (data[0] % 3) {
+	switch (data[0] % 4) {
 	case 0:
 		try_bytes(data + 1, size - 1, NULL);
 		break;
 	case 1:
 		try_block(data + 1, size - 1);
+		break;
+	case 2:
+		try_insertion(data + 1, size - 1);
 		break;
 	default:
 		try_patch(data + 1, size - 1);

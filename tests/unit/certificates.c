@@ -1,4 +1,5 @@
 #include "certificates.h"
+#include "loader/messages.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -233,6 +234,11 @@ int load(const struct maker *maker, const tlsgraft_identity *serving, tlsgraft_i
 size_t message_count(void)
 {
 	return messages ? tlsgraft_messages_count(messages) : 0;
+}
+
+int64_t good_from(void)
+{
+	return tg_messages_good_from(messages);
 }
 
 void print_messages(void)

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #define DAY 86400
 
@@ -68,6 +69,7 @@ void free_site(struct site *site);
 int load(const struct maker *maker, const tlsgraft_identity *serving, tlsgraft_identity **ret);
 void expect_message(enum tlsgraft_severity severity, const char *part);
 size_t message_count(void);
+int64_t good_from(void); /* tg_messages_good_from */
 void print_messages(void);
 void forget_messages(void);
 

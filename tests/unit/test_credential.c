@@ -25,7 +25,7 @@ static const unsigned everything = TG_WANT_CERTIFICATES | TG_WANT_KEYS | TG_WANT
 
 static struct maker maker;
 static struct site site;
-static char reason[200];
+static char reason[1000];
 
 static int start(void **state)
 {
@@ -49,10 +49,12 @@ static enum tg_read_result read_file(const char *name, unsigned wanted, const ch
 	struct tg_snapshot snapshot = {.arena = arena};
 	const struct tg_file *file = tg_snapshot_read(&snapshot, path_in(&maker, name));
 	enum tg_read_result result;
+	const char *why = "";
 
 	assert_non_null(file);
 	assert_null(file->fault);
-	result = tg_objects_read(file->data, file->size, wanted, passphrase, ret, reason);
+	result = tg_objects_read(arena, file->data, file->size, wanted, passphrase, ret, &why);
+	snprintf(reason, sizeof(reason), "%s", why);
 	assert_int_equal(ERR_peek_error(), 0);
 	tg_arena_free(arena);
 	return result;
@@ -109,7 +111,7 @@ static void several_in_one_file(void **state)
 	X509_CRL *crl = make_crl(site.ca, site.ca_key, -60, DAY, NULL);
 
 	(void)state;
-	write_text(&maker, "all.pem", "Some words before it, and -----BEGIN inside a line\n");
+	write_text(&maker, "all.pem", "Some words before it, and --- lines\n");
 	write_certificate(&maker, "all.pem", site.certificate, true);
 	write_certificate(&maker, "all.pem", site.ca, true);
 	write_key(&maker, "all.pem", site.key, NULL, true);
@@ -156,7 +158,7 @@ static void old_key_formats(void **state)
 	expect("old.pem", everything, NULL, 0, 0, true);
 	write_traditional("old.pem", "", rsa, "secret");
 	expect("old.pem", everything, "secret", 0, 0, true);
-	refuse("old.pem", "wrong", TG_READ_BAD, "cannot be decrypted");
+	refuse("old.pem", "wrong", TG_READ_PASSPHRASE, "cannot be decrypted");
 	EVP_PKEY_free(rsa);
 }
 
@@ -171,11 +173,11 @@ static void der(void **state)
 	write_bytes(&maker, "c.der", bytes, (size_t)size);
 	expect("c.der", everything, NULL, 1, 0, false);
 	write_bytes(&maker, "short.der", bytes, (size_t)size - 1);
-	refuse("short.der", NULL, TG_READ_BAD, "neither PEM nor DER");
+	refuse("short.der", NULL, TG_READ_UNFINISHED, "ends in the middle of its DER value");
 	bytes[size - 1] ^= 1;
 	bytes[10] ^= 0xff;
 	write_bytes(&maker, "broken.der", bytes, (size_t)size);
-	refuse("broken.der", NULL, TG_READ_BAD, "cannot be decoded");
+	refuse("broken.der", NULL, TG_READ_UNFINISHED, "cannot be decoded");
 	OPENSSL_free(bytes);
 
 	bytes = NULL;
@@ -217,16 +219,16 @@ static void pkcs12(void **state)
 	assert_int_equal(X509_cmp(sk_X509_value(objects.certificates, 0), site.certificate), 0);
 	assert_int_equal(EVP_PKEY_eq(objects.key, site.key), 1);
 	tg_objects_clear(&objects);
-	refuse("bag.p12", "wrong", TG_READ_BAD, "the PKCS#12 file cannot be decrypted with the passphrase");
-	refuse("bag.p12", NULL, TG_READ_BAD, "the PKCS#12 file is encrypted: name the file");
+	refuse("bag.p12", "wrong", TG_READ_PASSPHRASE, "the PKCS#12 file cannot be decrypted with the passphrase");
+	refuse("bag.p12", NULL, TG_READ_PASSPHRASE, "the PKCS#12 file is encrypted: name the file");
 }
 
 static void encrypted_without_a_passphrase(void **state)
 {
 	(void)state;
 	write_key(&maker, "e.pem", site.key, "secret", false);
-	refuse("e.pem", NULL, TG_READ_BAD, "is encrypted: name the file of its passphrase in key_passphrase_file");
-	refuse("e.pem", "wrong", TG_READ_BAD, "cannot be decrypted with the passphrase given");
+	refuse("e.pem", NULL, TG_READ_PASSPHRASE, "is encrypted: name the file of its passphrase in key_passphrase_file");
+	refuse("e.pem", "wrong", TG_READ_PASSPHRASE, "cannot be decrypted with the passphrase given");
 }
 
 static void cut_and_broken_pem(void **state)
@@ -245,7 +247,7 @@ static void cut_and_broken_pem(void **state)
 	write_text(&maker, "x.pem", "");
 	refuse("x.pem", NULL, TG_READ_UNFINISHED, "is empty");
 	write_text(&maker, "x.pem", "-----BEG");
-	refuse("x.pem", NULL, TG_READ_UNFINISHED, "holds no PEM block");
+	refuse("x.pem", NULL, TG_READ_UNFINISHED, "ends in the middle of line 1");
 	write_text(&maker, "x.pem", "-----BEGIN CERTIFICATE-----");
 	refuse("x.pem", NULL, TG_READ_UNFINISHED, "has no end");
 	/* Cut anywhere behind the first line, a file is never taken for a shorter one. */
@@ -255,7 +257,7 @@ static void cut_and_broken_pem(void **state)
 	}
 	text[100] = '!';
 	write_bytes(&maker, "x.pem", text, size);
-	refuse("x.pem", NULL, TG_READ_BAD, "the CERTIFICATE on line 1 cannot be decoded");
+	refuse("x.pem", NULL, TG_READ_UNFINISHED, "the CERTIFICATE on line 1 cannot be decoded: line 3 is not base64");
 	write_text(&maker, "x.pem", "-----BEGIN CERTIFICATE-----\n-----END PRIVATE KEY-----\n");
 	refuse("x.pem", NULL, TG_READ_BAD, "ends as something else");
 	write_text(&maker, "x.pem",

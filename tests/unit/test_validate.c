@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <stdio.h>
@@ -164,11 +165,139 @@ static void a_second_fault_is_not_waited_for(void **state)
 	EVP_PKEY *key = make_key("EC");
 
 	write_key(&fixture->maker, "server.key", key, NULL, false);
-	write_text(&fixture->maker, "ca.pem", "");
+	write_text(&fixture->maker, "ca.pem", "words\n");
 	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
 	expect_message(TLSGRAFT_ERROR, "does not match");
-	expect_message(TLSGRAFT_ERROR, "ca.pem: is empty");
+	expect_message(TLSGRAFT_ERROR, "ca.pem: neither PEM nor DER");
 	EVP_PKEY_free(key);
+}
+
+/* Each file of the site, half written: pending at a reload, refused at a start, and good once it is whole. */
+static void whatever_is_half_written_is_waited_for(void **state)
+{
+	static const char *const names[] = {"server.pem", "server.key", "ca.pem", "ca.crl"};
+	struct fixture *fixture = *state;
+	X509_CRL *crl = make_crl(fixture->site.ca, fixture->site.ca_key, -60, DAY, NULL);
+
+	write_crl(&fixture->maker, "ca.crl", crl, false);
+	write_text(&fixture->maker, "site.ini", INI "crl = ca.crl\n");
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char text[8192];
+		FILE *file = fopen(path_in(&fixture->maker, names[i]), "re");
+		const size_t size = fread(text, 1, sizeof(text), file);
+
+		fclose(file);
+		for (size_t cut = 0; cut < size - 1; cut += size / 7) {
+			write_bytes(&fixture->maker, names[i], text, cut);
+			if (try_load(fixture, true) != TLSGRAFT_PENDING)
+				fail_msg("%s, cut at %zu", names[i], cut);
+			expect_message(TLSGRAFT_ERROR, names[i]);
+			assert_int_equal(try_load(fixture, false), TLSGRAFT_REFUSED);
+		}
+		/* written over what was there: the end is still the old one */
+		memset(text + size / 2, '!', 20);
+		write_bytes(&fixture->maker, names[i], text, size);
+		assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
+		unlink(path_in(&fixture->maker, names[i]));
+		assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
+		assert_int_equal(try_load(fixture, false), TLSGRAFT_REFUSED);
+		write_certificate(&fixture->maker, "server.pem", fixture->site.certificate, false);
+		write_certificate(&fixture->maker, "ca.pem", fixture->site.ca, false);
+		write_key(&fixture->maker, "server.key", fixture->site.key, NULL, false);
+		write_crl(&fixture->maker, "ca.crl", crl, false);
+		assert_int_equal(try_load(fixture, true), TLSGRAFT_OK);
+	}
+	X509_CRL_free(crl);
+}
+
+/* A CA and its CRL are two files, written one after the other, in either order. */
+static void a_ca_and_its_crl_wait_for_each_other(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spec spec = {.subject = "New CA", .from = -60, .until = 100 * DAY, .ca = true};
+	X509_CRL *crl = make_crl(fixture->site.ca, fixture->site.ca_key, -60, DAY, NULL), *new_crl;
+	X509 *new_ca;
+
+	spec.key = make_key("EC");
+	new_ca = make_certificate(&spec);
+	new_crl = make_crl(new_ca, spec.key, -60, DAY, NULL);
+	write_text(&fixture->maker, "site.ini", INI "crl = ca.crl\n");
+	write_certificate(&fixture->maker, "ca.pem", new_ca, true);
+	write_crl(&fixture->maker, "ca.crl", crl, false);
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
+	expect_message(TLSGRAFT_ERROR, "no CRL of the CA CN=New CA");
+	write_crl(&fixture->maker, "ca.crl", new_crl, true);
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_OK);
+	write_certificate(&fixture->maker, "ca.pem", fixture->site.ca, false);
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
+	expect_message(TLSGRAFT_ERROR, "the CRL of CN=New CA is signed by none of the CAs");
+	assert_int_equal(try_load(fixture, false), TLSGRAFT_REFUSED);
+	X509_CRL_free(crl);
+	X509_CRL_free(new_crl);
+	X509_free(new_ca);
+	EVP_PKEY_free(spec.key);
+}
+
+/* Waiting helps where every fault is one of time, and is then worth it until the last of them is over. */
+static void what_is_of_the_future_says_when_it_is_good(void **state)
+{
+	struct fixture *fixture = *state;
+	X509 *leaf = make_leaf(fixture, fixture->site.key, 1000, 10 * DAY);
+	X509_CRL *crl = make_crl(fixture->site.ca, fixture->site.ca_key, 2000, DAY, NULL);
+	int64_t now = time(NULL), from;
+
+	write_certificate(&fixture->maker, "server.pem", leaf, false);
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
+	from = good_from();
+	assert_true(from >= now + 1000 && from <= now + 1010);
+	write_crl(&fixture->maker, "ca.crl", crl, false);
+	write_text(&fixture->maker, "site.ini", INI "crl = ca.crl\n");
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
+	from = good_from();
+	assert_true(from >= now + 2000 && from <= now + 2010);
+	write_text(&fixture->maker, "site.ini", INI "frob = 1\n");
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
+	assert_int_equal(good_from(), 0);
+	write_text(&fixture->maker, "site.ini", INI);
+	unlink(path_in(&fixture->maker, "ca.pem"));
+	assert_int_equal(try_load(fixture, true), TLSGRAFT_PENDING);
+	assert_int_equal(good_from(), 0);
+	X509_free(leaf);
+	X509_CRL_free(crl);
+}
+
+/* Trust settings that come with a CA, also beside another copy of it without them. */
+static void a_ca_that_is_not_for_clients_is_left_out(void **state)
+{
+	struct fixture *fixture = *state;
+	struct spec spec = {.subject = "Other CA", .from = -60, .until = 100 * DAY, .ca = true};
+	BIO *file;
+	X509 *other;
+
+	spec.key = make_key("EC");
+	other = make_certificate(&spec);
+	X509_add1_reject_object(other, OBJ_nid2obj(NID_client_auth));
+	for (int order = 0; order < 3; order++) {
+		tlsgraft_identity *identity = NULL;
+
+		write_text(&fixture->maker, "ca.pem", "");
+		file = BIO_new_file(path_in(&fixture->maker, "ca.pem"), "a");
+		if (order == 1)
+			PEM_write_bio_X509(file, other);
+		PEM_write_bio_X509_AUX(file, other);
+		if (order == 2)
+			PEM_write_bio_X509(file, other);
+		BIO_free(file);
+		assert_int_equal(try_load(fixture, false), TLSGRAFT_REFUSED);
+		expect_message(TLSGRAFT_ERROR, "no CA is left: every one has expired or is not allowed for clients");
+		write_certificate(&fixture->maker, "ca.pem", fixture->site.ca, true);
+		assert_int_equal(load(&fixture->maker, NULL, &identity), TLSGRAFT_OK);
+		expect_message(TLSGRAFT_WARNING, "CN=Other CA: its trust settings do not allow it for clients: left out");
+		assert_int_equal(tg_identity_document(identity)->trusts[0].ca_count, 1);
+		tlsgraft_identity_unref(identity);
+	}
+	X509_free(other);
+	EVP_PKEY_free(spec.key);
 }
 
 /* Rows that a reload refuses at once, the serving generation going on. */
@@ -185,10 +314,6 @@ static void every_other_fault_is_refused_at_once(void **state)
 	write_certificate(&fixture->maker, "server.pem", future, false);
 	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
 	expect_message(TLSGRAFT_ERROR, "server.pem: not valid before");
-	write_text(&fixture->maker, "server.pem", "");
-	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
-	unlink(path_in(&fixture->maker, "server.pem"));
-	assert_int_equal(try_load(fixture, true), TLSGRAFT_REFUSED);
 	write_certificate(&fixture->maker, "server.pem", fixture->site.certificate, false);
 	write_key(&fixture->maker, "server.key", fixture->site.key, NULL, false);
 	assert_int_equal(chmod(path_in(&fixture->maker, "server.key"), 0644), 0);
@@ -370,6 +495,10 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(a_key_file_in_the_making_is_waited_for_at_a_reload, start, stop),
 	    cmocka_unit_test_setup_teardown(a_combined_file_without_its_key_is_waited_for_at_a_reload, start, stop),
 	    cmocka_unit_test_setup_teardown(a_second_fault_is_not_waited_for, start, stop),
+	    cmocka_unit_test_setup_teardown(whatever_is_half_written_is_waited_for, start, stop),
+	    cmocka_unit_test_setup_teardown(a_ca_and_its_crl_wait_for_each_other, start, stop),
+	    cmocka_unit_test_setup_teardown(what_is_of_the_future_says_when_it_is_good, start, stop),
+	    cmocka_unit_test_setup_teardown(a_ca_that_is_not_for_clients_is_left_out, start, stop),
 	    cmocka_unit_test_setup_teardown(every_other_fault_is_refused_at_once, start, stop),
 	    cmocka_unit_test_setup_teardown(a_leaf_that_expired_while_serving_is_a_warning, start, stop),
 	    cmocka_unit_test_setup_teardown(a_crl_that_went_stale_while_serving_is_a_warning, start, stop),
