@@ -32,13 +32,6 @@ static void *map(size_t size)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-uintptr_t tg_entry_at(int fd)
-{
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
-
-	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
-}
-
 int tg_descriptors_end(void)
 {
 	return atomic_load_explicit(&end, memory_order_acquire);
@@ -203,6 +196,7 @@ static struct tg_left left_of(uintptr_t before, int fd)
 
 	if (left.holder == NULL)
 		return left;
+	tg_holder_ref(left.holder);
 	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
 	if ((before & TG_CLOSING) == 0)
 		left.was_last_open = tg_holder_close_one(left.holder, fd);
@@ -210,9 +204,9 @@ static struct tg_left left_of(uintptr_t before, int fd)
 	return left;
 }
 
-struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept)
+struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, uintptr_t flags)
 {
-	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | (kept ? TG_KEPT : 0), memory_order_acq_rel);
+	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | flags, memory_order_acq_rel);
 
 	tg_mark_follow(fd);
 	if (holder != NULL) {
@@ -237,6 +231,7 @@ void tg_left_finish(const struct tg_left *left, int fd)
 	}
 	if (left->was_last)
 		tg_holder_unref(left->holder);
+	tg_holder_unref(left->holder);
 }
 
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
@@ -260,7 +255,7 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 		holder->numbers = holder->open = 0;
 		*tg_stream_holder(stream) = holder;
 		atomic_store_explicit(&holder->references, 1, memory_order_release);
-		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0);
+		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0 ? TG_KEPT : 0);
 	}
 	pthread_mutex_unlock(&lock);
 	tg_left_finish(&before, fd);
@@ -283,7 +278,7 @@ void tg_descriptors_keep(int fd, bool kept)
 		return;
 	pthread_mutex_lock(&lock);
 	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
-	if (entry != 0)
+	if (tg_entry_holder(entry) != NULL)
 		atomic_store_explicit(place, kept ? entry | TG_KEPT : entry & ~TG_KEPT, memory_order_release);
 	pthread_mutex_unlock(&lock);
 }

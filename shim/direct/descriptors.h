@@ -50,13 +50,32 @@ static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
 	return page == NULL ? NULL : &page->entry[fd % TG_DESCRIPTORS_PAGE];
 }
 
-/* Without a reference: true at this moment. */
-static inline bool tg_descriptors_is_one(int fd)
+/*
+ * In a process of several threads the entry of a number whose stream was closed. Such a number may be a stream again while
+ * a call on it is on its way to the kernel: the call asks first whether it is open (tg_descriptors_is_plain).
+ */
+#define TG_FORMER ((uintptr_t)4)
+
+/* Without a reference: it is a stream at this moment; it is one, or was one. */
+static inline uintptr_t tg_descriptors_entry(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
-	return place != NULL && atomic_load_explicit(place, memory_order_acquire) != 0;
+	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
 }
+
+static inline bool tg_descriptors_is_one(int fd)
+{
+	return (tg_descriptors_entry(fd) & ~TG_FORMER) != 0;
+}
+
+static inline bool tg_descriptors_is_known(int fd)
+{
+	return tg_descriptors_entry(fd) != 0;
+}
+
+/* Of a number where no stream was found: it is open, and nothing of ours. False: closed, or a stream by now. */
+bool tg_descriptors_is_plain(int fd);
 
 /* `fd` is this stream's, as far as is known, and nobody is about to close it. Takes no lock. */
 bool tg_descriptors_is(int fd, struct tg_stream *stream);
@@ -111,9 +130,8 @@ bool tg_descriptors_closing(int fd);
 void tg_descriptors_closed(int fd);
 
 /*
- * dup(2) with the table: `fd` becomes `from`, or where it is -1 the lowest free number from `least` on. What `fd` was
- * before is closed: a stream has been told by tg_descriptors_closing. `kept`: the server wants it open in a new program.
- * -1: errno.
+ * dup(2) with the table: `fd` becomes `from`, or where it is -1 the lowest free number from `least` on. A stream that `fd`
+ * was ends as by tg_descriptors_closing. `kept`: the server wants it open in a new program. -1: errno.
  */
 int tg_descriptors_copy(int from, int fd, int least, bool kept);
 

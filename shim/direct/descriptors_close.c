@@ -63,31 +63,51 @@ static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder
 	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {
 		if (here)
 			tg_libc.syscall(SYS_close, fd);
-		left = tg_entry_set(place, fd, NULL, false);
+		left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left, fd);
 }
 
-bool tg_descriptors_closing(int fd)
+/* With a reference. NULL: nothing was to be done. *ret_open: the number is the socket still. */
+static struct tg_holder *leave(int fd, bool *ret_open)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 	bool last = false;
 
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
-	if (tg_entry_at(fd) == 0 || tg_process_is_vforked())
-		return false;
-	struct tg_holder *holder = begin(place, fd, &last);
+	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
+		return NULL;
+	struct tg_holder *holder = begin(tg_descriptors_place(fd), fd, &last);
 	if (holder == NULL)
-		return false;
+		return NULL;
 	if (last)
 		depart(holder, fd);
 	else
 		tg_readiness_leave(holder->stream, fd);
-	const bool here = !__libc_single_threaded && !bar(fd);
+	*ret_open = !__libc_single_threaded && !bar(fd);
 	if (last)
 		tg_stream_set_fd(holder->stream, -1);
-	end(place, fd, holder, here);
+	return holder;
+}
+
+bool tg_entry_leave(int fd)
+{
+	bool is_open = false;
+	struct tg_holder *holder = leave(fd, &is_open);
+
+	if (holder != NULL)
+		tg_holder_unref(holder);
+	return holder != NULL;
+}
+
+bool tg_descriptors_closing(int fd)
+{
+	bool here = false;
+	struct tg_holder *holder = leave(fd, &here);
+
+	if (holder == NULL)
+		return false;
+	end(tg_descriptors_place(fd), fd, holder, here);
 	tg_holder_unref(holder);
 	return here;
 }
@@ -96,10 +116,23 @@ void tg_descriptors_closed(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
-	if (tg_entry_at(fd) == 0 || tg_process_is_vforked())
+	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
 		return;
 	tg_descriptors_lock();
-	const struct tg_left left = tg_entry_set(place, fd, NULL, false);
+	const struct tg_left left = tg_entry_set(place, fd, NULL, 0);
 	tg_descriptors_unlock();
 	tg_left_finish(&left, fd);
+}
+
+bool tg_descriptors_is_plain(int fd)
+{
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	uintptr_t former = TG_FORMER;
+	int saved = errno;
+	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0;
+
+	errno = saved;
+	if (!is_open)
+		return false;
+	return place == NULL || atomic_compare_exchange_strong(place, &former, 0) || former == 0;
 }

@@ -32,7 +32,7 @@ static bool enter(int fd, struct tg_holder *holder, bool kept, struct tg_left *r
 		errno = EMFILE;
 		return false;
 	}
-	*ret_before = tg_entry_set(place, fd, holder, kept);
+	*ret_before = tg_entry_set(place, fd, holder, kept ? TG_KEPT : 0);
 	return true;
 }
 
@@ -53,14 +53,19 @@ bool tg_descriptors_duplicated(int from, int fd, bool kept)
 }
 
 /* In the lock; of what is no stream. Somebody is about to close it: it is as good as closed. */
-static int copy_other(int from, int fd, int least, bool kept)
+static int copy_other(int from, int fd, int least, bool kept, struct tg_left *ret_before)
 {
-	if (tg_entry_at(from) != 0) {
+	int r = -1;
+
+	if (tg_entry_holder(tg_entry_at(from)) != NULL)
 		errno = EBADF;
-		return -1;
-	}
-	return fd < 0 ? tg_libc.fcntl(from, kept ? F_DUPFD : F_DUPFD_CLOEXEC, least)
-		      : tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	else if (fd < 0)
+		r = tg_libc.fcntl(from, kept ? F_DUPFD : F_DUPFD_CLOEXEC, least);
+	else
+		r = tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	if (r >= 0 && tg_entry_holder(tg_entry_at(r)) != NULL)
+		*ret_before = tg_entry_set(tg_descriptors_place(r), r, NULL, 0);
+	return r;
 }
 
 /* In the lock. Undone where the kernel refuses. */
@@ -72,8 +77,10 @@ static int copy_onto(struct tg_holder *holder, int from, int fd, bool kept, stru
 	if (r >= 0)
 		return r;
 	if (ret_before->holder != NULL)
-		tg_libc.close(fd);                               /* entered meanwhile: nobody must find the socket there */
-	tg_entry_set(tg_descriptors_place(fd), fd, NULL, false); /* never the last one: `from` is there */
+		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
+	/* Never the last one: `from` is there. */
+	const struct tg_left undone = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+	tg_holder_unref(undone.holder);
 	errno = saved;
 	return -1;
 }
@@ -115,20 +122,26 @@ static int copy_above(struct tg_holder *holder, int from, int least, bool kept, 
 
 int tg_descriptors_copy(int from, int fd, int least, bool kept)
 {
+	const bool was_stream = fd >= 0 && tg_entry_leave(fd);
 	struct tg_left before = {.holder = NULL};
 	int r, saved;
 
 	tg_descriptors_lock();
 	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
 	if (holder == NULL)
-		r = copy_other(from, fd, least, kept);
+		r = copy_other(from, fd, least, kept, &before);
 	else if (fd >= 0)
 		r = copy_onto(holder, from, fd, kept, &before);
 	else
 		r = copy_above(holder, from, least, kept, &before);
-	tg_descriptors_unlock();
 	saved = errno;
-	tg_left_finish(&before, r);
+	/* Nothing came in its place: it is closed. */
+	if (r < 0 && was_stream && before.holder == NULL && (tg_entry_at(fd) & TG_CLOSING) != 0) {
+		tg_libc.syscall(SYS_close, fd);
+		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+	}
+	tg_descriptors_unlock();
+	tg_left_finish(&before, fd < 0 ? r : fd);
 	if (holder != NULL && r >= 0 && !takes_stdio(r)) {
 		saved = EMFILE;
 		r = -1;

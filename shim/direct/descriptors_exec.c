@@ -25,7 +25,7 @@ static void replace(const struct tg_holder *holder, int fd, int end)
 			tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);
 		else
 			tg_libc.fcntl(fd, F_SETFD, kept ? 0 : FD_CLOEXEC);
-		left = tg_entry_set(tg_descriptors_place(fd), fd, NULL, false);
+		left = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left, fd);

@@ -32,14 +32,14 @@ int tg_duplicate_above(int from, int least, bool kept)
 
 int tg_duplicate_onto(int from, int fd, bool kept)
 {
-	if (from == fd || tg_libc.fcntl(from, F_GETFD) < 0)
+	if (from == fd)
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	if (tg_libc.fcntl(from, F_GETFD) < 0)
+		return -1; /* also where it is open by now: what it is we would not know */
 	if (tg_process_is_vforked())
 		return tg_descriptors_pass_on(from, fd, kept);
 	if (goes_to_relay(from, fd))
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
-	/* What the number was says farewell as long as it is there. */
-	tg_descriptors_closing(fd);
 	return tg_descriptors_copy(from, fd, 0, kept);
 }
 

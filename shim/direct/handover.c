@@ -157,7 +157,7 @@ int tg_handover_last(int fd, const struct tg_stream_begun *begun)
 	if (end >= 0)
 		tg_libc.syscall(SYS_close, end);
 	errno = saved_errno;
-	return end < 0 ? end : 0;
+	return end < 0 ? end : 1;
 }
 
 int tg_handover(int fd, const struct tg_stream_begun *begun)

@@ -21,7 +21,7 @@
  */
 int tg_handover(int fd, const struct tg_stream_begun *begun);
 
-/* The same for a server that is about to close `fd`, which stays the real socket: the relay does what is left to do. */
+/* The same for a server that is about to close `fd`, which stays the real socket: the relay does what is left to do. 1. */
 int tg_handover_last(int fd, const struct tg_stream_begun *begun);
 
 /* The real socket and ciphertext that is left to be sent before it is closed. 0 or a negative errno. */

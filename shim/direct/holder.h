@@ -10,6 +10,7 @@
 #include "page/layout.h"
 #include "page/policy.h"
 #include "shim/direct/claims.h"
+#include "shim/direct/descriptors.h"
 #include "shim/direct/stream.h"
 
 #include <stdatomic.h>
@@ -41,7 +42,7 @@ struct tg_holder {
 
 static inline struct tg_holder *tg_entry_holder(uintptr_t entry)
 {
-	return (struct tg_holder *)(entry & ~(TG_KEPT | TG_CLOSING));
+	return (struct tg_holder *)(entry & ~(TG_KEPT | TG_CLOSING | TG_FORMER));
 }
 
 /* NULL also where it is about to be closed. */
@@ -51,7 +52,10 @@ static inline struct tg_holder *tg_entry_open(uintptr_t entry)
 }
 
 /* 0: none, or beyond what is kept. Without a reference. */
-uintptr_t tg_entry_at(int fd);
+static inline uintptr_t tg_entry_at(int fd)
+{
+	return tg_descriptors_entry(fd);
+}
 
 /* What is at a number, with a reference that tg_descriptors_put ends; NULL: no stream. */
 struct tg_holder *tg_holder_at(int fd);
@@ -65,12 +69,18 @@ void tg_holder_unref(struct tg_holder *holder);
  * tg_left_finish, outside of the lock.
  */
 struct tg_left {
-	struct tg_holder *holder; /* NULL: nothing was there */
+	struct tg_holder *holder; /* a reference; NULL: nothing was there */
 	bool was_last_open, was_last;
 };
 _Atomic uintptr_t *tg_entry_make_place(int fd); /* NULL: no memory, or too high */
-struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, bool kept); /* NULL: none */
+struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, uintptr_t flags); /* NULL: none */
 void tg_left_finish(const struct tg_left *left, int fd);
+
+/*
+ * The first half of tg_descriptors_closing, for who puts something else at `fd`. True: the entry is TG_CLOSING, and the
+ * caller's to replace.
+ */
+bool tg_entry_leave(int fd);
 
 /* One number less that is open; the stream's own is another one then, as long as there is one. True: it was the last. */
 bool tg_holder_close_one(struct tg_holder *holder, int fd);

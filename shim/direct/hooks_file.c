@@ -11,7 +11,7 @@ static bool is_ours(int out, int in)
 {
 	struct tg_stream *stream = tg_transfer_begin_write(out, 0);
 
-	if (stream != NULL)
+	if (stream != NULL && stream != TG_TRANSFER_CLOSED)
 		tg_descriptors_put(stream);
 	return stream != NULL || tg_transfer_is_one(in);
 }

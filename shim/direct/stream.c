@@ -143,14 +143,15 @@ int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const s
 						      .write_shut = stream->write_shut};
 		result = give(fd, &begun);
 	}
-	if (result == 0) {
+	if (result >= 0) {
 		stream->stage = TG_STAGE_ENDED;
 		stream->error = EIO;
-		atomic_store_explicit(&stream->moved, fd + 1, memory_order_release);
+		if (result == 0)
+			atomic_store_explicit(&stream->moved, fd + 1, memory_order_release);
 		atomic_store_explicit(&stream->state, TG_STREAM_ENDED | TG_STREAM_INPUT, memory_order_release);
 	}
 	pthread_mutex_unlock(&stream->lock);
-	return result;
+	return result < 0 ? result : 0;
 }
 
 int tg_stream_moved(const struct tg_stream *stream)

@@ -108,8 +108,8 @@ struct tg_stream_begun {
 
 /*
  * Where nothing was read from or written to the socket: `give` is called with `fd` and what the server did so far. Where it
- * returns 0 the stream has ended; whoever is in a call on it finds the connection at `fd` then (tg_stream_moved). Returns
- * that, or -EBUSY.
+ * returns 0 the stream has ended; whoever is in a call on it finds the connection at `fd` then (tg_stream_moved). Where it
+ * returns 1 nobody does: the number is about to be closed. Returns 0, what it failed with, or -EBUSY.
  */
 int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const struct tg_stream_begun *begun));
 

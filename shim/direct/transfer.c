@@ -2,6 +2,7 @@
 
 #include "shim/direct/clock.h"
 #include "shim/direct/readiness.h"
+#include "shim/direct/relayed.h"
 #include "shim/libc.h"
 
 #include <errno.h>
@@ -25,10 +26,26 @@ struct transfer {
 /* This thread is inside a stream: what a signal handler does to one now would wait for itself. */
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
 
+char tg_transfer_closed;
+
 struct tg_stream *tg_transfer_begin_slowly(int fd)
 {
 	pthread_testcancel();
-	return tg_descriptors_look_up(fd);
+	struct tg_stream *stream = tg_descriptors_look_up(fd);
+	/* What has become the relay's is the kernel's own to use. */
+	return stream != NULL || tg_descriptors_is_plain(fd) ? stream : TG_TRANSFER_CLOSED;
+}
+
+/* Another thread has moved it to the relay. The number may have been closed since, and be another connection. */
+static bool goes_on_there(struct tg_stream *stream)
+{
+	return tg_stream_moved(stream) >= 0 && tg_relayed_is(tg_stream_moved(stream));
+}
+
+static ssize_t fail_closed(void)
+{
+	errno = EBADF;
+	return -1;
 }
 
 /* Where a thread is cancelled, which happens in a wait alone. */
@@ -145,13 +162,14 @@ static bool is_alone(struct tg_stream *stream)
 	return tg_stream_is_unread(stream) && !tg_readiness_is_watched(stream);
 }
 
-bool tg_transfer_goes_elsewhere(struct tg_stream *stream, int fd, int flags)
+/* It takes a moment, in which another thread may put something else there. */
+struct tg_stream *tg_transfer_elsewhere(struct tg_stream *stream, int fd, int flags)
 {
 	if (inside || tg_stream_is_inside() || (flags & (MSG_DONTWAIT | MSG_OOB)) != 0 ||
 	    !tg_descriptors_is_blocking(stream) || !is_alone(stream) || !tg_descriptors_move(fd))
-		return false;
+		return stream;
 	tg_descriptors_put(stream);
-	return true;
+	return tg_relayed_is(fd) ? NULL : TG_TRANSFER_CLOSED;
 }
 
 /* Once, for as much as is there; waits for the first byte. */
@@ -241,6 +259,8 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 	int saved = errno;
 	ssize_t r = -1;
 
+	if (stream == TG_TRANSFER_CLOSED)
+		return fail_closed();
 	if ((flags & MSG_OOB) != 0)
 		errno = EINVAL;
 	else if ((flags & MSG_ERRQUEUE) != 0)
@@ -251,7 +271,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 		r = 0;
 	else
 		r = receive_all(&transfer, vector, count);
-	if (r < 0 && tg_stream_moved(stream) >= 0)
+	if (r < 0 && goes_on_there(stream))
 		r = tg_libc.recvmsg(tg_stream_moved(stream), &message, flags);
 	if (r >= 0)
 		errno = saved;
@@ -309,13 +329,15 @@ ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, s
 	int saved = errno;
 	ssize_t r = -1;
 
+	if (stream == TG_TRANSFER_CLOSED)
+		return fail_closed();
 	if ((flags & MSG_OOB) != 0)
 		errno = EOPNOTSUPP;
 	else if (count > IOV_MAX)
 		errno = EMSGSIZE;
 	else
 		r = send_all(&transfer, vector, count);
-	if (r < 0 && tg_stream_moved(stream) >= 0)
+	if (r < 0 && goes_on_there(stream))
 		r = tg_libc.sendmsg(tg_stream_moved(stream), &message, flags | MSG_NOSIGNAL);
 	if (r >= 0)
 		errno = saved;

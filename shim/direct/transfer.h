@@ -25,12 +25,18 @@ static inline bool tg_transfer_is_one(int fd)
 	return tg_transfer_any() && tg_descriptors_is_one(fd);
 }
 
-/* With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. */
+/*
+ * With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. TG_TRANSFER_CLOSED:
+ * it was one, and has been closed. The number may be another connection before the kernel's own call comes there, and
+ * what is in the clear would go to it: the calls below fail with EBADF.
+ */
+extern char tg_transfer_closed;
+#define TG_TRANSFER_CLOSED ((struct tg_stream *)(void *)&tg_transfer_closed)
 struct tg_stream *tg_transfer_begin_slowly(int fd);
 
 static inline struct tg_stream *tg_transfer_begin(int fd)
 {
-	return tg_transfer_is_one(fd) ? tg_transfer_begin_slowly(fd) : NULL;
+	return tg_transfer_any() && tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly(fd) : NULL;
 }
 
 /* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */
@@ -44,16 +50,15 @@ static inline struct tg_stream *tg_transfer_vector(int fd, int count)
  * may never begin it, and what it serves next with it: such a connection goes on at the relay (tg_descriptors_move), whose
  * end takes at once what a socket would.
  */
-bool tg_transfer_goes_elsewhere(struct tg_stream *stream, int fd, int flags);
+struct tg_stream *tg_transfer_elsewhere(struct tg_stream *stream, int fd, int flags);
 
 static inline struct tg_stream *tg_transfer_begin_write(int fd, int flags)
 {
 	struct tg_stream *stream = tg_transfer_begin(fd);
 
-	return stream == NULL || (tg_stream_state(stream) & TG_STREAM_OPENING) == 0 ||
-		       !tg_transfer_goes_elsewhere(stream, fd, flags)
+	return stream == NULL || stream == TG_TRANSFER_CLOSED || (tg_stream_state(stream) & TG_STREAM_OPENING) == 0
 		   ? stream
-		   : NULL;
+		   : tg_transfer_elsewhere(stream, fd, flags);
 }
 
 static inline struct tg_stream *tg_transfer_write_vector(int fd, int count)
