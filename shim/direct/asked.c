@@ -115,6 +115,8 @@ void tg_asked_refresh(struct tg_epoll *epoll, struct tg_registration *registrati
 	}
 	if (registration->disabled)
 		return;
+	if (edge && (state & TG_STREAM_NEWS) != 0 && (registration->events & IN_BITS) != 0)
+		registration->closer = true;
 	if (tg_asked_has_news(registration, stream))
 		tg_epoll_list(epoll, registration);
 	const bool reports = registration->listed && tg_asked_has_news(registration, stream);

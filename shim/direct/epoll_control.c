@@ -23,7 +23,7 @@ static void look_for(struct tg_watch *watch)
 
 	for (struct tg_registration *registration = watch->first; registration != NULL;
 	     registration = registration->of_stream) {
-		look |= TG_STREAM_OUTPUT;
+		look |= TG_STREAM_OUTPUT | TG_STREAM_NEWS;
 		if ((registration->events & EPOLLET) == 0)
 			look |= TG_ASKED_INPUT;
 		if (registration->opening)

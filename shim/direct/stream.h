@@ -83,6 +83,7 @@ enum {
 	TG_STREAM_PLAIN = 16,  /* a plaintext client that accept_plaintext let in: bytes go through as they are */
 	TG_STREAM_UNREAD =
 	    32, /* after the handshake: the socket was not found empty when it was last read, or its end came */
+	TG_STREAM_NEWS = 64, /* an edge is due that no arrival brings (FIONREAD) */
 };
 unsigned tg_stream_state(const struct tg_stream *stream);
 
@@ -90,7 +91,7 @@ unsigned tg_stream_state(const struct tg_stream *stream);
  */
 void tg_stream_hear_end(struct tg_stream *stream);
 
-/* FIONREAD: plaintext bytes that can be read at once. */
+/* FIONREAD: plaintext bytes that can be read at once, up to as many as a record holds. */
 size_t tg_stream_readable(struct tg_stream *stream);
 
 /* True as long as nothing was read from or written to the socket, and the server has done nothing either. */

@@ -105,6 +105,8 @@ static unsigned hints(const struct tg_stream *stream)
 	if (stream->stage == TG_STAGE_OPEN && !stream->peer_closed && !tg_stream_is_choked(stream) &&
 	    (!stream->was_drained || atomic_load_explicit(&stream->heard_end, memory_order_relaxed)))
 		state |= TG_STREAM_UNREAD;
+	if (stream->has_news)
+		state |= TG_STREAM_NEWS;
 	if (tg_bytes_left(&stream->output) > 0 || (tg_bytes_left(&stream->early) > 0 && stream->stage != TG_STAGE_OPEN))
 		state |= TG_STREAM_OUTPUT;
 	return state;

@@ -11,8 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/param.h>
 
-#define PIECE 4096                      /* of plaintext that is only looked at */
-#define READABLE_MAX (64 * 1024 * 1024) /* more than a socket holds */
+#define PIECE 4096 /* of plaintext that is only looked at */
 
 static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_stream *stream)
 {
@@ -66,11 +65,16 @@ static size_t total(const struct iovec *vector, int count)
 	return size;
 }
 
-/* What is looked at is taken from libssl and kept: it may be of several records. */
+/*
+ * What is looked at is taken from libssl and kept: it may be of several small records. Never more than the largest one
+ * holds, whatever there is: what a client makes us keep is bounded by that, as by a socket's buffer, and the rest stays
+ * where the client waits for room.
+ */
 static void keep(struct tg_stream *stream, size_t wanted)
 {
 	unsigned char piece[PIECE];
 
+	wanted = MIN(wanted, TG_STREAM_RECORD);
 	while (tg_bytes_left(&stream->input) < wanted && stream->stage == TG_STAGE_OPEN) {
 		size_t got = take(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input)), false);
 		if (got == 0)
@@ -117,6 +121,19 @@ static ssize_t read_plain(struct tg_stream *stream, const struct iovec *vector, 
 	return got;
 }
 
+/*
+ * FIONREAD said less than there was: who has read that much, and waits for an edge that later bytes would bring (nginx), is
+ * told of the others.
+ */
+static void note_read(struct tg_stream *stream, size_t done)
+{
+	stream->has_news = false;
+	if (stream->told == 0)
+		return;
+	stream->told -= MIN(done, stream->told);
+	stream->has_news = stream->told == 0;
+}
+
 /* Nothing could be read: why? */
 static ssize_t nothing(const struct tg_stream *stream, int *ret_error)
 {
@@ -143,6 +160,8 @@ static ssize_t read_locked(struct tg_stream *stream, const struct iovec *vector,
 		return read_plain(stream, vector, count, peek, ret_error);
 	if (!peek && done < wanted && stream->stage == TG_STAGE_OPEN)
 		done += read_open(stream, vector, count, done);
+	if (!peek)
+		note_read(stream, done);
 	if (stream->stage == TG_STAGE_OPEN)
 		tg_stream_flush(stream);
 	return done > 0 ? (ssize_t)done : nothing(stream, ret_error);
@@ -159,10 +178,7 @@ ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int
 	return result;
 }
 
-/*
- * All of it, not the first record's: who reads more than it was told of takes that for bytes which came later, and waits
- * for the event that they bring (nginx).
- */
+/* As much of it as is kept: see above. */
 size_t tg_stream_readable(struct tg_stream *stream)
 {
 	struct tg_stream_call call;
@@ -170,8 +186,9 @@ size_t tg_stream_readable(struct tg_stream *stream)
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
 	if (stream->stage == TG_STAGE_OPEN)
-		keep(stream, READABLE_MAX);
+		keep(stream, TG_STREAM_RECORD);
 	size_t size = tg_bytes_left(&stream->input);
+	stream->told = stream->stage == TG_STAGE_OPEN && is_readable_in_libssl(tg_openssl(), stream) ? size : 0;
 	int more = 0;
 	if (stream->stage == TG_STAGE_PLAIN && tg_libc.ioctl(stream->fd, FIONREAD, &more) == 0)
 		size += (size_t)more;

@@ -40,6 +40,8 @@ struct tg_stream {
 	bool is_drained;            /* in this call: the socket had less than it was asked for */
 	bool was_drained;           /* it had less when it was last asked, and has not been said to be readable since */
 	bool is_stalled;            /* what libssl holds is no complete record */
+	bool has_news;              /* as much as FIONREAD told of was read, and there was more; until somebody looks */
+	size_t told;                /* what is left of that; 0: nothing, or it was all */
 	bool is_at_end;             /* the peer's FIN came */
 	bool peer_closed;           /* and before it close_notify, or it is a plaintext client's */
 	bool read_shut;             /* SHUT_RD */

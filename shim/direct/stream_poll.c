@@ -51,6 +51,7 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 
 	tg_stream_enter(&call, stream);
 	stream->was_drained = false;
+	stream->has_news = false;
 	tg_stream_advance(stream);
 	tg_stream_let_go(stream);
 	unsigned ready = ready_now(stream);
