@@ -18,7 +18,7 @@ tg_packages() {
                 stunnel4 hitch proftpd-core proftpd-mod-crypto dovecot-core dovecot-imapd postfix gunicorn uvicorn memcached \
                 unbound bind9 bind9-dnsutils knot-dnsutils freeradius freeradius-utils coturn mariadb-server mariadb-client \
                 socat ncat openbsd-inetd dnsmasq-base tinyproxy-bin openssh-server netcat-openbsd netcat-traditional \
-                ldap-utils rsync default-jre-headless dictd \
+                ldap-utils rsync systemd default-jre-headless dictd \
                 libnginx-mod-stream libnginx-mod-mail libjemalloc2 libtcmalloc-minimal4 slapd webfs weborf busybox-static age \
                 acl iputils-ping libc-ares2 libnghttp2-14 libuv1 libicu72 libwrap0 libnsl2 libtirpc3 \
                 node-acorn node-cjs-module-lexer node-undici kamailio \
