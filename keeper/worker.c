@@ -11,6 +11,7 @@
 #include "keeper/reload.h"
 #include "keeper/start.h"
 #include "keeper/status.h"
+#include "keeper/unanswered.h"
 #include "keeper/uncarried.h"
 #include "page/channel.h"
 
@@ -31,6 +32,7 @@ struct worker {
 	struct tg_reload reload;
 	struct tg_control control;
 	struct tg_expiry expiry;
+	struct tg_unanswered unanswered;
 	struct tg_uncarried uncarried;
 	pid_t relay_pid; /* 0: none serves */
 	char relay_failure[sizeof(((struct tg_link_message *)NULL)->text)];
@@ -246,6 +248,7 @@ static bool turn(struct worker *worker)
 		tg_expiry_reset(&worker->expiry, tg_identity_document(worker->reload.serving));
 	}
 	look_for_refused(worker);
+	tg_unanswered_look(&worker->unanswered, worker->report, tg_identity_document(worker->reload.serving));
 	tg_control_run(&worker->control);
 	tg_uncarried_look(&worker->uncarried, tg_identity_document(worker->reload.serving), worker->report,
 			  worker->relay_failure[0] == '\0');

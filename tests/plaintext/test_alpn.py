@@ -58,10 +58,13 @@ class Alpn(Listener):
         self.start(Grpc)
         self.assertNotIn("echo", grpc_python(self.server.port, self.pki.ca.cert, self.good))
         procs.wait_until(lambda: self.alpn()["unanswered"] > 0, 5, "an offer that is counted")
+        line = "[listener plain]: a client offers protocols (ALPN)"
+        procs.wait_until(lambda: line in self.server.log_text(), 5, "a line in the log")
         self.assertEqual(self.alpn()["protocols"], [])
         self.assertIn("offers of ALPN that this section does not answer", self.graft.command("status", self.server.pid).stdout)
         self.reload(alpn="h2")
         self.assertIn("echo python", grpc_python(self.server.port, self.pki.ca.cert, self.good))
+        self.assertEqual(self.server.log_text().count(line), 1)
 
     # HTTP/2
 
