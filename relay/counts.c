@@ -3,6 +3,7 @@
 #include "page/events.h"
 #include "page/report.h"
 #include "relay/loop.h"
+#include "shim/refused.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -42,6 +43,7 @@ int tg_counts_start(int fd)
 	tg_shim.report->magic = TG_REPORT_MAGIC;
 	tg_shim.report->layout = TG_LAYOUT;
 	report_fd = fd;
+	tg_refused_may_ask = true;
 	return 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "shim/last_read.h"
 #include "shim/libc.h"
+#include "shim/peers.h"
 #include "shim/route.h"
 
 #include <errno.h>
@@ -198,17 +199,6 @@ static bool is_elsewhere(const unsigned char random[TG_RANDOM_SIZE], int fd, con
 	return false;
 }
 
-static struct tg_address peer_of(int fd)
-{
-	struct sockaddr_storage storage;
-	socklen_t size = sizeof(storage);
-	struct tg_address peer = {0};
-
-	if (tg_libc.getpeername(fd, (struct sockaddr *)&storage, &size) != 0 || !tg_address_from(&storage, &peer))
-		peer.family = 0;
-	return peer;
-}
-
 bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_address *ret, struct tg_address *ret_peer)
 {
 	int saved = errno;
@@ -221,7 +211,8 @@ bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_addr
 	if (found) {
 		atomic_store_explicit(&entry->state, DONE, memory_order_release);
 		*ret = address;
-		*ret_peer = peer_of(fd);
+		if (!tg_peers_find(fd, ret_peer))
+			ret_peer->family = 0;
 	}
 	errno = saved;
 	return found;

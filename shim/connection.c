@@ -34,7 +34,9 @@ static void refused(const struct tg_connection *connection, SSL *ssl)
 	    .subject = peer != NULL ? subject : connection->subject,
 	    .fd = ssl == NULL ? -1 : socket_of(o, connection, ssl),
 	    .peer = connection->has_origin ? &connection->origin_peer : NULL,
-	    .local = connection->has_origin ? &connection->origin : NULL,
+	    .local = connection->has_origin    ? &connection->origin
+		     : connection->has_address ? &connection->address
+					       : NULL,
 	    .version = ssl == NULL ? 0 : o->SSL_version(ssl),
 	});
 }

@@ -12,6 +12,7 @@
 #include "shim/direct/transfer.h"
 #include "shim/last_read.h"
 #include "shim/libc.h"
+#include "shim/peers.h"
 #include "shim/signal_descriptor.h"
 #include "shim/state.h"
 
@@ -64,6 +65,7 @@ static void begin_passed(struct msghdr *message, int flags)
 			int fd;
 			memcpy(&fd, (const char *)part + at, sizeof(fd));
 			tg_shim_serve_on(fd);
+			tg_peers_forget(fd);
 			if (tg_descriptors_are_wanted())
 				tg_descriptors_received(fd, flags);
 			else
@@ -77,15 +79,33 @@ static bool is_looked_at(void)
 	return tg_accepted_is_wanted() || tg_descriptors_are_wanted() || tg_shim_is(TG_STATE_LATENT);
 }
 
+/* Asked for the address also where the server is not interested: it comes with the connection. */
+static int taken(int fd, struct sockaddr *address, socklen_t *size, int flags, bool is_accept4)
+{
+	struct sockaddr_storage own;
+	socklen_t own_size = sizeof(own);
+	const bool is_asked = address != NULL && size != NULL;
+	struct sockaddr *to = is_asked ? address : (struct sockaddr *)&own;
+	socklen_t *to_size = is_asked ? size : &own_size;
+
+	if ((address != NULL && size == NULL) || !tg_shim_is(TG_STATE_GOVERNED))
+		return is_accept4 ? tg_libc.accept4(fd, address, size, flags) : tg_libc.accept(fd, address, size);
+	const socklen_t room = *to_size;
+	int accepted = is_accept4 ? tg_libc.accept4(fd, to, to_size, flags) : tg_libc.accept(fd, to, to_size);
+	if (accepted >= 0)
+		tg_peers_note(accepted, to, *to_size < room ? *to_size : room);
+	return accepted;
+}
+
 TG_EXPORT int accept4(int fd, __SOCKADDR_ARG address, socklen_t *restrict size, int flags)
 {
 	tg_libc_bind();
 	tg_shim_start();
 	tg_shim_serve_on(fd);
 	if (!tg_descriptors_are_wanted())
-		return begun(tg_libc.accept4(fd, address, size, flags));
+		return begun(taken(fd, address.__sockaddr__, size, flags, true));
 	tg_stream_before_wait();
-	int accepted = tg_libc.accept4(fd, address, size, flags | SOCK_CLOEXEC);
+	int accepted = taken(fd, address.__sockaddr__, size, flags | SOCK_CLOEXEC, true);
 	return accepted < 0 ? accepted : tg_descriptors_accepted(accepted, flags);
 }
 
@@ -95,7 +115,7 @@ TG_EXPORT int accept(int fd, __SOCKADDR_ARG address, socklen_t *restrict size)
 	tg_shim_start();
 	tg_shim_serve_on(fd);
 	if (!tg_descriptors_are_wanted())
-		return begun(tg_libc.accept(fd, address, size));
+		return begun(taken(fd, address.__sockaddr__, size, 0, false));
 	return accept4(fd, address, size, 0);
 }
 

@@ -3,6 +3,7 @@
 #include "page/refusal.h"
 #include "page/report.h"
 #include "shim/libc.h"
+#include "shim/peers.h"
 #include "shim/process.h"
 #include "shim/route.h"
 #include "shim/state.h"
@@ -13,35 +14,22 @@
 #include <sys/socket.h>
 #include <time.h>
 
-static bool address_by(int (*ask)(int, struct sockaddr *, socklen_t *), int fd, struct tg_address *ret)
-{
-	struct sockaddr_storage storage;
-	socklen_t size = sizeof(storage);
-	const int saved = errno;
-	const bool known = ask(fd, (struct sockaddr *)&storage, &size) == 0 && tg_address_from(&storage, ret);
-
-	errno = saved;
-	return known;
-}
+bool tg_refused_may_ask;
 
 /* A reset has ended the connection for getpeername(2), not for SO_PEERNAME, which wants to be given the exact size. */
-static int ask_peer(int fd, struct sockaddr *address, socklen_t *size)
+static bool ask_peer(int fd, struct tg_address *ret)
 {
 	static const socklen_t sizes[] = {sizeof(struct sockaddr_in6), sizeof(struct sockaddr_in)};
+	struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
+	const int saved = errno;
+	bool known = false;
 
-	if (tg_libc.getpeername(fd, address, size) == 0)
-		return 0;
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && errno != EBADF && errno != ENOTSOCK; i++) {
-		*size = sizes[i];
-		if (tg_libc.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, address, size) == 0)
-			return 0;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && !known; i++) {
+		socklen_t size = sizes[i];
+		known = tg_libc.getsockopt(fd, SOL_SOCKET, SO_PEERNAME, &storage, &size) == 0;
 	}
-	return -1;
-}
-
-static int ask_local(int fd, struct sockaddr *address, socklen_t *size)
-{
-	return tg_libc.getsockname(fd, address, size);
+	errno = saved;
+	return known && tg_address_from(&storage, ret);
 }
 
 static void set_address(struct tg_event_address *ret, const struct tg_address *address)
@@ -53,19 +41,14 @@ static void set_address(struct tg_event_address *ret, const struct tg_address *a
 	memcpy(ret->bytes, address->bytes, sizeof(ret->bytes));
 }
 
-static void set_addresses(struct tg_event *event, const struct tg_refused *refused)
+static void set_client(struct tg_event *event, const struct tg_refused *refused)
 {
-	struct tg_address peer, local;
+	struct tg_address peer;
 
-	if (refused->fd < 0) {
+	if (refused->fd < 0)
 		set_address(&event->client, refused->peer);
-		set_address(&event->server, refused->local);
-		return;
-	}
-	if (address_by(ask_peer, refused->fd, &peer))
+	else if (tg_peers_find(refused->fd, &peer) || (tg_refused_may_ask && ask_peer(refused->fd, &peer)))
 		set_address(&event->client, &peer);
-	if (address_by(ask_local, refused->fd, &local))
-		set_address(&event->server, &local);
 }
 
 /* The coarse clock is read without a system call. */
@@ -95,7 +78,8 @@ void tg_refused_tell(const struct tg_refused *refused)
 	tg_report_refused(tg_shim.report, refused->counters, fault->reason);
 	event.time = now();
 	event.pid = tg_process_id();
-	set_addresses(&event, refused);
+	set_client(&event, refused);
+	set_address(&event.server, refused->local);
 	memcpy(event.section, refused->counters->name, sizeof(event.section) - 1);
 	tg_event_set_text(event.words, sizeof(event.words), fault->words == NULL ? "" : fault->words);
 	tg_event_set_text(event.subject, sizeof(event.subject), refused->subject == NULL ? "" : refused->subject);

@@ -13,13 +13,19 @@ struct tg_refused {
 	struct tg_section_slot *counters; /* of the section; NULL: nobody counts, and nothing is told */
 	const struct tg_fault *fault;
 	const char *subject;            /* of the client's certificate; NULL: none, or not known */
-	int fd;                         /* the connection's socket, which is asked for both addresses; -1: none */
+	int fd;                         /* the connection's socket; -1: none */
 	const struct tg_address *peer;  /* where `fd` is -1: the client's, NULL: not known */
-	const struct tg_address *local; /* likewise the server's */
+	const struct tg_address *local; /* the server's, NULL: not known */
 	int version;                    /* as on the wire; 0: not known */
 };
 
-/* May be called in any thread, in no signal handler; errno is kept. */
+/*
+ * A process that lets itself be asked for the other end of its sockets, by a system call of ours: the relay. A server may
+ * have a filter that ends it for one.
+ */
+extern bool tg_refused_may_ask;
+
+/* May be called in any thread, in no signal handler; makes no system call; errno is kept. */
 void tg_refused_tell(const struct tg_refused *refused);
 
 /* The subject as RFC 2253 spells it, control characters and what is not ASCII escaped; "..." where it is cut. */

@@ -9,6 +9,7 @@
 #include "shim/direct/readiness.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
+#include "shim/peers.h"
 #include "shim/state.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ TG_EXPORT int close(int fd)
 		return 0;
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
+	tg_peers_forget(fd);
 	return tg_libc.close(fd);
 }
 

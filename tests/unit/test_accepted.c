@@ -87,12 +87,7 @@ static int port_of(unsigned char random)
 	memset(bytes, random, sizeof(bytes));
 	if (!tg_accepted_find(bytes, &address, &peer))
 		return 0;
-	if (address.family == 0)
-		return NO_ADDRESS;
-	assert_true(peer.family == 4 || peer.family == 6);
-	assert_int_not_equal(peer.port, 0);
-	assert_int_not_equal(peer.port, address.port);
-	return address.port;
+	return address.family == 0 ? NO_ADDRESS : address.port;
 }
 
 static int first_listener, second_listener;
