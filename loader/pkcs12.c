@@ -225,7 +225,7 @@ static enum tg_read_result read_parts(struct opening *opening, STACK_OF(PKCS7) *
 {
 	int count = sk_PKCS7_num(parts);
 	STACK_OF(PKCS12_SAFEBAG) **bags =
-	    tg_arena_alloc(opening->reader->arena, ((size_t)(count > 0 ? count : 0) + 1) * sizeof(*bags));
+	    tg_arena_alloc(opening->reader->arena, ((size_t)(count > 0 ? count : 0) + 1) * sizeof(void *));
 	enum tg_read_result result = bags ? TG_READ_OK : TG_READ_NO_MEMORY;
 
 	for (int i = 0; i < count && result == TG_READ_OK; i++) {

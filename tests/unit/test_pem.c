@@ -194,8 +194,7 @@ static void boundaries_that_are_none(void **state)
 					      "-----begin certificate-----",
 					      "-----BEGIN  CERTIFICATE-----x",
 					      "-----BEGIN_CERTIFICATE-----",
-					      "\xe2\x80\x94"
-					      "BEGIN CERTIFICATE\xe2\x80\x94",
+					      "\xe2\x80\x94 BEGIN CERTIFICATE \xe2\x80\x94",
 					      "ca: -----BEGIN CERTIFICATE-----",
 					      "BEGIN CERTIFICATE",
 					      "-----BEGlN CERTIFICATE-----",
