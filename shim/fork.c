@@ -6,40 +6,45 @@
 #include "shim/direct/readiness.h"
 #include "shim/generation.h"
 #include "shim/intermediates.h"
+#include "shim/openssl.h"
 #include "shim/process.h"
 #include "shim/state.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 static atomic_bool serving;
+
+static void take_decision(void)
+{
+	tg_shim_decision_begin();
+}
+
+static const struct {
+	void (*lock)(void);
+	void (*unlock)(void);
+} locks[] = {
+#define TG_LOCK(lock, unlock) {lock, unlock},
+#include "shim/locks.def"
+#undef TG_LOCK
+};
+enum { LOCKS = sizeof(locks) / sizeof(locks[0]) };
 
 static void before(void)
 {
 	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
 		tg_generation_prepare();
-	tg_shim_decision_begin();
 	tg_stream_before_wait(); /* what is held back is for one process to write */
-	tg_readiness_lock();
-	tg_descriptors_lock();
-	tg_stream_lock_all();
+	for (size_t i = 0; i < LOCKS; i++)
+		locks[i].lock();
 	tg_descriptors_before_fork();
-	tg_generation_lock();
-	tg_context_lock();
-	tg_connection_lock();
-	tg_intermediates_lock();
 }
 
 static void after(void)
 {
-	tg_intermediates_unlock();
-	tg_connection_unlock();
-	tg_context_unlock();
-	tg_generation_unlock();
-	tg_stream_unlock_all();
-	tg_descriptors_unlock();
-	tg_readiness_unlock();
-	tg_shim_decision_end();
+	for (size_t i = LOCKS; i-- > 0;)
+		locks[i].unlock();
 }
 
 /* A worker is listed from its birth on, not from its first handshake. */

@@ -104,10 +104,16 @@ static bool bind_symbols(struct tg_openssl *table, void *const *handles, size_t 
 	return complete;
 }
 
-static void bind_one(void *ours)
+/* What one look at the process found. Another thread may look at the same time: the first one to come back is heard. */
+struct binding {
+	struct tg_openssl table;
+	struct libraries found;
+};
+
+static void bind_one(struct tg_openssl *table, void *ours)
 {
-	bound.supported = bind_symbols(&bound, &ours, 1) && bound.OpenSSL_version_num() >> 28 == 3;
-	bound.unsupported_why = bound.supported ? NULL : "this version of libssl lacks functions that the shim needs";
+	table->supported = bind_symbols(table, &ours, 1) && table->OpenSSL_version_num() >> 28 == 3;
+	table->unsupported_why = table->supported ? NULL : "this version of libssl lacks functions that the shim needs";
 }
 
 /* Pass-through must work all the same: first what the program would have found without the shim. */
@@ -127,32 +133,54 @@ static void bind_unsupported(struct tg_openssl *table, void *ours, const struct 
 						    : "this version of libssl has no tested binding";
 }
 
+/* In no lock: the dynamic loader has one of its own, in which constructors of libraries run that may come here. */
+static void look(bool may_open, struct binding *ret)
+{
+	tg_libc_bind();
+	dl_iterate_phdr(note_library, &ret->found);
+	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
+	if (ret->found.count == 0 && may_open) {
+		ret->table.is_private = !ret->found.has_libcrypto;
+		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | APART);
+		dl_iterate_phdr(note_library, &ret->found);
+	}
+	if (ours != NULL && ret->found.count == 1)
+		bind_one(&ret->table, ours);
+	else
+		bind_unsupported(&ret->table, ours, &ret->found);
+	/* A program that did not ask for it has threads that go on while it exits. */
+	if (ret->table.is_private && ret->table.supported)
+		ret->table.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
+}
+
+/* In bind_lock. */
+static void publish(const struct binding *binding)
+{
+	const struct tg_openssl *before = atomic_load_explicit(&current, memory_order_relaxed);
+
+	if (before == &bound)
+		return;
+	atomic_store(&is_alone, binding->found.count == 1);
+	atomic_store(&seen_changes, binding->found.changes);
+	if (binding->found.count == 0) {
+		if (before == NULL)
+			without = binding->table;
+		atomic_store_explicit(&current, &without, memory_order_release);
+		return;
+	}
+	bound = binding->table;
+	atomic_store_explicit(&current, &bound, memory_order_release);
+	atomic_store_explicit(&tg_openssl_bound, &bound, memory_order_release);
+}
+
 static void bind_table(bool may_open)
 {
-	struct libraries found = {0};
+	struct binding binding = {.found = {.changes = 0}};
 
-	tg_libc_bind();
-	dl_iterate_phdr(note_library, &found);
-	void *ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOLOAD | RTLD_LAZY);
-	if (found.count == 0 && may_open) {
-		bound.is_private = !found.has_libcrypto;
-		ours = tg_libc.dlopen(SUPPORTED_SONAME, RTLD_NOW | RTLD_LOCAL | APART);
-		dl_iterate_phdr(note_library, &found);
-	}
-	atomic_store(&is_alone, found.count == 1);
-	atomic_store(&seen_changes, found.changes);
-	if (ours != NULL && found.count == 1)
-		bind_one(ours);
-	else if (found.count > 0)
-		bind_unsupported(&bound, ours, &found);
-	else if (atomic_load_explicit(&current, memory_order_relaxed) == NULL)
-		bind_unsupported(&without, ours, &found);
-	/* A program that did not ask for it has threads that go on while it exits. */
-	if (bound.is_private && bound.supported)
-		bound.OPENSSL_init_ssl(OPENSSL_INIT_NO_ATEXIT, NULL);
-	atomic_store_explicit(&current, found.count > 0 ? &bound : &without, memory_order_release);
-	if (found.count > 0)
-		atomic_store_explicit(&tg_openssl_bound, &bound, memory_order_release);
+	look(may_open, &binding);
+	pthread_mutex_lock(&bind_lock);
+	publish(&binding);
+	pthread_mutex_unlock(&bind_lock);
 }
 
 static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
@@ -179,22 +207,26 @@ const struct tg_openssl *tg_openssl_bind(void)
 
 	if (table != NULL && !has_changed())
 		return table;
-	pthread_mutex_lock(&bind_lock);
-	if (atomic_load_explicit(&current, memory_order_relaxed) != &bound)
+	if (table != &bound)
 		bind_table(false);
-	pthread_mutex_unlock(&bind_lock);
 	return atomic_load_explicit(&current, memory_order_acquire);
 }
 
 const struct tg_openssl *tg_openssl_open(void)
 {
-	if (tg_openssl() != &bound) {
-		pthread_mutex_lock(&bind_lock);
-		if (atomic_load_explicit(&current, memory_order_relaxed) != &bound)
-			bind_table(true);
-		pthread_mutex_unlock(&bind_lock);
-	}
+	if (tg_openssl() != &bound)
+		bind_table(true);
 	return tg_openssl();
+}
+
+void tg_openssl_lock(void)
+{
+	pthread_mutex_lock(&bind_lock);
+}
+
+void tg_openssl_unlock(void)
+{
+	pthread_mutex_unlock(&bind_lock);
 }
 
 const char *tg_openssl_unusable(void)

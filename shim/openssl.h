@@ -65,4 +65,8 @@ const char *tg_openssl_unusable(void);
 /* `function` lies in a libssl, the bound one or another. */
 bool tg_openssl_is_in_libssl(const void *function);
 
+/* Around fork. */
+void tg_openssl_lock(void);
+void tg_openssl_unlock(void);
+
 #endif

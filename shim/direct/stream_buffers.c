@@ -28,49 +28,51 @@ static int64_t seconds(void)
 	return now.tv_sec;
 }
 
-static void keep(struct tg_stream *stream, unsigned place)
-{
-	places.streams[place] = stream;
-	stream->place = place + 1;
-	tg_openssl()->SSL_ctrl(stream->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
-}
-
 /* In its lock. What is not used up yet stays until it is. */
 static void give_back(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	stream->place = 0;
 	o->SSL_ctrl(stream->ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
 	o->SSL_free_buffers(stream->ssl);
 }
 
-/* Another stream in use by a thread right now keeps its place. */
-static bool take_over(unsigned place, int64_t now)
+/* Another stream in use by a thread right now keeps its place. *ret_before: whose it was, locked; NULL: nobody's. */
+static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before)
 {
-	struct tg_stream *holder = places.streams[place];
+	struct tg_stream *before = places.streams[place];
 
-	if (holder == NULL)
-		return true;
-	if (now - atomic_load_explicit(&holder->busy_at, memory_order_relaxed) < IDLE_SECONDS ||
-	    pthread_mutex_trylock(&holder->lock) != 0)
+	if (before != NULL && (now - atomic_load_explicit(&before->busy_at, memory_order_relaxed) < IDLE_SECONDS ||
+			       pthread_mutex_trylock(&before->lock) != 0))
 		return false;
-	give_back(holder);
-	pthread_mutex_unlock(&holder->lock);
+	if (before != NULL)
+		before->place = 0;
+	*ret_before = before;
 	return true;
 }
 
+/* In the stream's lock; libssl is called with that of the places let go of. */
 static void find_place(struct tg_stream *stream, int64_t now)
 {
-	pthread_mutex_lock(&places.lock);
-	for (unsigned tries = 0; tries < 4; tries++) {
+	struct tg_stream *before = NULL;
+	bool found = false;
+
+	tg_stream_places_lock();
+	for (unsigned tries = 0; tries < 4 && !found; tries++) {
 		unsigned place = places.next++ % PLACES;
-		if (take_over(place, now)) {
-			keep(stream, place);
-			break;
+		found = take_over(place, now, &before);
+		if (found) {
+			places.streams[place] = stream;
+			stream->place = place + 1;
 		}
 	}
-	pthread_mutex_unlock(&places.lock);
+	tg_stream_places_unlock();
+	if (before != NULL) {
+		give_back(before);
+		pthread_mutex_unlock(&before->lock);
+	}
+	if (found)
+		tg_openssl()->SSL_ctrl(stream->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
 }
 
 void tg_stream_used(struct tg_stream *stream)

@@ -12,8 +12,7 @@
 #include <stdatomic.h>
 
 static _Atomic(SSL_CTX *) made;
-static BIO_METHOD *bio_method;
-static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static _Atomic(BIO_METHOD *) bio_method;
 static _Thread_local bool is_preparing __attribute__((tls_model("initial-exec")));
 
 SSL_CTX *tg_stream_context(void)
@@ -23,7 +22,7 @@ SSL_CTX *tg_stream_context(void)
 
 const BIO_METHOD *tg_stream_bio(void)
 {
-	return bio_method;
+	return atomic_load_explicit(&bio_method, memory_order_acquire);
 }
 
 /* Ticket keys are the context's own: made here, before a fork, children share them. */
@@ -49,9 +48,12 @@ static void over(void)
 
 static SSL_CTX *make(const struct tg_openssl *o)
 {
-	if (bio_method == NULL)
-		bio_method = tg_stream_bio_method(o);
-	SSL_CTX *ssl_ctx = bio_method == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
+	BIO_METHOD *method = NULL, *fresh = tg_stream_bio() == NULL ? tg_stream_bio_method(o) : NULL;
+
+	/* Two threads may come here together: the method that is not the first one stays unused. */
+	if (fresh != NULL)
+		atomic_compare_exchange_strong(&bio_method, &method, fresh);
+	SSL_CTX *ssl_ctx = tg_stream_bio() == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
 	if (ssl_ctx != NULL && set_up(o, ssl_ctx) && tg_context_adopt(ssl_ctx) && o->OPENSSL_atexit(over) == 1) {
 		tg_alpn_serve(ssl_ctx);
 		return ssl_ctx;
@@ -71,17 +73,18 @@ bool tg_stream_prepare(void)
 
 	if (tg_stream_context() != NULL)
 		return true;
-	pthread_mutex_lock(&making);
 	const struct tg_openssl *o = tg_openssl_open();
 	if (tg_stream_context() == NULL && o->supported && tg_shim_is(TG_STATE_GOVERNED)) {
 		o->ERR_set_mark();
 		is_preparing = true;
-		atomic_store_explicit(&made, make(o), memory_order_release);
+		SSL_CTX *mine = make(o), *none = NULL;
+		/* In no lock: libssl is called, which may call the server. Another thread may have been first. */
+		if (mine != NULL && !atomic_compare_exchange_strong(&made, &none, mine))
+			o->SSL_CTX_free(mine);
 		is_preparing = false;
 		o->ERR_pop_to_mark();
 	}
 	bool done = tg_stream_context() != NULL;
-	pthread_mutex_unlock(&making);
 	if (!done && !o->supported) {
 		static atomic_bool said;
 		if (!atomic_exchange(&said, true))
