@@ -21,7 +21,8 @@ static const char usage[] =
     "one, every tree that this user may see.\n"
     "\n"
     "Exit status: 0; 1 a reload was refused, a certificate or CRL is within its warning window, a section has matched no\n"
-    "listening socket for 10 s, or the relay cannot run; 2 no such tree.\n";
+    "listening socket for 10 s, a plaintext server listens beyond its section, the relay cannot run, or a keeper does\n"
+    "not answer; 2 no such tree, or a named one does not answer.\n";
 
 static int add_tree(cJSON *list, const struct tg_found *found, const char *named)
 {
@@ -44,13 +45,17 @@ static int add_tree(cJSON *list, const struct tg_found *found, const char *named
 		if (named != NULL)
 			tg_complain("%s: the keeper does not answer this user", named);
 	} else {
-		tg_complain("%s: the keeper does not answer: %s", named == NULL ? found->tree : named, strerror(-error));
+		tg_complain("%s: the keeper does not answer: %s", named == NULL ? found->tree : named,
+			    error == -ETIMEDOUT ? "it is busy, or stopped" : strerror(-error));
+		/* a tree is there of which nothing is known */
+		return named == NULL ? EXIT_BAD : EXIT_NO_TREE;
 	}
 	return named == NULL ? 0 : EXIT_NO_TREE;
 }
 
 static int add_all(cJSON *list)
 {
+	int status = 0;
 	struct tg_found *found = NULL;
 	const ssize_t count = tg_find_all(&found);
 
@@ -59,9 +64,10 @@ static int add_all(cJSON *list)
 		return TG_EXIT_OTHER;
 	}
 	for (ssize_t i = 0; i < count; i++)
-		add_tree(list, &found[i], NULL);
+		if (add_tree(list, &found[i], NULL) != 0)
+			status = EXIT_BAD;
 	free(found);
-	return 0;
+	return status;
 }
 
 static int add_named(cJSON *list, int count, char **pids)
@@ -98,19 +104,24 @@ static int add_named(cJSON *list, int count, char **pids)
 	return status;
 }
 
-static void print(const cJSON *list, bool json)
+/* 0, or an exit status where there is no memory for the text. */
+static int print(const cJSON *list, bool json)
 {
 	const cJSON *tree;
 	char *text;
 
 	if (json) {
 		text = cJSON_Print(list);
-		puts(text == NULL ? "[]" : text);
+		if (text == NULL)
+			tg_complain("out of memory");
+		else
+			puts(text);
 		free(text);
-		return;
+		return text == NULL ? TG_EXIT_OTHER : 0;
 	}
 	for (tree = tg_json_first(list); tree != NULL; tree = tree->next)
 		tg_text_tree(tree);
+	return 0;
 }
 
 int tg_command_status(int argc, char **argv)
@@ -138,7 +149,8 @@ int tg_command_status(int argc, char **argv)
 	}
 	list = cJSON_CreateArray();
 	status = count > 0 ? add_named(list, count, pids) : add_all(list);
-	print(list, json);
+	if (list == NULL || print(list, json) != 0)
+		status = TG_EXIT_OTHER;
 	if (!json && count == 0 && status == 0 && cJSON_GetArraySize(list) == 0)
 		puts("no tree of servers under tlsgraft");
 	for (tree = tg_json_first(list); tree != NULL; tree = tree->next)

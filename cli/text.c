@@ -171,6 +171,17 @@ static void print_section(const cJSON *section)
 	print_alpn(item(section, "alpn"));
 }
 
+static void print_unprotected(const cJSON *socket)
+{
+	if (cJSON_IsTrue(item(socket, "plaintext")))
+		printf(
+		    "  %s answers in plaintext: it listens on addresses that [%s] does not name; have the server listen on "
+		    "the section's alone, or name them in it\n",
+		    tg_text_string(socket, "listen"), tg_text_string(socket, "section"));
+	else
+		printf("  no section governs the listening socket %s\n", tg_text_string(socket, "listen"));
+}
+
 void tg_text_tree(const cJSON *tree)
 {
 	const cJSON *keeper = item(tree, "keeper");
@@ -204,6 +215,8 @@ void tg_text_tree(const cJSON *tree)
 
 		printf("  [%s] matches no listening socket\n", name == NULL ? "" : name);
 	}
+	for (entry = tg_json_first(item(tree, "unprotected")); entry != NULL; entry = entry->next)
+		print_unprotected(entry);
 }
 
 bool tg_text_is_bad(const cJSON *tree)
@@ -212,11 +225,15 @@ bool tg_text_is_bad(const cJSON *tree)
 	const cJSON *section;
 	const cJSON *certificate;
 	const cJSON *crl;
+	const cJSON *socket;
 
 	if (strcmp(tg_text_string(item(tree, "reload"), "verdict"), "refused") == 0 ||
 	    cJSON_GetArraySize(item(tree, "unmatched_sections")) > 0 ||
 	    tg_text_string(item(tree, "keeper"), "relay_failure")[0] != '\0')
 		return true;
+	for (socket = tg_json_first(item(tree, "unprotected")); socket != NULL; socket = socket->next)
+		if (cJSON_IsTrue(item(socket, "plaintext")))
+			return true;
 	for (section = tg_json_first(item(tree, "sections")); section != NULL; section = section->next) {
 		/* each client of such a server is closed */
 		if (engine_of(item(section, "plaintext")) == TG_ENGINE_DIRECT &&

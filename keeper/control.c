@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define READER_MS 5000
+#define READER_MS 5000 /* for one packet */
 
 static void drop(struct tg_control *control, size_t index)
 {
@@ -76,6 +76,7 @@ static bool write_some(struct tg_conversation *conversation)
 		if (sent <= 0)
 			return true;
 		conversation->sent += (size_t)sent;
+		conversation->deadline = tg_monotonic_ms() + READER_MS;
 	}
 	return true;
 }

@@ -194,6 +194,7 @@ int tg_listeners_find(const pid_t *pids, size_t count, struct tg_listeners *ret)
 	}
 	if (result < 0)
 		goto out;
+	found.of_others = all;
 	*ret = found;
 	found = (struct tg_listeners){0};
 out:

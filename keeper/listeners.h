@@ -14,6 +14,7 @@
 struct tg_listeners {
 	struct tg_address *addresses; /* IPv4 in IPv6 is reduced to IPv4 */
 	size_t count;
+	bool of_others; /* a process could not be looked at: sockets of other programs may be among them */
 };
 
 /*

@@ -251,6 +251,22 @@ static void add_ungoverned(cJSON *object, const struct tg_report_page *report)
 	}
 }
 
+static void add_unprotected(cJSON *object, const struct tg_status *status)
+{
+	cJSON *list = cJSON_AddArrayToObject(object, "unprotected");
+
+	for (size_t i = 0; i < status->unprotected_count; i++) {
+		const struct tg_unprotected *socket = &status->unprotected[i];
+		char text[TG_ADDRESS_TEXT_SIZE];
+		cJSON *entry = cJSON_CreateObject();
+
+		cJSON_AddStringToObject(entry, "listen", tg_address_text(&socket->address, text));
+		cJSON_AddBoolToObject(entry, "plaintext", socket->section != NULL);
+		add_text(entry, "section", socket->section);
+		cJSON_AddItemToArray(list, entry);
+	}
+}
+
 static cJSON *certificate_json(struct tg_span leaf)
 {
 	struct tg_certificate_facts facts;
@@ -465,6 +481,7 @@ cJSON *tg_status_json(const struct tg_status *status)
 			cJSON_AddItemToArray(unmatched, cJSON_CreateString(safe));
 		free(safe);
 	}
+	add_unprotected(object, status);
 	add_sections(object, status);
 	return object;
 }

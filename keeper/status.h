@@ -8,6 +8,7 @@
 #define TG_KEEPER_STATUS_H
 
 #include "keeper/crls.h"
+#include "keeper/unprotected.h"
 #include "keeper/verdict.h"
 #include "page/layout.h"
 #include "page/policy.h"
@@ -31,6 +32,8 @@ struct tg_status {
 	const struct tg_report_page *report;
 	const char *const *unmatched; /* names of sections */
 	size_t unmatched_count;
+	const struct tg_unprotected *unprotected;
+	size_t unprotected_count;
 };
 
 /* The caller deletes it. NULL where memory ran out. */

@@ -13,6 +13,7 @@
 #include "keeper/status.h"
 #include "keeper/unanswered.h"
 #include "keeper/uncarried.h"
+#include "keeper/unprotected.h"
 #include "page/channel.h"
 
 #include <errno.h>
@@ -60,16 +61,26 @@ static size_t tree_pids(const struct worker *worker, pid_t *ret)
 	return count;
 }
 
+/* The sockets on which the tree listens now. Sockets are only looked for when somebody asks. */
+static int find_listeners(struct worker *worker, struct tg_listeners *ret)
+{
+	pid_t *pids = calloc(LISTENER_PIDS, sizeof(*pids));
+	int result = -ENOMEM;
+
+	if (pids != NULL)
+		result = tg_listeners_find(pids, tree_pids(worker, pids), ret);
+	free(pids);
+	return result;
+}
+
 /*
- * Names of the sections that no listening socket has matched for ten seconds, as far as anybody looked: sockets are only
- * looked for when somebody asks. Returns how many are in `ret`, which has room for one for each route.
+ * Names of the sections that no listening socket has matched for ten seconds, as far as anybody looked. Returns how many
+ * are in `ret`, which has room for one for each route.
  */
-static size_t find_unmatched(struct worker *worker, const char **ret)
+static size_t find_unmatched(struct worker *worker, const struct tg_listeners *listeners, const char **ret)
 {
 	const struct tg_document *document = tg_identity_document(worker->reload.serving);
 	const int64_t now = tg_monotonic_ms();
-	struct tg_listeners listeners = {0};
-	pid_t *pids = calloc(LISTENER_PIDS, sizeof(*pids));
 	size_t count = 0;
 
 	if (worker->matches.generation != worker->reload.generation) {
@@ -79,21 +90,15 @@ static size_t find_unmatched(struct worker *worker, const char **ret)
 		for (size_t i = 0; worker->matches.seen != NULL && i < document->route_count; i++)
 			worker->matches.seen[i] = worker->keeper->memo->serving_since;
 	}
-	if (pids == NULL || worker->matches.seen == NULL ||
-	    tg_listeners_find(pids, tree_pids(worker, pids), &listeners) < 0)
-		goto out;
-	for (size_t i = 0; i < document->route_count; i++) {
+	for (size_t i = 0; worker->matches.seen != NULL && i < document->route_count; i++) {
 		const struct tg_route *route = &document->routes[i];
 		const char *section = document->policies[route->policy].section;
 
-		if (tg_listeners_touch(&listeners, route) || tg_status_section_used(worker->report, section))
+		if (tg_listeners_touch(listeners, route) || tg_status_section_used(worker->report, section))
 			worker->matches.seen[i] = now;
 		else if (now - worker->matches.seen[i] >= UNMATCHED_MS)
 			ret[count++] = section;
 	}
-out:
-	tg_listeners_free(&listeners);
-	free(pids);
 	return count;
 }
 
@@ -101,6 +106,8 @@ static char *status_text(struct worker *worker)
 {
 	const struct tg_document *document = tg_identity_document(worker->reload.serving);
 	const char **unmatched = calloc(document->route_count + 1, sizeof(*unmatched));
+	struct tg_unprotected *unprotected = NULL;
+	struct tg_listeners listeners = {0};
 	struct tg_status status = {.config = worker->keeper->config,
 				   .keeper_pid = worker->keeper->guardian_pid,
 				   .keeper_alive = true,
@@ -117,11 +124,18 @@ static char *status_text(struct worker *worker)
 	cJSON *object;
 	char *text;
 
-	if (unmatched != NULL)
-		status.unmatched_count = find_unmatched(worker, unmatched);
+	if (unmatched != NULL && find_listeners(worker, &listeners) == 0) {
+		status.unmatched_count = find_unmatched(worker, &listeners, unmatched);
+		unprotected = calloc(listeners.count + 1, sizeof(*unprotected));
+		if (unprotected != NULL)
+			status.unprotected_count = tg_unprotected_find(document, &listeners, unprotected);
+		status.unprotected = unprotected;
+	}
 	object = tg_status_json(&status);
 	text = cJSON_PrintUnformatted(object);
 	cJSON_Delete(object);
+	tg_listeners_free(&listeners);
+	free(unprotected);
 	free(unmatched);
 	return text;
 }

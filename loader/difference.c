@@ -6,6 +6,7 @@
 #include "loader/options.h"
 #include "loader/private.h"
 #include "loader/rules.h"
+#include "loader/sorted.h"
 
 #include <openssl/err.h>
 
@@ -19,6 +20,7 @@ struct writer {
 	FILE *stream;
 	struct tg_arena *arena;
 	bool any;
+	bool no_memory;
 };
 
 static void item(struct writer *writer, const char *section)
@@ -27,12 +29,55 @@ static void item(struct writer *writer, const char *section)
 	writer->any = true;
 }
 
-static const struct tg_policy *policy_of(const struct tg_document *document, const char *section)
+static int compare_numbers(size_t a, size_t b)
 {
-	for (size_t i = 0; document && i < document->policy_count; i++)
-		if (strcmp(document->policies[i].section, section) == 0)
-			return &document->policies[i];
-	return NULL;
+	return a < b ? -1 : a > b;
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+	const struct tg_span *one = a, *other = b;
+
+	if (one->size != other->size)
+		return compare_numbers(one->size, other->size);
+	return one->size > 0 ? memcmp(one->data, other->data, one->size) : 0;
+}
+
+static int compare_sections(const void *a, const void *b)
+{
+	const struct tg_policy *one = a, *other = b;
+
+	return strcmp(one->section, other->section);
+}
+
+static int compare_rules(const void *a, const void *b)
+{
+	const struct tg_rule *one = a, *other = b;
+
+	if (one->kind != other->kind)
+		return compare_numbers(one->kind, other->kind);
+	if (one->wildcard != other->wildcard)
+		return compare_numbers(one->wildcard, other->wildcard);
+	if (one->prefix_length != other->prefix_length)
+		return compare_numbers(one->prefix_length, other->prefix_length);
+	return compare_spans(&one->value, &other->value);
+}
+
+/* As tg_sorted_make; where memory ran out, which is remembered, nothing will be found. */
+static struct tg_sorted sort(struct writer *writer, const void *first, size_t count, size_t size, tg_compare *compare)
+{
+	struct tg_sorted sorted = {0};
+
+	if (tg_sorted_make(first, count, size, compare, &sorted) < 0)
+		writer->no_memory = true;
+	return sorted;
+}
+
+static const struct tg_policy *policy_of(const struct tg_sorted *policies, const char *section)
+{
+	const struct tg_policy wanted = {.section = (char *)(uintptr_t)section};
+
+	return tg_sorted_find(policies, &wanted);
 }
 
 /* "RSA 1a2b3c4d5e6f7081 serial 4F01, not after 2026-01-02". */
@@ -93,22 +138,17 @@ static void compare_certificates(struct writer *writer, const char *section, con
 	}
 }
 
-static bool holds(const struct tg_span *spans, size_t count, struct tg_span wanted)
-{
-	for (size_t i = 0; i < count; i++)
-		if (tg_span_equal(spans[i], wanted))
-			return true;
-	return false;
-}
-
 /* The CAs of `these` that are not among `those`, by name and fingerprint. */
 static void write_cas(struct writer *writer, const char *section, const char *what, const struct tg_trust *these,
 		      const struct tg_trust *those)
 {
+	struct tg_sorted known =
+	    sort(writer, those ? those->cas : NULL, those ? those->ca_count : 0, sizeof(struct tg_span), compare_spans);
+
 	for (size_t i = 0; these && i < these->ca_count; i++) {
 		struct tg_certificate_facts facts;
 
-		if (those && holds(those->cas, those->ca_count, these->cas[i]))
+		if (tg_sorted_find(&known, &these->cas[i]))
 			continue;
 		item(writer, section);
 		if (tg_certificate_facts(these->cas[i], &facts) != 0) {
@@ -118,21 +158,28 @@ static void write_cas(struct writer *writer, const char *section, const char *wh
 		fprintf(writer->stream, "ca %s %s (%.16s)", what, facts.subject, facts.sha256);
 		tg_certificate_facts_clear(&facts);
 	}
+	tg_sorted_free(&known);
+}
+
+static bool same_crls(struct writer *writer, const struct tg_trust *old, const struct tg_trust *new)
+{
+	struct tg_sorted known = sort(writer, old->crls, old->crl_count, sizeof(struct tg_span), compare_spans);
+	bool same = old->crl_count == new->crl_count;
+
+	for (size_t i = 0; same && i < new->crl_count; i++)
+		same = tg_sorted_find(&known, &new->crls[i]) != NULL;
+	tg_sorted_free(&known);
+	return same;
 }
 
 static void compare_trust(struct writer *writer, const char *section, const struct tg_trust *old,
 			  const struct tg_trust *new)
 {
-	bool same;
-
 	write_cas(writer, section, "added", new, old);
 	write_cas(writer, section, "removed", old, new);
 	if (!old || !new)
 		return;
-	same = old->crl_count == new->crl_count;
-	for (size_t i = 0; same && i < new->crl_count; i++)
-		same = holds(old->crls, old->crl_count, new->crls[i]);
-	if (!same) {
+	if (!same_crls(writer, old, new)) {
 		item(writer, section);
 		fputs("crl changed", writer->stream);
 		if (new->crl_next_update != 0)
@@ -148,31 +195,22 @@ static void compare_trust(struct writer *writer, const char *section, const stru
 	}
 }
 
-static bool has_rule(const struct tg_policy *policy, const struct tg_rule *rule)
-{
-	for (size_t i = 0; i < policy->rule_count; i++) {
-		const struct tg_rule *other = &policy->rules[i];
-
-		if (other->kind == rule->kind && other->wildcard == rule->wildcard &&
-		    other->prefix_length == rule->prefix_length && tg_span_equal(other->value, rule->value))
-			return true;
-	}
-	return false;
-}
-
 static void write_rules(struct writer *writer, const char *section, const char *what, const struct tg_policy *these,
 			const struct tg_policy *those)
 {
+	struct tg_sorted known = sort(writer, those->rules, those->rule_count, sizeof(struct tg_rule), compare_rules);
+
 	for (size_t i = 0; i < these->rule_count; i++) {
 		char *text;
 
-		if (has_rule(those, &these->rules[i]))
+		if (tg_sorted_find(&known, &these->rules[i]))
 			continue;
 		text = tg_rule_text(&these->rules[i]);
 		item(writer, section);
 		fprintf(writer->stream, "allow %s %s", what, text ? text : "a rule");
 		free(text);
 	}
+	tg_sorted_free(&known);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -298,11 +336,15 @@ static void compare_plaintext(struct writer *writer, const struct tg_document *o
 
 static void compare_documents(struct writer *writer, const struct tg_document *old, const struct tg_document *new)
 {
+	struct tg_sorted before_all = sort(writer, old ? old->policies : NULL, old ? old->policy_count : 0,
+					   sizeof(struct tg_policy), compare_sections);
+	struct tg_sorted all = sort(writer, new->policies, new->policy_count, sizeof(struct tg_policy), compare_sections);
+
 	for (size_t i = 0; i < new->policy_count; i++) {
-		const struct tg_policy *policy = &new->policies[i], *before = policy_of(old, policy->section);
+		const struct tg_policy *policy = &new->policies[i], *before = policy_of(&before_all, policy->section);
 
 		/* An [sni] has a policy on each route: said once. */
-		if (policy_of(new, policy->section) != policy)
+		if (policy_of(&all, policy->section) != policy)
 			continue;
 		if (before) {
 			compare_policies(writer, old, before, new, policy);
@@ -315,12 +357,14 @@ static void compare_documents(struct writer *writer, const struct tg_document *o
 		compare_trust(writer, policy->section, NULL, trust_of(new, policy));
 	}
 	for (size_t i = 0; old && i < old->policy_count; i++) {
-		if (policy_of(new, old->policies[i].section) ||
-		    policy_of(old, old->policies[i].section) != &old->policies[i])
+		if (policy_of(&all, old->policies[i].section) ||
+		    policy_of(&before_all, old->policies[i].section) != &old->policies[i])
 			continue;
 		item(writer, old->policies[i].section);
 		fputs("removed", writer->stream);
 	}
+	tg_sorted_free(&before_all);
+	tg_sorted_free(&all);
 	compare_plaintext(writer, old, new);
 	if (old && !same_routes(old, new)) {
 		fprintf(writer->stream, "%saddresses or names changed", writer->any ? "; " : "");
@@ -343,7 +387,7 @@ char *tlsgraft_identity_difference(const tlsgraft_identity *serving, const tlsgr
 			fputs(serving && tlsgraft_identity_equal(serving, loaded) ? "nothing changed"
 										  : "keys or details changed",
 			      writer.stream);
-		if (fclose(writer.stream) != 0) {
+		if (fclose(writer.stream) != 0 || writer.no_memory) {
 			free(text);
 			text = NULL;
 		}

@@ -92,6 +92,15 @@ class Strangers(FaultCase):
         self.assertEqual(done.stderr, "")
         self.answers(server)
 
+    def test_a_keeper_that_tells_nothing(self):
+        """An empty list and status 0 would say that nothing is there."""
+        self.stranger("garbage", f"{5:016x}", user=0)
+        for words in (("--json",), ()):
+            done = self.graft.command("status", *words)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn(f"{5:016x}: the keeper does not answer", done.stderr)
+            self.assertNotIn("no tree of servers", done.stdout)
+
     def test_a_memory_that_shrinks_while_it_is_read(self):
         server = self.start()
         line = next(line for line in procs.maps(server.pid).splitlines() if "tlsgraft-report:" in line)

@@ -3,6 +3,7 @@
 silent      COUNT connections that say nothing
 flood       connects and hangs up again and again, in COUNT processes
 squat       takes the name, and answers every request with the lie that all is well
+garbage     takes the name, and answers with what is no answer
 drip        takes the name, and answers with a byte now and then
 shrink      has memories that only have the names, the report of COUNT bytes, and change their size all the time
 abuse       oversized and cut requests, wrong magic, descriptors that nobody asked for
@@ -83,6 +84,16 @@ def squat(tree, _):
                 asked.sendmsg([struct.pack("II", MAGIC, 1)], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, memory)])
             else:
                 asked.send(json.dumps(LIE).encode())
+
+
+def garbage(tree, _):
+    listener = listen(tree)
+    ready()
+    while True:
+        asked = listener.accept()[0]
+        with contextlib.suppress(OSError), asked:
+            asked.recv(64)
+            asked.send(b'[{"config": "/cut')
 
 
 def drip(tree, _):

@@ -67,7 +67,7 @@ static struct tg_address make(uint8_t family, const char *host, uint16_t port)
 
 static bool touches(struct tg_address socket, struct tg_address wanted)
 {
-	const struct tg_listeners listeners = {&socket, 1};
+	const struct tg_listeners listeners = {&socket, 1, false};
 	const struct tg_route route = {.addresses = &wanted, .address_count = 1};
 
 	return tg_listeners_touch(&listeners, &route);
@@ -77,7 +77,7 @@ static void test_touching(void **state)
 {
 	const struct tg_listeners none = {0};
 	struct tg_address one = make(4, "127.0.0.1", 80);
-	const struct tg_listeners some = {&one, 1};
+	const struct tg_listeners some = {&one, 1, false};
 	const struct tg_route server = {.is_server = true};
 
 	(void)state;
