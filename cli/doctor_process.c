@@ -52,7 +52,8 @@ static void say_unpreloaded(const struct tg_doctor *doctor, pid_t pid, const cha
 	char link[64];
 	struct stat status;
 
-	tg_findings_add(findings, TG_NO, "shim", "the shim is not in it: start it with `tlsgraft run`");
+	tg_findings_add(findings, TG_NO, "shim", "the shim is not in it%s: start it with `tlsgraft run`",
+			facts->shim_as_data ? " (its file is mapped as data, which runs nothing)" : "");
 	snprintf(link, sizeof(link), "/proc/%d/exe", (int)pid);
 	if (stat(link, &status) == 0 && (status.st_mode & (S_ISUID | S_ISGID)) != 0)
 		tg_findings_add(findings, TG_NO, "shim",

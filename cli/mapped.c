@@ -97,13 +97,23 @@ void tg_mapped_free(struct tg_mapped *mapped)
 	*mapped = (struct tg_mapped){0};
 }
 
-const struct tg_mapped_file *tg_mapped_named(const struct tg_mapped *mapped, const char *name)
+static const struct tg_mapped_file *find(const struct tg_mapped *mapped, const char *name, bool code)
 {
 	for (size_t i = 0; i < mapped->count; i++) {
 		const char *slash = strrchr(mapped->files[i].path, '/');
 
-		if (slash != NULL && strncmp(slash + 1, name, strlen(name)) == 0)
+		if (slash != NULL && strncmp(slash + 1, name, strlen(name)) == 0 && (!code || mapped->files[i].code))
 			return &mapped->files[i];
 	}
 	return NULL;
+}
+
+const struct tg_mapped_file *tg_mapped_named(const struct tg_mapped *mapped, const char *name)
+{
+	return find(mapped, name, false);
+}
+
+const struct tg_mapped_file *tg_mapped_code(const struct tg_mapped *mapped, const char *name)
+{
+	return find(mapped, name, true);
 }

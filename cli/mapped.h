@@ -28,4 +28,7 @@ void tg_mapped_free(struct tg_mapped *mapped);
 /* The first file whose name (behind the last slash) begins with `name`; NULL: none. */
 const struct tg_mapped_file *tg_mapped_named(const struct tg_mapped *mapped, const char *name);
 
+/* The same of files that the process can execute: a library that is merely read, as data, does nothing. */
+const struct tg_mapped_file *tg_mapped_code(const struct tg_mapped *mapped, const char *name);
+
 #endif

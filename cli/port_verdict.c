@@ -171,12 +171,28 @@ static void say_where(const char *where, const struct tg_expected *expected, con
 			 expected->mode);
 }
 
+/* From the first byte on. */
+static bool speaks_tls(const struct tg_port_answers *answers)
+{
+	return (answers->tls.kind == TG_TLS_SERVED && answers->tls.sha256[0] != '\0') || answers->tls.kind == TG_TLS_ALERT;
+}
+
+/* Of plaintext that no section has a say in: a mode would claim what does not hold. */
+static const char *before_tls(const struct tg_port *port, const char *where, char ret[WHERE_SIZE])
+{
+	const bool tls = port->answers.upgraded || speaks_tls(&port->answers);
+
+	snprintf(ret, WHERE_SIZE, "%s, %s", where, tls ? "before TLS" : "which no section governs");
+	return ret;
+}
+
 void tg_port_judge(const struct tg_port *port, const char *where, const struct tg_expected *unnamed,
 		   const struct tg_expected named[TG_PORT_NAMES], const cJSON *sections, struct tg_findings *findings)
 {
 	const struct tg_port_answers *answers = &port->answers;
 	char text[WHERE_SIZE];
 	char after[WHERE_SIZE];
+	char before[WHERE_SIZE];
 
 	if (sections == NULL)
 		snprintf(text, sizeof(text), "%s", where);
@@ -190,12 +206,14 @@ void tg_port_judge(const struct tg_port *port, const char *where, const struct t
 		if (unnamed->spoken_for)
 			judge_leak(port, text, unnamed, findings);
 		else
-			judge_plain(port, text, findings);
+			judge_plain(port, unnamed->section == NULL ? text : before_tls(port, where, before), findings);
 		if (answers->upgraded) {
 			snprintf(after, sizeof(after), "%.400s, TLS inside %s", text,
 				 tg_protocol_name(answers->plain.protocol));
-			judge_tls(&answers->tls, after, unnamed, sections, findings);
+			judge_tls(&answers->inside, after, unnamed, sections, findings);
 		}
+		if (speaks_tls(answers))
+			judge_tls(&answers->tls, text, unnamed, sections, findings);
 	} else if (answers->tls.kind == TG_TLS_CLOSED || answers->tls.kind == TG_TLS_SILENT) {
 		tg_findings_add(findings, TG_LIMIT, "port", "%s: answers neither TLS nor a known plaintext protocol", text);
 	} else {

@@ -41,7 +41,7 @@ static void ask_upgraded(const struct tg_address *to, struct tg_port_answers *an
 
 	if (fd < 0)
 		return;
-	answers->upgraded = tg_probe_tls(fd, NULL, deadline, &answers->tls) == 0;
+	answers->upgraded = tg_probe_tls(fd, NULL, deadline, &answers->inside) == 0;
 	close(fd);
 }
 
@@ -60,12 +60,13 @@ static void ask(const struct tg_port *port, struct tg_port_answers *answers)
 				break;
 			answers->named_count = i + 1;
 		}
+		tg_probe_beside(&port->address, REQUEST_MS, &answers->plain);
 		break;
 	default:
 		tg_probe_plain(&port->address, REQUEST_MS, &answers->plain);
-		if (answers->plain.upgrades)
-			ask_upgraded(&port->address, answers);
 	}
+	if (answers->plain.upgrades)
+		ask_upgraded(&port->address, answers);
 }
 
 /* Into the network namespace of `member`, where that is another one. 0 or a negative errno. */
@@ -134,6 +135,7 @@ static void make_safe(struct tg_port_answers *answers)
 	if (answers->named_count > TG_PORT_NAMES)
 		answers->named_count = TG_PORT_NAMES;
 	make_safe_answer(&answers->tls);
+	make_safe_answer(&answers->inside);
 	for (size_t i = 0; i < answers->named_count; i++)
 		make_safe_answer(&answers->named[i]);
 	answers->plain.sample[sizeof(answers->plain.sample) - 1] = '\0';

@@ -18,9 +18,10 @@
 /* Plain data: it comes through a pipe. */
 struct tg_port_answers {
 	int error;                /* errno of the connection; ETIMEDOUT too where the whole did not end in time; 0: none */
-	struct tg_tls_answer tls; /* without a name; after the protocol's own upgrade where `upgraded` */
-	struct tg_plain_answer plain;
+	struct tg_tls_answer tls; /* without a name */
+	struct tg_plain_answer plain; /* also where it answers TLS from the first byte: it may take either */
 	bool upgraded;
+	struct tg_tls_answer inside; /* where `upgraded`: after the protocol's own upgrade */
 	size_t named_count;
 	struct tg_tls_answer named[TG_PORT_NAMES]; /* for the names of the request, in their order */
 };

@@ -39,6 +39,8 @@ static const unsigned char mqtt_connect[] = "\x10\x0e\x00\x04MQTT\x04\x02\x00\x0
 /* DNS over TCP: the root's NS records */
 static const unsigned char dns_query[] = "\x00\x11\x54\x47\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x01";
 
+static const char http_request[] = "HEAD / HTTP/1.0\r\n\r\n";
+
 struct talk {
 	int fd;
 	int64_t deadline;
@@ -80,6 +82,41 @@ static bool ask(struct talk *talk, const void *request, size_t size, const char 
 			break;
 	}
 	talk->text[have] = '\0';
+	talk->size = (ssize_t)have;
+	return have > 0;
+}
+
+/* Whether `text` ends with the last line of a reply of FTP or SMTP: three digits and a space (RFC 959 4.2, RFC 5321 4.2).
+ */
+static bool is_whole_reply(const char *text)
+{
+	const size_t length = strlen(text);
+	const char *line = text;
+
+	if (length == 0 || text[length - 1] != '\n')
+		return false;
+	for (const char *next = text; next[1] != '\0'; next++)
+		if (*next == '\n')
+			line = next + 1;
+	return strspn(line, "0123456789") == 3 && line[3] != '-';
+}
+
+/* Sends a line, and hears the reply to its last line, whatever it says. */
+static bool ask_reply(struct talk *talk, const char *request)
+{
+	size_t have = 0;
+
+	talk->size = tg_dial_send(talk->fd, request, strlen(request), talk->deadline);
+	talk->text[0] = '\0';
+	while (talk->size >= 0 && !is_whole_reply(talk->text) && have + 1 < sizeof(talk->text)) {
+		const ssize_t got =
+		    tg_dial_receive(talk->fd, talk->text + have, sizeof(talk->text) - 1 - have, talk->deadline);
+
+		if (got <= 0)
+			break;
+		have += (size_t)got;
+		talk->text[have] = '\0';
+	}
 	talk->size = (ssize_t)have;
 	return have > 0;
 }
@@ -134,7 +171,7 @@ static enum tg_open decided(bool open, bool closed)
 
 static void judge_smtp(struct talk *talk, struct tg_plain_answer *answer)
 {
-	if (!ask_text(talk, "EHLO localhost\r\n", "250 "))
+	if (!ask_reply(talk, "EHLO localhost\r\n"))
 		return;
 	answer->upgrades = strstr(talk->text, "STARTTLS") != NULL;
 	if (ask_text(talk, "MAIL FROM:<>\r\n", "\n"))
@@ -145,12 +182,12 @@ static void judge_ftp(struct talk *talk, struct tg_plain_answer *answer)
 {
 	static const char *const logins[] = {"USER tlsgraft-doctor\r\n", "USER anonymous\r\n"};
 
-	if (!ask_text(talk, "FEAT\r\n", "\n211 "))
+	if (!ask_reply(talk, "FEAT\r\n"))
 		return;
 	answer->upgrades = strstr(talk->text, "AUTH TLS") != NULL;
 	/* vsftpd has one switch for accounts, and one for those who have none */
 	for (size_t i = 0; i < sizeof(logins) / sizeof(logins[0]); i++) {
-		if (!ask_text(talk, logins[i], "\n"))
+		if (!ask_reply(talk, logins[i]))
 			return;
 		answer->open = decided(begins(talk, "331") || begins(talk, "230"), begins(talk, "5"));
 		if (answer->open == TG_OPEN_YES)
@@ -194,6 +231,28 @@ static void judge_mysql(struct talk *talk, struct tg_plain_answer *answer)
 	answer->open = decided(said[0] == 0x00, said[0] == 0xff && said[1] == 0x57 && said[2] == 0x0c);
 }
 
+/* A server may keep its list of features to itself, or leave TLS out of it, and begin TLS all the same when asked to. */
+static void try_unsaid_upgrade(const struct tg_address *to, int64_t deadline, struct tg_plain_answer *answer)
+{
+	int fd;
+
+	switch (answer->protocol) {
+	case TG_PROTOCOL_SMTP:
+	case TG_PROTOCOL_FTP:
+	case TG_PROTOCOL_IMAP:
+	case TG_PROTOCOL_POP3:
+		break;
+	default:
+		return;
+	}
+	if (answer->upgrades)
+		return;
+	fd = tg_plain_upgrade(to, answer->protocol, deadline + GREETING_MS);
+	answer->upgrades = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+}
+
 static bool try_greeting(const struct tg_address *to, int64_t deadline, struct tg_plain_answer *answer)
 {
 	struct talk talk;
@@ -216,6 +275,7 @@ static bool try_greeting(const struct tg_address *to, int64_t deadline, struct t
 			judge_mysql(&talk, answer);
 	}
 	close(talk.fd);
+	try_unsaid_upgrade(to, deadline, answer);
 	return answer->sample[0] != '\0';
 }
 
@@ -293,15 +353,62 @@ const char *tg_protocol_name(enum tg_protocol protocol)
 
 void tg_probe_plain(const struct tg_address *to, int each_ms, struct tg_plain_answer *ret)
 {
-	static const char http[] = "HEAD / HTTP/1.0\r\n\r\n";
 	struct tg_plain_answer answer = {0};
 
 	if (!try_greeting(to, tg_monotonic_ms() + 2 * each_ms, &answer) &&
-	    !try_request(to, tg_monotonic_ms() + each_ms, http, sizeof(http) - 1, TG_PROTOCOL_HTTP, "HTTP/", &answer) &&
+	    !try_request(to, tg_monotonic_ms() + each_ms, http_request, sizeof(http_request) - 1, TG_PROTOCOL_HTTP, "HTTP/",
+			 &answer) &&
 	    !try_postgres(to, tg_monotonic_ms() + each_ms, &answer) &&
 	    !try_request(to, tg_monotonic_ms() + each_ms, mqtt_connect, 16, TG_PROTOCOL_MQTT, "\x20", &answer) &&
 	    !try_ldap(to, tg_monotonic_ms() + each_ms, &answer))
 		try_request(to, tg_monotonic_ms() + each_ms, dns_query, 19, TG_PROTOCOL_DNS, NULL, &answer);
+	*ret = answer;
+}
+
+/* A status by which an HTTP server lets a client in that came without TLS to a port where it also speaks TLS. */
+static bool is_http_open(const struct talk *talk)
+{
+	const char *status = begins(talk, "HTTP/") ? strchr(talk->text, ' ') : NULL;
+
+	/* a redirection leads to https; 400, 421, 426 and 497 (nginx) say that it should have been TLS; 5xx tells nothing
+	 */
+	return status != NULL && (status[1] == '2' || strncmp(status + 1, "401", 3) == 0 ||
+				  strncmp(status + 1, "403", 3) == 0 || strncmp(status + 1, "404", 3) == 0);
+}
+
+static bool try_http_beside(const struct tg_address *to, int64_t deadline, struct tg_plain_answer *answer)
+{
+	struct talk talk;
+
+	if (begin(&talk, to, deadline) < 0)
+		return true;
+	if (ask_text(&talk, http_request, NULL) && is_http_open(&talk)) {
+		sample(&talk, answer);
+		answer->protocol = TG_PROTOCOL_HTTP;
+		answer->open = TG_OPEN_YES;
+	}
+	close(talk.fd);
+	return answer->protocol == TG_PROTOCOL_HTTP;
+}
+
+/* Each of them tells its protocol for sure, or leaves nothing behind. */
+void tg_probe_beside(const struct tg_address *to, int each_ms, struct tg_plain_answer *ret)
+{
+	struct tg_plain_answer answer = {0};
+
+	if (!try_greeting(to, tg_monotonic_ms() + 2 * each_ms, &answer) &&
+	    !try_http_beside(to, tg_monotonic_ms() + each_ms, &answer)) {
+		try_postgres(to, tg_monotonic_ms() + each_ms, &answer);
+		if (answer.protocol != TG_PROTOCOL_POSTGRESQL) {
+			answer = (struct tg_plain_answer){0};
+			try_request(to, tg_monotonic_ms() + each_ms, mqtt_connect, 16, TG_PROTOCOL_MQTT, "\x20", &answer);
+		}
+		if (answer.protocol == TG_PROTOCOL_UNKNOWN) {
+			answer = (struct tg_plain_answer){0};
+			try_ldap(to, tg_monotonic_ms() + each_ms, &answer);
+		}
+	}
+	/* bytes before a client's first that are none of a protocol's: what they are cannot be told */
 	*ret = answer;
 }
 
@@ -325,10 +432,9 @@ int tg_plain_upgrade(const struct tg_address *to, enum tg_protocol protocol, int
 	else if (protocol == TG_PROTOCOL_MYSQL)
 		ready = tg_dial_send(talk.fd, mysql_ssl, sizeof(mysql_ssl), deadline) == 0;
 	else if (protocol == TG_PROTOCOL_SMTP)
-		ready = ask_text(&talk, "EHLO localhost\r\n", "250 ") && ask_text(&talk, "STARTTLS\r\n", "\n") &&
-			begins(&talk, "220");
+		ready = ask_reply(&talk, "EHLO localhost\r\n") && ask_reply(&talk, "STARTTLS\r\n") && begins(&talk, "220");
 	else if (protocol == TG_PROTOCOL_FTP)
-		ready = ask_text(&talk, "AUTH TLS\r\n", "\n") && begins(&talk, "234");
+		ready = ask_reply(&talk, "AUTH TLS\r\n") && begins(&talk, "234");
 	else if (protocol == TG_PROTOCOL_IMAP)
 		ready = ask_text(&talk, "a STARTTLS\r\n", "\n") && begins(&talk, "a OK");
 	else if (protocol == TG_PROTOCOL_POP3)

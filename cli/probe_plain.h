@@ -41,6 +41,12 @@ const char *tg_protocol_name(enum tg_protocol protocol);
 /* Connects as often as there are protocols to try, with at most `each_ms` for each. */
 void tg_probe_plain(const struct tg_address *to, int each_ms, struct tg_plain_answer *ret);
 
+/*
+ * The same of a port that answers a ClientHello: whether it takes a client in plaintext as well. What such a server says to
+ * bytes that are no TLS is no answer: an alert, an HTTP status that sends the client away.
+ */
+void tg_probe_beside(const struct tg_address *to, int each_ms, struct tg_plain_answer *ret);
+
 /* A new connection on which the server now waits for a ClientHello, or a negative errno. */
 int tg_plain_upgrade(const struct tg_address *to, enum tg_protocol protocol, int64_t deadline);
 

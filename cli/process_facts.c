@@ -83,8 +83,9 @@ int tg_process_facts(pid_t pid, struct tg_process_facts *ret)
 	result = tg_mapped_read(pid, &mapped);
 	if (result < 0)
 		return result == -ESRCH ? -ENOENT : result == -EPERM ? -EACCES : result;
-	file = tg_mapped_named(&mapped, "libtlsgraft.so");
+	file = tg_mapped_code(&mapped, "libtlsgraft.so");
 	facts.shim = file != NULL;
+	facts.shim_as_data = file == NULL && tg_mapped_named(&mapped, "libtlsgraft.so") != NULL;
 	facts.shim_deleted = file != NULL && file->deleted;
 	file = tg_mapped_named(&mapped, "libssl.so");
 	if (file != NULL) {

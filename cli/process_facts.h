@@ -15,7 +15,8 @@ struct tg_process_facts {
 	int seccomp; /* 0: none; 1: strict; 2: a filter */
 	bool no_new_privileges;
 	bool not_dumpable; /* told for processes of other users than root alone */
-	bool shim;         /* is in it */
+	bool shim;         /* is in it, as code */
+	bool shim_as_data; /* its file is mapped, and nothing of it can be executed */
 	bool shim_deleted; /* as a file that was replaced since */
 	bool holds;        /* maps the report of a tree as a guest does */
 	char libssl[PATH_MAX];
