@@ -52,14 +52,10 @@ static bool users_of(pid_t pid, uid_t ret[2])
  * of the user whose process the tree is known by. -ECONNREFUSED: the keeper of such a process would be another's, so it is
  * gone. -EPERM: not for us to know.
  */
-static int check_keeper(int fd, pid_t member, pid_t *ret_pid)
+static int judge_keeper(uid_t keeper, pid_t member)
 {
-	uid_t keeper = (uid_t)-1;
 	uid_t users[2];
-	const int result = tg_channel_peer(fd, &keeper, ret_pid);
 
-	if (result < 0)
-		return result;
 	if (tg_user_trusted(keeper))
 		return 0;
 	if (member == 0 || !users_of(member, users))
@@ -71,10 +67,21 @@ static int check_keeper(int fd, pid_t member, pid_t *ret_pid)
 
 static int connect_here(const char *tree, pid_t member, pid_t *ret_pid)
 {
-	const int fd = tg_channel_connect(tree, CONNECT_MS);
-	const int result = fd < 0 ? fd : check_keeper(fd, member, ret_pid);
+	uid_t keeper = (uid_t)-1;
+	int fd = tg_channel_connect(tree, CONNECT_MS);
+	int result;
 
-	if (fd >= 0 && result < 0)
+	/* a full queue of another user's: if that is whose keeper it would be, it is busy */
+	if (fd == -EPERM && tg_channel_owner(tree, &keeper) == 0) {
+		result = judge_keeper(keeper, member);
+		return result < 0 ? result : -ETIMEDOUT;
+	}
+	if (fd < 0)
+		return fd;
+	result = tg_channel_peer(fd, &keeper, ret_pid);
+	if (result == 0)
+		result = judge_keeper(keeper, member);
+	if (result < 0)
 		close(fd);
 	return result < 0 ? result : fd;
 }

@@ -1,6 +1,7 @@
 #include "page/channel.h"
 
 #include "page/calls.h"
+#include "page/listener.h"
 #include "page/stranger.h"
 #include "page/tree.h"
 #include "page/user.h"
@@ -20,6 +21,7 @@
 #define MOST_DESCRIPTORS 2
 #define MOST_SENT 253 /* by anybody in one message (unix(7), SCM_MAX_FD) */
 #define AGAIN_MS 5
+#define FULL_MS 20 /* after which a full queue makes it worth asking whose it is */
 
 /* Room for more descriptors than anybody sends here: what a peer sends too many of is received and closed. */
 union control {
@@ -69,9 +71,29 @@ int tg_channel_listen(const char *tree)
 	return fd;
 }
 
+int tg_channel_owner(const char *tree, uid_t *ret_uid)
+{
+	struct sockaddr_un address;
+	socklen_t size;
+	const int error = socket_address(tree, &address, &size);
+
+	return error ? error
+		     : tg_listener_owner(SOCK_SEQPACKET, address.sun_path, size - offsetof(struct sockaddr_un, sun_path),
+					 ret_uid);
+}
+
+/* Whoever took the name of a keeper that is gone may leave the queue full: nobody would ever be told who it is. */
+static bool is_others(const char *tree)
+{
+	uid_t owner;
+
+	return tg_channel_owner(tree, &owner) == 0 && !tg_user_trusted(owner);
+}
+
 int tg_channel_connect(const char *tree, int timeout_ms)
 {
 	const int64_t deadline = now_ms() + timeout_ms;
+	bool asked = false;
 	struct sockaddr_un address;
 	socklen_t size;
 	int fd, error;
@@ -85,7 +107,8 @@ int tg_channel_connect(const char *tree, int timeout_ms)
 	do {
 		/* A full backlog cannot be polled for; the send timeout bounds connect too (unix(7), socket(7)). */
 		const int64_t left = deadline - now_ms();
-		const struct timeval wait = {.tv_sec = (time_t)(left / 1000), .tv_usec = (suseconds_t)(left % 1000 * 1000)};
+		const int64_t now = asked || left < FULL_MS ? left : FULL_MS;
+		const struct timeval wait = {.tv_sec = (time_t)(now / 1000), .tv_usec = (suseconds_t)(now % 1000 * 1000)};
 
 		error = -ETIMEDOUT;
 		if (left <= 0)
@@ -95,6 +118,10 @@ int tg_channel_connect(const char *tree, int timeout_ms)
 			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else
 			error = 0;
+		if (error == -ETIMEDOUT && !asked) {
+			asked = true;
+			error = is_others(tree) ? -EPERM : -EINTR;
+		}
 	} while (error == -EINTR);
 	if (error) {
 		tg_call_close(fd);

@@ -47,10 +47,15 @@ struct tg_start_result {
 	uint32_t length;
 };
 
-/* All return a descriptor (close-on-exec) or 0, or a negative errno. `timeout_ms` bounds each wait. */
+/*
+ * All return a descriptor (close-on-exec) or 0, or a negative errno. `timeout_ms` bounds each wait. -EPERM of connect: the
+ * queue is full, and it is the queue of another user than root and this process's. Otherwise who listens is told by
+ * tg_channel_peer once there is a connection, and by tg_channel_owner without one.
+ */
 int tg_channel_listen(const char *tree);
 int tg_channel_connect(const char *tree, int timeout_ms);
 int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);
+int tg_channel_owner(const char *tree, uid_t *ret_uid);
 
 /*
  * A guest's whole conversation: connects, checks that the keeper runs as root or as this process's effective user

@@ -12,11 +12,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
+#define IN_VAIN_S 30     /* after a wait in vain, in which no other one begins */
 #define PATIENCE_MS 2000 /* for a relay that is being started again, or that everybody asks at once */
 
 #define NUMBERS (1 << 20)
@@ -173,16 +176,33 @@ static int check_peer(int fd)
 	return tg_user_trusted(peer.uid) ? 0 : -EPERM;
 }
 
+static int64_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
 /* The queue is full: everybody asks at once, or the relay is being started again. */
 static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_t size)
 {
+	/* Where it was in vain, nobody takes from that queue: whoever has the name now shall not hold up each connection.
+	 */
+	static _Atomic int64_t in_vain;
+	const int64_t began = seconds();
 	int result;
 
+	if (began < atomic_load_explicit(&in_vain, memory_order_relaxed))
+		return -ETIMEDOUT;
 	tg_relayed_be_patient(fd);
 	do
 		result = tg_libc.syscall(SYS_connect, fd, address, size) < 0 ? -errno : 0;
 	while (result == -EINTR);
-	return result == -EAGAIN ? -ETIMEDOUT : result;
+	if (result != -EAGAIN)
+		return result;
+	atomic_store_explicit(&in_vain, began + IN_VAIN_S, memory_order_relaxed);
+	return -ETIMEDOUT;
 }
 
 void tg_relayed_be_patient(int connection)

@@ -53,6 +53,13 @@ class Strangers(FaultCase):
 
     def test_the_name_of_a_dead_keeper_is_taken(self):
         """Nobody believes who has it: not root's commands, and not a child that looks for its keeper."""
+        self.a_dead_keeper_s_name("squat")
+
+    def test_the_name_of_a_dead_keeper_and_no_room_in_its_queue(self):
+        """Nobody waits for who has it."""
+        self.a_dead_keeper_s_name("full")
+
+    def a_dead_keeper_s_name(self, what):
         library = compiled("hold.c", "-shared", "-fPIC")
         server = self.start(Child, environment={"LD_PRELOAD": str(library), "HOLD_PROGRAM": "python3"})
 
@@ -61,7 +68,7 @@ class Strangers(FaultCase):
 
         child = wait_until(held, 5, "a child that is held before its constructor")[0]
         tree = self.tree_name(server.pid)
-        squatter = self.stranger("squat", tree, wait=False)
+        squatter = self.stranger(what, tree, wait=False)
         for pid in self.family(server):
             procs.kill(pid)
         self.assertEqual(squatter.stdout.readline(), "ready\n")
@@ -83,7 +90,7 @@ class Strangers(FaultCase):
     def test_names_of_keepers_that_never_were(self):
         """Listed by nobody, and nobody waits for them."""
         server = self.start()
-        for number, what in enumerate(("squat", "drip")):
+        for number, what in enumerate(("squat", "drip", "full", "full")):
             self.stranger(what, f"{number:016x}")
         done = self.graft.command("status", "--json")
         trees = json.loads(done.stdout)

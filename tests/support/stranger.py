@@ -4,6 +4,7 @@ silent      COUNT connections that say nothing
 flood       connects and hangs up again and again, in COUNT processes
 squat       takes the name, and answers every request with the lie that all is well
 garbage     takes the name, and answers with what is no answer
+full        takes the name, and leaves no room in its queue
 drip        takes the name, and answers with a byte now and then
 shrink      has memories that only have the names, the report of COUNT bytes, and change their size all the time
 abuse       oversized and cut requests, wrong magic, descriptors that nobody asked for
@@ -60,7 +61,7 @@ def flood(tree, count):
             connection(tree).close()
 
 
-def listen(tree):
+def listen(tree, room=64):
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     while True:
         try:
@@ -68,7 +69,7 @@ def listen(tree):
             break
         except OSError:  # its keeper still lives
             time.sleep(0.01)
-    listener.listen(64)
+    listener.listen(room)
     return listener
 
 
@@ -94,6 +95,18 @@ def garbage(tree, _):
         with contextlib.suppress(OSError), asked:
             asked.recv(64)
             asked.send(b'[{"config": "/cut')
+
+
+def full(tree, _):
+    listener = listen(tree, 0)
+    kept = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            kept.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK))
+            kept[-1].connect(name(tree))
+    ready()
+    sys.stdin.read()
+    del listener
 
 
 def drip(tree, _):
