@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,7 +136,9 @@ int tg_command_doctor(int argc, char **argv)
 	if (result < 0) {
 		tg_complain("%s: %s", request.operand,
 			    program != NULL || (result != -ENOENT && result != -ESRCH) ? strerror(-result)
-										       : "no such process");
+			    : kill(pid, 0) == 0 || errno == EPERM
+				? "hidden from this user: /proc is mounted with hidepid, or as ProtectProc= does it"
+				: "no such process");
 		status = TG_EXIT_CANNOT;
 	} else {
 		status = answer(program == NULL ? request.operand : program, program == NULL, &findings, request.json);

@@ -135,7 +135,8 @@ int tg_find_tree(pid_t pid, struct tg_found *ret)
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return -ESRCH;
 	if (!tree_held(held, count, &found) && !tree_kept(pid, &found) && !tree_named(pid, &found))
-		return count < 0 && count != -ENOENT ? -EACCES : -ENOENT;
+		/* it lives, so without its folder in /proc it is hidden (hidepid in proc(5)) */
+		return count < 0 ? -EACCES : -ENOENT;
 	*ret = found;
 	return 0;
 }

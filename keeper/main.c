@@ -6,6 +6,7 @@
 #include "keeper/family.h"
 #include "keeper/guardian.h"
 #include "keeper/keeper.h"
+#include "keeper/proc.h"
 #include "page/stranger.h"
 
 #include <errno.h>
@@ -153,7 +154,7 @@ static int prepare(struct tg_keeper *keeper)
 int main(int argc, char **argv)
 {
 	struct tg_keeper keeper = {.started_pidfd = -1, .result_fd = -1, .policy_fd = -1, .report_fd = -1};
-	char text[128];
+	char text[256];
 	int result;
 
 	umask(077);
@@ -171,6 +172,11 @@ int main(int argc, char **argv)
 		return TG_EXIT_USAGE;
 	}
 	tg_family_ignore_signals();
+	if (!tg_proc_is_there()) {
+		snprintf(text, sizeof(text), "tlsgraft: keeper: %s\n", tg_proc_missing);
+		tg_keeper_result(&keeper, TG_EXIT_OTHER, text);
+		return TG_EXIT_OTHER;
+	}
 	result = prepare(&keeper);
 	/* in the process that goes on: it was forked */
 	if (result == 0)
