@@ -1,5 +1,6 @@
 #include "shim/direct/filetransfer.h"
 
+#include "shim/direct/relayed.h"
 #include "shim/direct/transfer.h"
 #include "shim/libc.h"
 
@@ -54,9 +55,14 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 		const bool more = here == (ssize_t)asked && done + asked < count; /* else the file ends here */
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
 		r = here;
-		if (here > 0)
-			r = stream != NULL ? tg_transfer_write(stream, piece, (size_t)here, more ? MSG_MORE : 0)
-					   : fail(EBADF);
+		if (stream != NULL) {
+			r = tg_transfer_write(stream, piece, (size_t)here, more ? MSG_MORE : 0);
+		} else if (here > 0) {
+			/* by its first piece it has become the relay's */
+			off64_t from = at + (off64_t)done;
+			r = tg_relayed_is(out) ? tg_libc.sendfile64(out, in, &from, count - done) : fail(EBADF);
+			here = (ssize_t)(count - done);
+		}
 		if (r <= 0)
 			break;
 		done += (size_t)r;

@@ -7,20 +7,11 @@
 #include <stddef.h>
 #include <sys/sendfile.h>
 
-static bool is_ours(int out, int in)
-{
-	struct tg_stream *stream = tg_transfer_begin_write(out, 0);
-
-	if (stream != NULL && stream != TG_TRANSFER_CLOSED)
-		tg_descriptors_put(stream);
-	return stream != NULL || tg_transfer_is_one(in);
-}
-
 /* The same type for both (64-bit systems), but not the same name. */
 TG_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
 	tg_libc_bind();
-	if (!is_ours(out, in))
+	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
 		return tg_libc.sendfile(out, in, offset, count);
 	off64_t at = offset == NULL ? 0 : *offset;
 	ssize_t r = tg_filetransfer_send(out, in, offset == NULL ? NULL : &at, count);
@@ -32,13 +23,14 @@ TG_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 TG_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	tg_libc_bind();
-	return is_ours(out, in) ? tg_filetransfer_send(out, in, offset, count) : tg_libc.sendfile64(out, in, offset, count);
+	return tg_transfer_is_one(out) || tg_transfer_is_one(in) ? tg_filetransfer_send(out, in, offset, count)
+								 : tg_libc.sendfile64(out, in, offset, count);
 }
 
 TG_EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)
 {
 	tg_libc_bind();
-	if (!is_ours(out, in))
+	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
 		return tg_libc.splice(in, in_offset, out, out_offset, count, flags);
 	return tg_filetransfer_splice(in, out, in_offset != NULL || out_offset != NULL, count, flags);
 }

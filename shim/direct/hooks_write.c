@@ -15,7 +15,7 @@
 TG_EXPORT ssize_t write(int fd, const void *data, size_t size)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_begin_write(fd, 0);
+	struct tg_stream *stream = tg_transfer_begin(fd);
 	return stream != NULL ? tg_transfer_write(stream, data, size, 0) : tg_libc.write(fd, data, size);
 }
 
@@ -24,14 +24,14 @@ TG_EXPORT __typeof__(write) __write __attribute__((alias("write")));
 TG_EXPORT ssize_t writev(int fd, const struct iovec *vector, int count)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_write_vector(fd, count);
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
 	return stream != NULL ? tg_transfer_send(stream, vector, (size_t)count, 0) : tg_libc.writev(fd, vector, count);
 }
 
 TG_EXPORT ssize_t send(int fd, const void *data, size_t size, int flags)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_begin_write(fd, flags);
+	struct tg_stream *stream = tg_transfer_begin(fd);
 	return stream != NULL ? tg_transfer_write(stream, data, size, flags) : tg_libc.send(fd, data, size, flags);
 }
 
@@ -41,7 +41,7 @@ TG_EXPORT __typeof__(send) __send __attribute__((alias("send")));
 TG_EXPORT ssize_t sendto(int fd, const void *data, size_t size, int flags, __CONST_SOCKADDR_ARG to, socklen_t to_size)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_begin_write(fd, flags);
+	struct tg_stream *stream = tg_transfer_begin(fd);
 	if (stream != NULL)
 		return tg_transfer_write(stream, data, size, flags);
 	/* a connected TCP socket does not look at an address, a UNIX socket refuses it */
@@ -55,7 +55,7 @@ TG_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags)
 	tg_libc_bind();
 	if (message->msg_controllen > 0 && tg_transfer_any() && tg_passing_is_one(message))
 		return tg_passing_send(fd, message, flags);
-	struct tg_stream *stream = tg_transfer_begin_write(fd, flags);
+	struct tg_stream *stream = tg_transfer_begin(fd);
 	return stream != NULL ? tg_transfer_send(stream, message->msg_iov, message->msg_iovlen, flags)
 			      : tg_libc.sendmsg(fd, message, flags);
 }
@@ -94,7 +94,7 @@ static ssize_t write_at(struct tg_stream *stream, const struct iovec *vector, in
 TG_EXPORT ssize_t pwritev2(int fd, const struct iovec *vector, int count, off_t offset, int flags)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_write_vector(fd, count);
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
 	return stream != NULL ? write_at(stream, vector, count, offset, flags)
 			      : tg_libc.pwritev2(fd, vector, count, offset, flags);
 }
@@ -102,7 +102,7 @@ TG_EXPORT ssize_t pwritev2(int fd, const struct iovec *vector, int count, off_t 
 TG_EXPORT ssize_t pwritev64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
 {
 	tg_libc_bind();
-	struct tg_stream *stream = tg_transfer_write_vector(fd, count);
+	struct tg_stream *stream = tg_transfer_vector(fd, count);
 	return stream != NULL ? write_at(stream, vector, count, offset, flags)
 			      : tg_libc.pwritev64v2(fd, vector, count, offset, flags);
 }

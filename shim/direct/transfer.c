@@ -162,16 +162,6 @@ static bool is_alone(struct tg_stream *stream)
 	return tg_stream_is_unread(stream) && !tg_readiness_is_watched(stream);
 }
 
-/* It takes a moment, in which another thread may put something else there. */
-struct tg_stream *tg_transfer_elsewhere(struct tg_stream *stream, int fd, int flags)
-{
-	if (inside || tg_stream_is_inside() || (flags & (MSG_DONTWAIT | MSG_OOB)) != 0 ||
-	    !tg_descriptors_is_blocking(stream) || !is_alone(stream) || !tg_descriptors_move(fd))
-		return stream;
-	tg_descriptors_put(stream);
-	return tg_relayed_is(fd) ? NULL : TG_TRANSFER_CLOSED;
-}
-
 /* Once, for as much as is there; waits for the first byte. */
 static ssize_t receive_there(struct transfer *transfer, const struct iovec *vector, int count)
 {
@@ -297,12 +287,52 @@ static void settle(struct transfer *transfer)
 	}
 }
 
+/* What the relay's end has not got yet. */
+static size_t send_elsewhere(const struct transfer *transfer, const struct iovec *vector, size_t count, size_t done)
+{
+	const size_t size = size_of(vector, count);
+
+	while (done < size) {
+		struct iovec rest[PIECES];
+		const struct msghdr message = {.msg_iov = rest, .msg_iovlen = (size_t)rest_of(vector, count, done, rest)};
+		const int fd = tg_stream_moved(transfer->stream);
+		/* another thread may have put something else there */
+		const ssize_t r = tg_relayed_is(fd) ? tg_libc.sendmsg(fd, &message, transfer->flags | MSG_NOSIGNAL) : -1;
+		if (r <= 0)
+			break;
+		done += (size_t)r;
+	}
+	return done;
+}
+
+/*
+ * A server that blocks and speaks first would wait here for the handshake of a client that may never begin it, and what it
+ * serves next with it: such a connection goes on at the relay, with what was written. That is written before it goes there,
+ * so that a client which is refused at once has no part in what the write returns. 0: it stays.
+ */
+static size_t send_first(struct transfer *transfer, const struct iovec *vector, size_t count)
+{
+	struct iovec first[PIECES];
+	ssize_t r;
+
+	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) == 0 || inside || tg_stream_is_inside() ||
+	    !may_block(transfer) || !is_alone(transfer->stream))
+		return 0;
+	r = step(transfer, WRITE, first, rest_of(vector, count, 0, first));
+	if (r <= 0)
+		return 0;
+	return tg_descriptors_move(tg_stream_fd(transfer->stream)) ? send_elsewhere(transfer, vector, count, (size_t)r)
+								   : (size_t)r;
+}
+
 static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, size_t count)
 {
 	const bool waits = (tg_stream_state(transfer->stream) & TG_STREAM_OPENING) == 0 || is_alone(transfer->stream);
 	const size_t size = size_of(vector, count);
-	size_t done = 0;
+	size_t done = send_first(transfer, vector, count);
 
+	if (tg_stream_moved(transfer->stream) >= 0 && done > 0)
+		return (ssize_t)done;
 	while (done < size) {
 		struct iovec rest[PIECES];
 		const int pieces = rest_of(vector, count, done, rest);

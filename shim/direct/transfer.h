@@ -45,27 +45,6 @@ static inline struct tg_stream *tg_transfer_vector(int fd, int count)
 	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);
 }
 
-/*
- * The same for calls that write. A server that blocks and speaks first would wait here for the handshake of a client that
- * may never begin it, and what it serves next with it: such a connection goes on at the relay (tg_descriptors_move), whose
- * end takes at once what a socket would.
- */
-struct tg_stream *tg_transfer_elsewhere(struct tg_stream *stream, int fd, int flags);
-
-static inline struct tg_stream *tg_transfer_begin_write(int fd, int flags)
-{
-	struct tg_stream *stream = tg_transfer_begin(fd);
-
-	return stream == NULL || stream == TG_TRANSFER_CLOSED || (tg_stream_state(stream) & TG_STREAM_OPENING) == 0
-		   ? stream
-		   : tg_transfer_elsewhere(stream, fd, flags);
-}
-
-static inline struct tg_stream *tg_transfer_write_vector(int fd, int count)
-{
-	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin_write(fd, 0);
-}
-
 /* `flags`: of recv(2), send(2). errno and a result as theirs; SIGPIPE as theirs. */
 ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags);
 ssize_t tg_transfer_send(struct tg_stream *stream, const struct iovec *vector, size_t count, int flags);

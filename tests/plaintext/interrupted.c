@@ -82,6 +82,9 @@ static void send_much(void)
 	size_t done = 0;
 	ssize_t now = 1;
 
+	/* the client first: else the relay would have the connection */
+	if (read(connection, piece, 1) != 1)
+		wrong("read");
 	signals = 0;
 	set_timer(200, 200);
 	while ((way == SHUTDOWN || way == CLOSE || done < MUCH) && (now = write(connection, piece, sizeof(piece))) > 0)

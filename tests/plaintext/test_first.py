@@ -57,7 +57,7 @@ class FirstCase(ServerCase):
         """Clients that say nothing, or begin a handshake in different ways and stop there."""
         whole = hello()
         clients = []
-        for said in [b""] * SILENT + [whole[:3], whole[:100], whole]:
+        for said in [b""] * SILENT + [whole[:3], whole[:100], whole] + [b"GET / HTTP/1.0\r\n\r\n"] * SILENT:
             client = Bare(server.port)
             self.addCleanup(client.close)
             client.socket.sendall(said)

@@ -43,6 +43,7 @@ class Signals(Governed):
         """How much comes until the end, after a pause in which the server's writes wait."""
         size = 0
         with Live(server.port, self.good) as connection:
+            connection.socket.sendall(b"x")
             time.sleep(pause)
             place = memoryview(bytearray(65536))
             try:
