@@ -10,8 +10,7 @@
 
 /*
  * True where a descriptor of this process is a socket, other than a listening one, at an IP address that a [listener] of
- * `document` has, or may have. Looks at every number up to 2^20, some thousand for each system call, and stops at the first
- * that is one. errno is kept; nothing is allocated.
+ * `document` has, or may have. Stops at the first that is one (open_numbers.h).
  */
 bool tg_sockets_any_governed(const struct tg_document *document);
 

@@ -3,13 +3,13 @@
 #include "shim/direct/descriptors.h"
 #include "shim/direct/relayed.h"
 #include "shim/libc.h"
+#include "shim/open_numbers.h"
 #include "shim/plaintext_ports.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -17,8 +17,6 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-#define NUMBERS (1 << 20) /* as many as the table has */
-#define AT_ONCE 256       /* numbers that one poll(2) asks for */
 #define NAMES_SIZE 4096
 
 /* As getdents64(2) gives it. */
@@ -30,10 +28,7 @@ struct entry {
 	char name[];
 };
 
-/* True: seen enough. */
-typedef bool visit_call(int fd, void *data);
-
-static bool visit_names(const char *names, size_t size, int folder, visit_call *visit, void *data)
+static bool visit_names(const char *names, size_t size, int folder, tg_number_visit *visit, void *data)
 {
 	for (size_t at = 0; at < size;) {
 		const struct entry *entry = (const void *)(names + at);
@@ -47,7 +42,7 @@ static bool visit_names(const char *names, size_t size, int folder, visit_call *
 }
 
 /* -1: it cannot be read. Else whether a visit had seen enough. No number is missed that a visit replaces. */
-static int for_each_of_proc(visit_call *visit, void *data)
+static int for_each_of_proc(tg_number_visit *visit, void *data)
 {
 	_Alignas(struct entry) char names[NAMES_SIZE];
 	const int folder =
@@ -64,28 +59,11 @@ static int for_each_of_proc(visit_call *visit, void *data)
 	return size < 0 ? -1 : (int)enough;
 }
 
-static bool for_each_number(visit_call *visit, void *data)
-{
-	struct pollfd numbers[AT_ONCE];
-
-	for (int first = 0; first < NUMBERS; first += AT_ONCE) {
-		for (int i = 0; i < AT_ONCE; i++)
-			numbers[i] = (struct pollfd){.fd = first + i};
-		/* Where it fails, say by RLIMIT_NOFILE, each is asked for by itself. */
-		const bool told = tg_libc.poll(numbers, AT_ONCE, 0) >= 0;
-		for (int i = 0; i < AT_ONCE; i++)
-			if ((told ? (numbers[i].revents & POLLNVAL) == 0 : tg_libc.fcntl(first + i, F_GETFD) >= 0) &&
-			    visit(first + i, data))
-				return true;
-	}
-	return false;
-}
-
-static bool for_each_open(visit_call *visit, void *data)
+static bool for_each_open(tg_number_visit *visit, void *data)
 {
 	const int found = for_each_of_proc(visit, data);
 
-	return found < 0 ? for_each_number(visit, data) : found != 0;
+	return found < 0 ? tg_numbers_each(visit, data) : found != 0;
 }
 
 static uint16_t port_of(const struct sockaddr_storage *address)
