@@ -7,6 +7,7 @@
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -40,10 +41,10 @@ static int send_request(int fd)
 }
 
 /* True where this socket is the wanted one and its owner is told. */
-static int is_wanted(const struct nlmsghdr *head, struct wanted *wanted)
+static int is_wanted(struct nlmsghdr *head, struct wanted *wanted)
 {
-	const struct unix_diag_msg *socket = NLMSG_DATA(head);
-	const struct rtattr *attribute = (const struct rtattr *)(socket + 1);
+	struct unix_diag_msg *socket = NLMSG_DATA(head);
+	struct rtattr *attribute = (struct rtattr *)(socket + 1);
 	int left = (int)head->nlmsg_len - (int)NLMSG_LENGTH(sizeof(*socket));
 	int named = 0, owned = 0;
 
@@ -60,11 +61,12 @@ static int is_wanted(const struct nlmsghdr *head, struct wanted *wanted)
 	return socket->udiag_type == wanted->type && named && owned;
 }
 
-/* 1: found; 0: there is more to come; or a negative errno. */
-static int look_through(const char *bytes, size_t size, struct wanted *wanted)
+/* 1: found; 0: there is more to come; or a negative errno. Nothing is written, but netlink(3)'s macros are for what can be.
+ */
+static int look_through(char *bytes, size_t size, struct wanted *wanted)
 {
-	const struct nlmsghdr *head = (const struct nlmsghdr *)(const void *)bytes;
-	int left = (int)size;
+	struct nlmsghdr *head = (struct nlmsghdr *)(void *)bytes;
+	uint32_t left = (uint32_t)size;
 
 	for (; NLMSG_OK(head, left); head = NLMSG_NEXT(head, left)) {
 		if (head->nlmsg_type == NLMSG_DONE)

@@ -61,9 +61,9 @@ static void shuts_down(int fd)
 
 static void writes_pieces(int fd)
 {
-	const struct iovec pieces[] = {{(void *)(uintptr_t)GREETING, 8}, {(void *)(uintptr_t)(GREETING + 8), 3}};
+	const struct iovec pieces[] = {{(void *)(uintptr_t)GREETING, 8}, {(void *)(uintptr_t)&GREETING[8], 3}};
 
-	if (writev(fd, pieces, 2) != 11 || send(fd, GREETING + 11, sizeof(GREETING) - 12, MSG_MORE) < 0)
+	if (writev(fd, pieces, 2) != 11 || send(fd, &GREETING[11], sizeof(GREETING) - 12, MSG_MORE) < 0)
 		perror("writev");
 	close(fd);
 }
