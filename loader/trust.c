@@ -1,10 +1,12 @@
 #include "loader/trust.h"
 
 #include "loader/anchor.h"
+#include "loader/ca_names.h"
 #include "loader/credential.h"
 #include "loader/describe.h"
 #include "loader/identity.h"
 #include "loader/passphrase.h"
+#include "loader/revocation.h"
 #include "loader/strength.h"
 #include "loader/trust_trial.h"
 
@@ -22,12 +24,13 @@ struct listed_ca {
 	const char *text; /* the file as written */
 	bool expired;
 	bool rejected; /* by the trust settings that came with it */
+	bool revoked;  /* by the CRL of a CA that is not looked up for it */
 	bool has_crl;
 };
 
 static bool left_out(const struct listed_ca *ca)
 {
-	return ca->expired || ca->rejected;
+	return ca->expired || ca->rejected || ca->revoked;
 }
 
 struct listed_crl {
@@ -264,10 +267,18 @@ static void check_any_left(struct lists *lists)
 
 static bool signed_by(X509_CRL *crl, const struct listed_ca *ca)
 {
-	EVP_PKEY *key = X509_get0_pubkey(ca->certificate);
+	return tg_crl_is_of(crl, ca->certificate);
+}
 
-	return key && X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(ca->certificate)) == 0 &&
-	       X509_CRL_verify(crl, key) == 1;
+/* A CA that was renewed with its key is listed twice: one that is left out does not take the CRL with it. */
+static struct listed_ca *issuer_of(struct lists *lists, X509_CRL *crl)
+{
+	struct listed_ca *issuer = NULL;
+
+	for (size_t i = 0; i < lists->ca_count && (!issuer || left_out(issuer)); i++)
+		if ((!issuer || !left_out(&lists->cas[i])) && signed_by(crl, &lists->cas[i]))
+			issuer = &lists->cas[i];
+	return issuer;
 }
 
 static void add_crl(struct lists *lists, const struct tg_value *value, const struct tg_place *place, X509_CRL *crl)
@@ -278,9 +289,7 @@ static void add_crl(struct lists *lists, const struct tg_value *value, const str
 	for (size_t i = 0; i < lists->crl_count; i++)
 		if (tg_span_equal(lists->crls[i].der, entry.der))
 			return;
-	for (size_t i = 0; i < lists->ca_count && !entry.issuer; i++)
-		if (signed_by(crl, &lists->cas[i]))
-			entry.issuer = &lists->cas[i];
+	entry.issuer = issuer_of(lists, crl);
 	entry.this_update = tg_time_of(X509_CRL_get0_lastUpdate(crl));
 	entry.next_update = tg_time_of(X509_CRL_get0_nextUpdate(crl));
 	if (!entry.issuer) {
@@ -337,13 +346,60 @@ static bool same_scope(const X509_CRL *a, const X509_CRL *b)
 			       X509_EXTENSION_get_data(X509_CRL_get_ext(b, at_b))) == 0;
 }
 
+/*
+ * A chain does not go past `ca` to a CA that is left out, or that it does not name as its issuer by all it says: nobody
+ * would look up there whether it is revoked. The same goes for what such a CA issued.
+ */
+static bool is_revoked(const struct lists *lists, const struct listed_ca *ca)
+{
+	bool above = false;
+
+	for (size_t i = 0; i < lists->crl_count; i++) {
+		const struct listed_crl *crl = &lists->crls[i];
+
+		if (!crl->left_out && tg_crl_revokes(crl->crl, crl->issuer->certificate, ca->certificate) &&
+		    (left_out(crl->issuer) || X509_check_issued(crl->issuer->certificate, ca->certificate) != X509_V_OK))
+			return true;
+	}
+	for (size_t i = 0; i < lists->ca_count; i++) {
+		const struct listed_ca *issuer = &lists->cas[i];
+
+		if (issuer == ca || !tg_is_issued_by(ca->certificate, issuer->certificate))
+			continue;
+		if (!left_out(issuer))
+			return false;
+		above = above || issuer->revoked;
+	}
+	return above;
+}
+
+static void leave_out_revoked(struct lists *lists)
+{
+	size_t left = 0;
+
+	for (size_t i = 0; i < lists->ca_count;) {
+		struct listed_ca *ca = &lists->cas[i++];
+
+		if (left_out(ca) || !is_revoked(lists, ca))
+			continue;
+		ca->revoked = true;
+		tg_message(lists->load->messages, TLSGRAFT_WARNING, &ca->place,
+			   "%s: %s: is revoked, or its issuer is: left out", ca->text,
+			   tg_subject_text(lists->load->arena, ca->certificate));
+		i = 0; /* those that it issued */
+	}
+	for (size_t i = 0; i < lists->ca_count; i++)
+		left += left_out(&lists->cas[i]) ? 0 : 1;
+	if (left == 0)
+		FAULT(lists, &lists->cas[0].place, "no CA is left: every one has expired or is revoked");
+}
+
 /* Of several lists of one CA and scope the newest counts; a list of a CA that was left out goes with it. */
 static void leave_out_crls(struct lists *lists)
 {
 	for (size_t i = 0; i < lists->crl_count; i++) {
 		struct listed_crl *crl = &lists->crls[i];
 
-		crl->left_out = left_out(crl->issuer);
 		for (size_t j = 0; j < lists->crl_count && !crl->left_out; j++) {
 			const struct listed_crl *other = &lists->crls[j];
 
@@ -353,6 +409,10 @@ static void leave_out_crls(struct lists *lists)
 			    other->this_update > crl->this_update || (other->this_update == crl->this_update && j > i);
 		}
 	}
+	if (lists->source->crl_check == TG_CRL_CHAIN)
+		leave_out_revoked(lists);
+	for (size_t i = 0; i < lists->crl_count; i++)
+		lists->crls[i].left_out = lists->crls[i].left_out || left_out(lists->crls[i].issuer);
 }
 
 static void check_crl_dates(struct lists *lists, const struct listed_crl *crl)
@@ -464,55 +524,6 @@ static void emit(struct lists *lists, struct tg_trust *ret)
 	*ret = trust;
 }
 
-static int compare_names(const void *a, const void *b)
-{
-	const struct listed_ca *const *one = a, *const *other = b;
-
-	return X509_subject_name_cmp((*one)->certificate, (*other)->certificate);
-}
-
-/* So many of one name that not each can be tried for a client that does not say which it means. */
-static void check_named_alike(struct lists *lists)
-{
-	const struct listed_ca **sorted =
-	    tg_arena_alloc(lists->load->arena, (lists->ca_count + 1) * sizeof(struct listed_ca *));
-	size_t alike = 1;
-
-	if (!sorted)
-		return;
-	for (size_t i = 0; i < lists->ca_count; i++)
-		sorted[i] = &lists->cas[i];
-	qsort(sorted, lists->ca_count, sizeof(struct listed_ca *), compare_names);
-	for (size_t i = 1; i < lists->ca_count; i++) {
-		alike = compare_names(&sorted[i - 1], &sorted[i]) == 0 ? alike + 1 : 1;
-		if (alike == TG_SAME_NAME_MAX + 1)
-			tg_message(lists->load->messages, TLSGRAFT_WARNING, &sorted[i]->place,
-				   "%s: more than %d CAs have the name %s: clients whose certificates do not say by an "
-				   "authority key identifier which of them issued it may be refused",
-				   sorted[i]->text, TG_SAME_NAME_MAX,
-				   tg_subject_text(lists->load->arena, sorted[i]->certificate));
-	}
-}
-
-/* Libssl would not tell: it fails each handshake. The shim sends no name then. */
-static void check_names_fit(struct lists *lists)
-{
-	size_t size = 0;
-
-	for (size_t i = 0; i < lists->ca_count; i++) {
-		size_t length = 0;
-
-		if (!left_out(&lists->cas[i]) &&
-		    X509_NAME_get0_der(X509_get_subject_name(lists->cas[i].certificate), NULL, &length) == 1)
-			size += length + 2;
-	}
-	if (size > TG_CA_NAMES_MAX)
-		tg_message(lists->load->messages, TLSGRAFT_WARNING, &lists->cas[0].place,
-			   "the names of its CAs take %zu bytes, and a handshake carries %d at most: none is sent, so a "
-			   "client that has several certificates is not told which to use",
-			   size, TG_CA_NAMES_MAX);
-}
-
 /* Tries the whole, when each part of it is good. */
 static void try_whole(struct lists *lists, const struct tg_trust *trust)
 {
@@ -537,6 +548,7 @@ static void try_whole(struct lists *lists, const struct tg_trust *trust)
 			crls[listing.crl_count++] =
 			    (struct tg_listed){.crl = crl->crl, .place = &crl->place, .file = crl->text};
 	}
+	tg_ca_names_check(lists->load, &listing);
 	lists->good = tg_trust_try(lists->load, trust, &listing, lists->source->security_level);
 }
 
@@ -560,8 +572,6 @@ bool tg_trust_load(struct tg_load *load, const struct tg_trust_source *source, s
 	}
 	if (lists.good) {
 		emit(&lists, ret);
-		check_names_fit(&lists);
-		check_named_alike(&lists);
 		try_whole(&lists, ret);
 	}
 	for (size_t i = 0; i < lists.ca_count; i++)

@@ -96,26 +96,27 @@ static int tg_compare_subjects(const void *a, const void *b)
 	return TG_CRYPTO(X509_subject_name_cmp)(*(X509 *const *)a, *(X509 *const *)b);
 }
 
+/* Whether one of the others issued it: all are tried, since who is taken for a top is not looked up in a CRL any more. */
+static bool tg_is_issued_by_another(X509 *ca, X509 **cas, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (cas[i] != ca && TG_CRYPTO(X509_check_issued)(cas[i], ca) == X509_V_OK && tg_signed_by(ca, cas[i]))
+			return true;
+	return false;
+}
+
 /*
  * Marks each CA whose issuer is not listed as trusted by itself, so that a chain goes on up to one of them, or to a
  * self-signed one, past other listed CAs: under crl_check = chain those are to be looked up, too.
  */
-static bool tg_mark_tops(X509_STORE *store, X509 **cas, size_t count)
+static bool tg_mark_tops(X509 **cas, size_t count)
 {
-	X509_STORE_CTX *ctx = TG_CRYPTO(X509_STORE_CTX_new)();
-	bool good = ctx != NULL && TG_CRYPTO(X509_STORE_CTX_init)(ctx, store, NULL, NULL) == 1;
-
-	for (size_t i = 0; good && i < count; i++) {
-		X509 *issuer = NULL;
-
-		if ((TG_CRYPTO(X509_get_extension_flags)(cas[i]) & EXFLAG_SS) != 0)
-			continue;
-		if (tg_pick_issuer(&issuer, ctx, cas[i]) != 1 || !tg_signed_by(cas[i], issuer))
-			good = TG_CRYPTO(X509_add1_trust_object)(cas[i], TG_CRYPTO(OBJ_nid2obj)(NID_client_auth)) == 1;
-		TG_CRYPTO(X509_free)(issuer);
-	}
-	TG_CRYPTO(X509_STORE_CTX_free)(ctx);
-	return good;
+	for (size_t i = 0; i < count; i++)
+		if ((TG_CRYPTO(X509_get_extension_flags)(cas[i]) & EXFLAG_SS) == 0 &&
+		    !tg_is_issued_by_another(cas[i], cas, count) &&
+		    TG_CRYPTO(X509_add1_trust_object)(cas[i], TG_CRYPTO(OBJ_nid2obj)(NID_client_auth)) != 1)
+			return false;
+	return true;
 }
 
 static X509_CRL *tg_read_crl(struct tg_span der)
@@ -159,7 +160,7 @@ static X509_STORE *tg_make_store(const struct tg_trust *trust, X509 **cas)
 		TG_CRYPTO(X509_STORE_set_get_issuer)(store, tg_pick_issuer);
 		TG_CRYPTO(X509_STORE_set_lookup_crls)(store, tg_pick_crls);
 	}
-	if (trust->crl_check != TG_CRL_CHAIN || tg_mark_tops(store, cas, trust->ca_count))
+	if (trust->crl_check != TG_CRL_CHAIN || tg_mark_tops(cas, trust->ca_count))
 		return store;
 fail:
 	TG_CRYPTO(X509_STORE_free)(store);

@@ -676,6 +676,122 @@ static void what_serves_and_is_unchanged_is_not_tried_again(void **state)
 	free_authorities(&all);
 }
 
+/* What the loader makes of these lists, with whatever it says of them. */
+static tlsgraft_identity *loaded(const char *keys, X509 *const *cas, X509_CRL *const *crls, size_t count)
+{
+	tlsgraft_identity *identity = NULL;
+	char text[512];
+
+	write_lists(cas, crls, count);
+	snprintf(text, sizeof(text), INI "crl = crls.pem\n%s", keys);
+	write_text(&maker, "site.ini", text);
+	assert_int_equal(load(&maker, NULL, &identity), TLSGRAFT_OK);
+	return identity;
+}
+
+/* The CRL is that of both: the one that has expired does not take it along. */
+static void a_ca_that_was_renewed_with_its_key(void **state)
+{
+	struct authorities all;
+
+	(void)state;
+	make_authorities(&all);
+	X509 *before = issue(NULL, all.root.key, (struct spec){.subject = "root", .ca = true, .until = -60});
+	EVP_PKEY *key = make_key("EC");
+	X509 *revoked = issue(&all.root, key, (struct spec){.subject = "revoked"});
+	X509_CRL *crl = revoke(&all.root, NULL, revoked);
+
+	for (int last = 0; last < 2; last++) {
+		X509 *const cas[] = {last ? all.root.certificate : before, last ? before : all.root.certificate};
+		X509_CRL *const crls[] = {crl, NULL};
+		tlsgraft_identity *identity = loaded("", cas, crls, 2);
+
+		expect_message(TLSGRAFT_WARNING, "CN=root: expired on");
+		assert_true(client_let_in(identity, &all.root, (struct spec){0}, NULL));
+		assert_false(let_in(identity, revoked, key, NULL, TLS1_3_VERSION));
+		tlsgraft_identity_unref(identity);
+	}
+	X509_CRL_free(crl);
+	X509_free(revoked);
+	EVP_PKEY_free(key);
+	X509_free(before);
+	free_authorities(&all);
+}
+
+/* Its root would not be looked at any more, nor what that said of it. */
+static void an_intermediate_whose_root_expired(void **state)
+{
+	struct authorities all;
+	struct authority lower = {.key = make_key("EC")};
+
+	(void)state;
+	make_authorities(&all);
+	lower.certificate = issue(&all.middle, lower.key, (struct spec){.subject = "lower", .ca = true});
+	X509 *expired = issue(NULL, all.root.key, (struct spec){.subject = "root", .ca = true, .until = -60});
+	X509 *const cas[] = {lower.certificate, all.middle.certificate, expired, site.ca};
+	X509_CRL *crls[] = {revoke(&lower, NULL, NULL), revoke(&all.middle, NULL, NULL), NULL,
+			    make_crl(site.ca, site.ca_key, -60, 9 * DAY, NULL)};
+
+	for (int is_revoked = 0; is_revoked < 2; is_revoked++) {
+		crls[2] = revoke(&all.root, NULL, is_revoked ? all.middle.certificate : NULL);
+		tlsgraft_identity *identity = loaded("crl_check = chain\n", cas, crls, 4);
+
+		expect_message(TLSGRAFT_WARNING, "CN=root: expired on");
+		if (is_revoked) {
+			expect_message(TLSGRAFT_WARNING, "CN=middle: is revoked, or its issuer is: left out");
+			expect_message(TLSGRAFT_WARNING, "CN=lower: is revoked, or its issuer is: left out");
+		}
+		assert_int_equal(client_let_in(identity, &all.middle, (struct spec){0}, NULL), !is_revoked);
+		assert_int_equal(client_let_in(identity, &lower, (struct spec){0}, NULL), !is_revoked);
+		tlsgraft_identity_unref(identity);
+		X509_CRL_free(crls[2]);
+	}
+	crls[2] = NULL;
+	assert_int_equal(
+	    try_lists("crl_check = chain\n", (X509 *const[]){lower.certificate, all.middle.certificate, expired},
+		      (X509_CRL *const[]){crls[0], crls[1], crls[2] = revoke(&all.root, NULL, all.middle.certificate)}, 3),
+	    TLSGRAFT_REFUSED);
+	expect_message(TLSGRAFT_ERROR, "no CA is left");
+	for (size_t i = 0; i < 4; i++)
+		X509_CRL_free(crls[i]);
+	X509_free(expired);
+	free_authority(&lower);
+	free_authorities(&all);
+}
+
+/* More CAs of one name than are tried for a client: none of them is passed over when it says who is revoked. */
+static void a_revoked_intermediate_among_many_of_one_name(void **state)
+{
+	enum { OTHERS = TG_SAME_NAME_MAX + 4, ALL = OTHERS + 2 };
+	struct authorities all;
+	X509 *cas[ALL];
+	X509_CRL *crls[ALL];
+
+	(void)state;
+	make_authorities(&all);
+	for (size_t i = 0; i < OTHERS; i++) {
+		EVP_PKEY *key = make_key("EC");
+		const struct authority other = {key, issue(NULL, key, (struct spec){.subject = "root", .ca = true})};
+
+		cas[i] = other.certificate;
+		crls[i] = revoke(&other, NULL, NULL);
+		EVP_PKEY_free(key);
+	}
+	cas[OTHERS] = all.middle.certificate;
+	cas[OTHERS + 1] = all.root.certificate;
+	crls[OTHERS] = revoke(&all.middle, NULL, NULL);
+	crls[OTHERS + 1] = revoke(&all.root, NULL, all.middle.certificate);
+	tlsgraft_identity *identity = published(cas, crls, ALL, TG_CRL_CHAIN, 8);
+	assert_false(client_let_in(identity, &all.middle, (struct spec){0}, NULL));
+	tlsgraft_identity_unref(identity);
+	for (size_t i = 0; i < ALL; i++) {
+		X509_CRL_free(crls[i]);
+		if (i < OTHERS)
+			X509_free(cas[i]);
+	}
+	free_authorities(&all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -683,6 +799,9 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(crls_of_two_scopes_side_by_side, start, stop),
 	    cmocka_unit_test_setup_teardown(a_chain_is_looked_up_as_far_as_it_is_listed, start, stop),
 	    cmocka_unit_test_setup_teardown(an_intermediate_that_its_root_revoked, start, stop),
+	    cmocka_unit_test_setup_teardown(a_ca_that_was_renewed_with_its_key, start, stop),
+	    cmocka_unit_test_setup_teardown(an_intermediate_whose_root_expired, start, stop),
+	    cmocka_unit_test_setup_teardown(a_revoked_intermediate_among_many_of_one_name, start, stop),
 	    cmocka_unit_test_setup_teardown(a_ca_of_which_nobody_gets_in, start, stop),
 	    cmocka_unit_test_setup_teardown(a_path_that_is_too_long, start, stop),
 	    cmocka_unit_test_setup_teardown(cas_of_one_name, start, stop),
