@@ -143,13 +143,14 @@ static SSL_CTX *make_server(const struct trying *trying, const struct tg_pair *p
 static bool use_groups(const struct trying *trying, SSL_CTX *client, const X509 *leaf)
 {
 	const char *groups = trying->policy->groups ? trying->policy->groups : USUAL_GROUPS;
+	char *own = tg_arena_format(trying->load->arena, "%s", groups); /* libssl's macros take what can be written */
 	char curve[64], *both = NULL;
 	size_t length;
 
 	if (EVP_PKEY_get_group_name(X509_get0_pubkey(leaf), curve, sizeof(curve), &length) == 1)
 		both = tg_arena_format(trying->load->arena, "%s:%s", groups, curve);
 	/* A list that has one twice is none. */
-	return (both && SSL_CTX_set1_groups_list(client, both) == 1) || SSL_CTX_set1_groups_list(client, groups) == 1;
+	return (both && SSL_CTX_set1_groups_list(client, both) == 1) || (own && SSL_CTX_set1_groups_list(client, own) == 1);
 }
 
 /* `groups`: see use_groups; else libssl's own. `signs`: see serves. */

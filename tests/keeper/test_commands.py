@@ -302,7 +302,7 @@ class Commands(Case):
         self.assertEqual(
             sections[1]["plaintext"],
             {"engine": "auto", "accept_plaintext": "yes", "clients": 0, "last": None, "direct": 0, "relayed": 0, "closed": 0,
-             "timed_out": 0},
+             "timed_out": 0, "needs_relay": False},
         )
         self.assert_exit(self.site.command("status", server.pid), 0, "engine auto: 0 connections direct", "accepted too, 0 so far")
         self.assert_exit(self.site.command("doctor", server.pid), 1, "[listener plain] lets clients in without TLS")

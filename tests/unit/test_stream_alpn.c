@@ -270,7 +270,8 @@ static void retried_hello(void **state)
 	before = unanswered("listener api");
 	for (int i = 0; i < 2; i++) {
 		open_offering(&both, CLIENT_GOOD, TLS1_3_VERSION, i == 0 ? OLD : OTHER);
-		assert_int_equal(SSL_set1_groups_list(both.client, "X25519:P-256"), 1);
+		char list[] = "X25519:P-256";
+		assert_int_equal(SSL_set1_groups_list(both.client, list), 1);
 		assert_true(shake_hands(&both));
 		assert_agreed(&both, i == 0 ? "http/1.1" : "");
 		both_close(&both);
@@ -290,7 +291,8 @@ static void names(void **state)
 	assert_int_equal(unanswered("sni shop"), 1);
 	served(TLS1_3_VERSION, "\12postgresql", "postgresql");
 	open_offering(&both, CLIENT_GOOD, TLS1_3_VERSION, H2);
-	SSL_set_tlsext_host_name(both.client, "other.example");
+	char other[] = "other.example";
+	SSL_set_tlsext_host_name(both.client, other);
 	assert_int_equal(SSL_set1_host(both.client, "localhost"), 1);
 	assert_true(shake_hands(&both));
 	assert_agreed(&both, "h2");
