@@ -3,7 +3,9 @@
 #include "shim/route.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -48,21 +50,46 @@ static struct entry *make(int fd)
 	return find(fd);
 }
 
+static void set(int fd, const struct tg_address *peer)
+{
+	struct entry *entry = make(fd);
+	uint64_t words[WORDS] = {(uint64_t)peer->family << 16 | peer->port};
+
+	memcpy(words + 1, peer->bytes, sizeof(peer->bytes));
+	for (size_t i = 0; entry != NULL && i < WORDS; i++)
+		atomic_store_explicit(&entry->words[i], words[i], memory_order_relaxed);
+}
+
+/* Whether all of the address is among the bytes. */
+static bool is_whole(const struct sockaddr_storage *storage, socklen_t size)
+{
+	return size >= (storage->ss_family == AF_INET6 ? offsetof(struct sockaddr_in6, sin6_addr) + sizeof(struct in6_addr)
+						       : offsetof(struct sockaddr_in, sin_addr) + sizeof(struct in_addr));
+}
+
 void tg_peers_note(int fd, const struct sockaddr *address, socklen_t size)
 {
 	struct sockaddr_storage storage = {.ss_family = AF_UNSPEC};
 	struct tg_address peer;
 
 	memcpy(&storage, address, size < sizeof(storage) ? size : sizeof(storage));
-	if (!tg_address_from(&storage, &peer)) {
+	if (is_whole(&storage, size) && tg_address_from(&storage, &peer))
+		set(fd, &peer);
+	else
 		tg_peers_forget(fd);
+}
+
+void tg_peers_copy(int from, int fd)
+{
+	struct tg_address peer, before;
+
+	if (from == fd)
 		return;
-	}
-	struct entry *entry = make(fd);
-	uint64_t words[WORDS] = {(uint64_t)peer.family << 16 | peer.port};
-	memcpy(words + 1, peer.bytes, sizeof(peer.bytes));
-	for (size_t i = 0; entry != NULL && i < WORDS; i++)
-		atomic_store_explicit(&entry->words[i], words[i], memory_order_relaxed);
+	/* Not over what is known: between vfork(2) and exec the numbers are the child's, and this memory the parent's. */
+	if (tg_peers_find(from, &peer) && !tg_peers_find(fd, &before))
+		set(fd, &peer);
+	else
+		tg_peers_forget(fd);
 }
 
 void tg_peers_forget(int fd)

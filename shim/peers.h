@@ -12,8 +12,11 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* `fd` was accepted from `address`, of which `size` bytes are there. */
+/* `fd` was accepted from `address`, of which `size` bytes are there: with less than all of it, nobody has told. */
 void tg_peers_note(int fd, const struct sockaddr *address, socklen_t size);
+
+/* `fd` is another number of what `from` is. */
+void tg_peers_copy(int from, int fd);
 
 /* The number is closed, or another file's by now. */
 void tg_peers_forget(int fd);

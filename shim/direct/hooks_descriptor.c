@@ -49,9 +49,11 @@ TG_EXPORT void closefrom(int first)
 	tg_libc.closefrom(first);
 }
 
-/* An epoll's descriptor, maybe. */
+/* A connection's descriptor, or an epoll's, maybe. */
 static int duplicated(int from, int fd)
 {
+	if (fd >= 0)
+		tg_peers_copy(from, fd);
 	if (fd >= 0 && tg_descriptors_are_wanted())
 		tg_readiness_duplicated(from, fd);
 	return fd;
@@ -110,7 +112,7 @@ static int control(int fd, int command, void *argument)
 	switch (command) {
 	case F_DUPFD:
 	case F_DUPFD_CLOEXEC:
-		return tg_duplicate_above(fd, number, command == F_DUPFD);
+		return duplicated(fd, tg_duplicate_above(fd, number, command == F_DUPFD));
 	case F_GETFD:
 		r = tg_libc.fcntl(fd, F_GETFD);
 		return r < 0 ? r : tg_descriptors_is_kept(fd) ? 0 : FD_CLOEXEC;
@@ -237,8 +239,10 @@ TG_EXPORT int pidfd_getfd(int process, int of, unsigned flags)
 {
 	tg_libc_bind();
 	int fd = tg_libc.pidfd_getfd(process, of, flags);
-	if (fd >= 0)
+	if (fd >= 0) {
 		tg_shim_serve_on(fd);
+		tg_peers_forget(fd);
+	}
 	if (fd >= 0 && tg_descriptors_are_wanted())
 		tg_descriptors_received(fd, SOCK_CLOEXEC);
 	return fd;

@@ -1,6 +1,7 @@
 /*
  * A server with one process for each connection, as PostgreSQL and many inetd services are: forking PORT CERT KEY. The
- * context is made once, in the parent; the child handshakes, answers one HTTP request and ends.
+ * context is made once, in the parent; the child makes the connection its standard input, handshakes, answers one HTTP
+ * request and ends.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,7 +68,9 @@ int main(int argc, char **argv)
 		if (child == 0) {
 			signal(SIGCHLD, SIG_DFL);
 			close(listener);
-			exit(serve(context, fd));
+			if (dup2(fd, STDIN_FILENO) != STDIN_FILENO || close(fd) != 0)
+				exit(71);
+			exit(serve(context, STDIN_FILENO));
 		}
 		close(fd);
 	}
