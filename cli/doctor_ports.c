@@ -184,7 +184,7 @@ static int add_network(struct ports *ports, const pid_t *pids, size_t count, siz
 			goto out;
 		group[size++] = pids[i];
 	}
-	result = tg_listeners_find(group, size, &listeners);
+	result = tg_listeners_find(group, size, INT64_MAX, &listeners);
 	for (size_t i = 0; result == 0 && i < listeners.count; i++)
 		add_socket(ports, pids[from], &listeners.addresses[i]);
 	tg_listeners_free(&listeners);

@@ -1,5 +1,7 @@
 #include "keeper/listeners.h"
 
+#include "keeper/clock.h"
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -49,7 +51,7 @@ static bool numbers_hold(const struct numbers *sorted, unsigned long item)
 
 /* Adds the inodes of the sockets that `pid` holds. -EACCES where it may not be looked at; a process that ended is no fault.
  */
-static int collect_sockets(pid_t pid, struct numbers *inodes)
+static int collect_sockets(pid_t pid, struct numbers *inodes, int64_t deadline)
 {
 	char path[64];
 	const struct dirent *entry;
@@ -63,6 +65,11 @@ static int collect_sockets(pid_t pid, struct numbers *inodes)
 	while (result == 0 && (entry = readdir(folder)) != NULL) {
 		char link[64];
 		unsigned long inode;
+
+		if (tg_monotonic_ms() >= deadline) {
+			result = -ETIME;
+			break;
+		}
 		const ssize_t length = readlinkat(dirfd(folder), entry->d_name, link, sizeof(link) - 1);
 
 		if (length < 0) {
@@ -117,21 +124,40 @@ bool tg_listeners_parse(const char *line, bool v6, struct tg_address *ret, unsig
 
 static int add_address(struct tg_listeners *listeners, const struct tg_address *address)
 {
-	struct tg_address *grown;
+	/* grown where the count is a power of two: to the next one */
+	if ((listeners->count & (listeners->count - 1)) == 0) {
+		struct tg_address *grown =
+		    reallocarray(listeners->addresses, listeners->count == 0 ? 1 : listeners->count * 2, sizeof(*grown));
 
-	for (size_t i = 0; i < listeners->count; i++)
-		if (memcmp(&listeners->addresses[i], address, sizeof(*address)) == 0)
-			return 0;
-	grown = reallocarray(listeners->addresses, listeners->count + 1, sizeof(*grown));
-	if (grown == NULL)
-		return -ENOMEM;
-	listeners->addresses = grown;
+		if (grown == NULL)
+			return -ENOMEM;
+		listeners->addresses = grown;
+	}
 	listeners->addresses[listeners->count++] = *address;
 	return 0;
 }
 
+static int compare_addresses(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct tg_address));
+}
+
+/* Sorted: a guest may listen on any number of them. */
+static void drop_duplicates(struct tg_listeners *listeners)
+{
+	struct tg_address *addresses = listeners->addresses;
+	size_t count = 0;
+
+	if (listeners->count > 0)
+		qsort(addresses, listeners->count, sizeof(*addresses), compare_addresses);
+	for (size_t i = 0; i < listeners->count; i++)
+		if (count == 0 || compare_addresses(&addresses[count - 1], &addresses[i]) != 0)
+			addresses[count++] = addresses[i];
+	listeners->count = count;
+}
+
 /* Adds the listening sockets of the network namespace of `pid` that are in `inodes`, or all of them where that is NULL. */
-static int collect_addresses(pid_t pid, const struct numbers *inodes, struct tg_listeners *listeners)
+static int collect_addresses(pid_t pid, const struct numbers *inodes, struct tg_listeners *listeners, int64_t deadline)
 {
 	int result = 0;
 
@@ -148,8 +174,10 @@ static int collect_addresses(pid_t pid, const struct numbers *inodes, struct tg_
 			struct tg_address address;
 			unsigned long inode;
 
-			if (tg_listeners_parse(line, v6 == 1, &address, &inode) &&
-			    (inodes == NULL || numbers_hold(inodes, inode)))
+			if (tg_monotonic_ms() >= deadline)
+				result = -ETIME;
+			else if (tg_listeners_parse(line, v6 == 1, &address, &inode) &&
+				 (inodes == NULL || numbers_hold(inodes, inode)))
 				result = add_address(listeners, &address);
 		}
 		fclose(table);
@@ -157,7 +185,7 @@ static int collect_addresses(pid_t pid, const struct numbers *inodes, struct tg_
 	return result;
 }
 
-int tg_listeners_find(const pid_t *pids, size_t count, struct tg_listeners *ret)
+int tg_listeners_find(const pid_t *pids, size_t count, int64_t deadline, struct tg_listeners *ret)
 {
 	struct tg_listeners found = {0};
 	struct numbers inodes = {0};
@@ -166,7 +194,7 @@ int tg_listeners_find(const pid_t *pids, size_t count, struct tg_listeners *ret)
 	int result = 0;
 
 	for (size_t i = 0; i < count && result == 0; i++) {
-		result = collect_sockets(pids[i], &inodes);
+		result = collect_sockets(pids[i], &inodes, deadline);
 		if (result == -EACCES) {
 			all = true;
 			result = 0;
@@ -190,11 +218,12 @@ int tg_listeners_find(const pid_t *pids, size_t count, struct tg_listeners *ret)
 				result = numbers_add(&networks, network.st_ino);
 		}
 		if (!seen && result == 0)
-			result = collect_addresses(pids[i], all ? NULL : &inodes, &found);
+			result = collect_addresses(pids[i], all ? NULL : &inodes, &found, deadline);
 	}
 	if (result < 0)
 		goto out;
 	found.of_others = all;
+	drop_duplicates(&found);
 	*ret = found;
 	found = (struct tg_listeners){0};
 out:

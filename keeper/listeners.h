@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct tg_listeners {
@@ -19,9 +20,10 @@ struct tg_listeners {
 
 /*
  * Looks at `count` processes. Where one of them may not be looked at, every listening socket of its network namespace
- * counts, so that nothing is called unmatched by mistake. Free with tg_listeners_free. 0 or a negative errno.
+ * counts, so that nothing is called unmatched by mistake. Free with tg_listeners_free. 0 or a negative errno: -ETIME where
+ * there are so many sockets that `deadline` comes first, which is of the monotonic clock, in milliseconds.
  */
-int tg_listeners_find(const pid_t *pids, size_t count, struct tg_listeners *ret);
+int tg_listeners_find(const pid_t *pids, size_t count, int64_t deadline, struct tg_listeners *ret);
 void tg_listeners_free(struct tg_listeners *listeners);
 
 /* True where a connection that `listeners` can accept may have a local address of `route`; [server] takes any socket. */

@@ -25,6 +25,7 @@
 #define MARKS_MS 100       /* how often the report memory is looked at for reload signals */
 #define UNMATCHED_MS 10000 /* how long a section may match no listening socket */
 #define LISTENER_PIDS 4096
+#define SOCKETS_MS 1500 /* for the sockets of all processes: a guest may have any number */
 
 struct worker {
 	struct tg_keeper *keeper;
@@ -67,8 +68,11 @@ static int find_listeners(struct worker *worker, struct tg_listeners *ret)
 	pid_t *pids = calloc(LISTENER_PIDS, sizeof(*pids));
 	int result = -ENOMEM;
 
-	if (pids != NULL)
-		result = tg_listeners_find(pids, tree_pids(worker, pids), ret);
+	if (pids != NULL) {
+		const size_t count = tree_pids(worker, pids);
+
+		result = tg_listeners_find(pids, count, tg_monotonic_ms() + SOCKETS_MS, ret);
+	}
 	free(pids);
 	return result;
 }

@@ -1,6 +1,7 @@
 #include "keeper/listeners.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -109,15 +110,49 @@ static void test_own_sockets_are_found(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&bound, sizeof(bound)), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&bound, &size), 0);
 	wanted = make(4, "127.0.0.1", ntohs(bound.sin_port));
-	assert_int_equal(tg_listeners_find(&self, 1, &found), 0);
+	assert_int_equal(tg_listeners_find(&self, 1, INT64_MAX, &found), 0);
 	assert_false(tg_listeners_touch(&found, &route));
 	tg_listeners_free(&found);
 	assert_int_equal(listen(fd, 1), 0);
-	assert_int_equal(tg_listeners_find(&self, 1, &found), 0);
+	assert_int_equal(tg_listeners_find(&self, 1, INT64_MAX, &found), 0);
 	assert_int_equal(found.count, 1);
 	assert_true(tg_listeners_touch(&found, &route));
 	tg_listeners_free(&found);
 	close(fd);
+}
+
+static int listening(const struct sockaddr_in *address)
+{
+	const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one)), 0);
+	assert_int_equal(bind(fd, (const struct sockaddr *)address, sizeof(*address)), 0);
+	assert_int_equal(listen(fd, 1), 0);
+	return fd;
+}
+
+static void test_each_address_once(void **state)
+{
+	struct sockaddr_in bound[2] = {{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}},
+				       {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK + 1)}}};
+	socklen_t size = sizeof(bound[0]);
+	const pid_t self = getpid();
+	struct tg_listeners found = {0};
+	int fds[6];
+
+	(void)state;
+	for (size_t i = 0; i < 6; i++) {
+		fds[i] = listening(&bound[i % 2]);
+		assert_int_equal(getsockname(fds[i], (struct sockaddr *)&bound[i % 2], &size), 0);
+	}
+	assert_int_equal(tg_listeners_find(&self, 1, INT64_MAX, &found), 0);
+	assert_int_equal(found.count, 2);
+	tg_listeners_free(&found);
+	/* a guest may have more than there is time for */
+	assert_int_equal(tg_listeners_find(&self, 1, 0, &found), -ETIME);
+	assert_null(found.addresses);
+	for (size_t i = 0; i < 6; i++)
+		close(fds[i]);
 }
 
 static void test_no_processes(void **state)
@@ -126,9 +161,9 @@ static void test_no_processes(void **state)
 	struct tg_listeners found = {0};
 
 	(void)state;
-	assert_int_equal(tg_listeners_find(NULL, 0, &found), 0);
+	assert_int_equal(tg_listeners_find(NULL, 0, INT64_MAX, &found), 0);
 	assert_int_equal(found.count, 0);
-	assert_int_equal(tg_listeners_find(&nobody, 1, &found), 0);
+	assert_int_equal(tg_listeners_find(&nobody, 1, INT64_MAX, &found), 0);
 	assert_int_equal(found.count, 0);
 	tg_listeners_free(&found);
 }
@@ -136,9 +171,8 @@ static void test_no_processes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(test_lines_of_the_kernel),
-	    cmocka_unit_test(test_touching),
-	    cmocka_unit_test(test_own_sockets_are_found),
+	    cmocka_unit_test(test_lines_of_the_kernel),   cmocka_unit_test(test_touching),
+	    cmocka_unit_test(test_own_sockets_are_found), cmocka_unit_test(test_each_address_once),
 	    cmocka_unit_test(test_no_processes),
 	};
 
