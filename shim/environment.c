@@ -193,7 +193,7 @@ struct inventory {
 	size_t preload_count;
 	bool shim_absolute; /* `preload` loads a shim wherever the new program is executed */
 	bool shim_any;
-	bool config, other_config, keeper, run, plaintext, outdated;
+	bool config, other_config, keeper, run, plaintext, outdated, empty;
 };
 
 /* An entry of ours that says no more what we know by now. */
@@ -207,10 +207,20 @@ static bool is_outdated(const struct tg_environment *environment, const char *en
 	return false;
 }
 
+/* The new program would take it for none (tg_environment_read), and none behind it counts. */
+static bool is_empty(const char *entry)
+{
+	return strcmp(entry, CONFIG) == 0 || strcmp(entry, KEEPER) == 0 || strcmp(entry, PLAINTEXT) == 0;
+}
+
 static void look_at_entry(const struct tg_environment *environment, char *entry, struct inventory *inventory)
 {
 	if (is_outdated(environment, entry)) {
 		inventory->outdated = true;
+		return;
+	}
+	if (is_empty(entry)) {
+		inventory->empty = true;
 		return;
 	}
 	if (begins_with(entry, PRELOAD)) {
@@ -248,6 +258,8 @@ static struct inventory take_inventory(const struct tg_environment *environment,
 
 static bool lacks_nothing(const struct tg_environment *environment, const struct inventory *inventory)
 {
+	if (inventory->empty)
+		return false;
 	if (environment->drop)
 		return !inventory->shim_any && !inventory->config && !inventory->keeper && !inventory->run &&
 		       !inventory->plaintext && !inventory->outdated;
@@ -282,7 +294,7 @@ bool tg_environment_has_shim(const struct tg_environment *environment, char *con
 	if (!environment->config || environment->drop)
 		return true;
 	inventory = take_inventory(environment, envp ? envp : empty);
-	return inventory.shim_absolute && (inventory.config || inventory.outdated);
+	return inventory.shim_absolute && (inventory.config || inventory.outdated) && !inventory.empty;
 }
 
 /* LD_PRELOAD with the shim first, or without it; NULL where nothing is left. */
@@ -306,7 +318,7 @@ static char *fill_preload(const struct tg_environment *environment, const struct
 
 static bool is_kept(const struct tg_environment *environment, const char *entry)
 {
-	if (begins_with(entry, PRELOAD) || is_outdated(environment, entry))
+	if (begins_with(entry, PRELOAD) || is_outdated(environment, entry) || is_empty(entry))
 		return false;
 	if (begins_with(entry, RUN))
 		return !environment->run || strcmp(entry, environment->run) != 0;

@@ -109,6 +109,30 @@ static void other_preloads_stay(void **state)
 	}
 }
 
+/* getenv(3) finds the first, and the start of a program takes an empty one for none. */
+static void what_is_empty_counts_as_missing(void **state)
+{
+	static const char full[] = "LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef";
+	static const char *const given[] = {
+	    "LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=|TLSGRAFT_KEEPER=0123456789abcdef",
+	    "LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef",
+	    "LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=",
+	    "LD_PRELOAD=|TLSGRAFT_CONFIG=|TLSGRAFT_KEEPER=|TLSGRAFT_PLAINTEXT=",
+	};
+	char *command = NULL;
+
+	(void)state;
+	assert_filled(&keeping, environment_of(given[0]),
+		      "LD_PRELOAD=" SHIM "|TLSGRAFT_KEEPER=0123456789abcdef|TLSGRAFT_CONFIG=/etc/site.ini");
+	for (size_t i = 1; i < sizeof(given) / sizeof(given[0]); i++)
+		assert_filled(&keeping, environment_of(given[i]), full);
+	assert_false(tg_environment_has_shim(&keeping, environment_of(given[0])));
+	assert_int_equal(tg_shell_command(&keeping, environment_of(given[0]), "true", &command), 0);
+	assert_non_null(strstr(command, "TLSGRAFT_CONFIG='/etc/site.ini'"));
+	free(command);
+	assert_filled(&dropping, environment_of("PATH=/bin|TLSGRAFT_CONFIG="), "PATH=/bin");
+}
+
 static void a_full_environment_is_used_as_it_is(void **state)
 {
 	static const char *const full[] = {
@@ -264,6 +288,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_is_missing_is_put_back),
 	    cmocka_unit_test(other_preloads_stay),
+	    cmocka_unit_test(what_is_empty_counts_as_missing),
 	    cmocka_unit_test(a_full_environment_is_used_as_it_is),
 	    cmocka_unit_test(the_run_mark_goes_no_further),
 	    cmocka_unit_test(children_drop_takes_ours_out),
