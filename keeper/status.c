@@ -243,9 +243,9 @@ static void add_ungoverned(cJSON *object, const struct tg_report_page *report)
 		address.port = slot->port;
 		memcpy(address.bytes, slot->address, sizeof(address.bytes));
 		entry = cJSON_CreateObject();
-		/* a connection without an address, say over a pipe */
+		/* over a UNIX socket, say, which may well go on what came in by a port */
 		cJSON_AddStringToObject(entry, "listen",
-					family == 4 || family == 6 ? tg_address_text(&address, text) : "unknown");
+					family == 4 || family == 6 ? tg_address_text(&address, text) : "no IP address");
 		cJSON_AddNumberToObject(entry, "handshakes", load(&slot->handshakes));
 		cJSON_AddItemToArray(list, entry);
 	}

@@ -117,7 +117,7 @@ struct tg_section_slot {
 /* A local address on which handshakes happened that no section governs. */
 struct tg_ungoverned_slot {
 	_Atomic uint32_t state; /* as above */
-	uint16_t family;        /* 4 or 6; 0: the connection's address is not known */
+	uint16_t family;        /* 4 or 6; 0: the connection came to no IP address */
 	uint16_t port;          /* host byte order */
 	unsigned char address[16];
 	_Atomic uint64_t handshakes;

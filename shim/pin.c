@@ -144,7 +144,7 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 	connection->policy = policy;
 	connection->counters = counters_of(generation, policy);
 	connection->anchors = policy == NULL || policy->trust == TG_NONE ? NULL : &generation->anchors[policy->trust];
-	if (result == TG_ROUTE_NONE && connection->has_address && address->family != 0)
+	if (result == TG_ROUTE_NONE && connection->has_address)
 		tg_report_ungoverned(tg_shim.report, address->family, address->bytes, address->port);
 	return result != TG_ROUTE_AMBIGUOUS && (!named || connection->host != NULL);
 }

@@ -63,6 +63,8 @@ class Elsewhere(ServerCase):
                 leaf, line = leaf_over(server.home / "tls.sock")
                 self.assertEqual(leaf, own)
                 self.assertIn(b"200", line)
+        tree = self.graft.status(server.pid)
+        self.assertEqual([{"listen": "no IP address", "handshakes": 3}], tree["ungoverned"])
         for version in VERSIONS:
             self.assertFalse(self.probe(server, version, None).data)
             self.assertTrue(self.probe(server, version, self.pki.clients["good"]).data)
