@@ -11,6 +11,7 @@
 #include "shim/state.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
@@ -31,11 +32,36 @@ static const struct {
 };
 enum { LOCKS = sizeof(locks) / sizeof(locks[0]) };
 
+static _Thread_local sigset_t mask __attribute__((tls_model("initial-exec")));
+static _Thread_local bool is_masked __attribute__((tls_model("initial-exec")));
+
+/*
+ * A signal that comes while a process is made is handled before it is made: a handler that uses a connection would wait for
+ * what its own thread holds, or for a thread that waits for that.
+ */
+static void hold_signals(void)
+{
+	sigset_t every;
+
+	if (!tg_descriptors_are_wanted())
+		return;
+	sigfillset(&every);
+	is_masked = pthread_sigmask(SIG_SETMASK, &every, &mask) == 0;
+}
+
+static void let_signals(void)
+{
+	if (is_masked)
+		pthread_sigmask(SIG_SETMASK, &mask, NULL);
+	is_masked = false;
+}
+
 static void before(void)
 {
 	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
 		tg_generation_prepare();
 	tg_stream_before_wait(); /* what is held back is for one process to write */
+	hold_signals();
 	for (size_t i = 0; i < LOCKS; i++)
 		locks[i].lock();
 	tg_descriptors_before_fork();
@@ -45,6 +71,7 @@ static void after(void)
 {
 	for (size_t i = LOCKS; i-- > 0;)
 		locks[i].unlock();
+	let_signals();
 }
 
 /* A worker is listed from its birth on, not from its first handshake. */

@@ -67,8 +67,11 @@ void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 	int cancellation;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
+	/* before the lock is there: a signal may come between the two */
+	entered++;
 	pthread_mutex_lock(&stream->lock);
 	tg_stream_enter_locked(call, stream);
+	entered--;
 	call->cancellation = cancellation;
 }
 
