@@ -265,9 +265,23 @@ static void check_any_left(struct lists *lists)
 		lists->cas[i].expired = false;
 }
 
-static bool signed_by(X509_CRL *crl, const struct listed_ca *ca)
+/* Only anchors are published: a client may send this one, and has a chain where a CA above it is listed. */
+static void check_rejected(struct lists *lists)
 {
-	return tg_crl_is_of(crl, ca->certificate);
+	bool any_left = false;
+
+	for (size_t i = 0; i < lists->ca_count; i++)
+		any_left = any_left || !left_out(&lists->cas[i]);
+	for (size_t i = 0; i < lists->ca_count && any_left; i++) {
+		const struct listed_ca *ca = &lists->cas[i];
+
+		if (ca->rejected && !(X509_get_extension_flags(ca->certificate) & EXFLAG_SS))
+			FAULT(
+			    lists, &ca->place,
+			    "%s: %s: is an intermediate CA that its trust settings do not allow for clients: beside other "
+			    "CAs that cannot be kept; revoke it, with crl_check = chain",
+			    ca->text, tg_subject_text(lists->load->arena, ca->certificate));
+	}
 }
 
 /* A CA that was renewed with its key is listed twice: one that is left out does not take the CRL with it. */
@@ -276,7 +290,7 @@ static struct listed_ca *issuer_of(struct lists *lists, X509_CRL *crl)
 	struct listed_ca *issuer = NULL;
 
 	for (size_t i = 0; i < lists->ca_count && (!issuer || left_out(issuer)); i++)
-		if ((!issuer || !left_out(&lists->cas[i])) && signed_by(crl, &lists->cas[i]))
+		if ((!issuer || !left_out(&lists->cas[i])) && tg_crl_is_of(crl, lists->cas[i].certificate))
 			issuer = &lists->cas[i];
 	return issuer;
 }
@@ -457,8 +471,8 @@ static void check_crl_coverage(struct lists *lists)
 		struct listed_ca *ca = &lists->cas[i];
 
 		for (size_t j = 0; j < lists->crl_count && !ca->has_crl; j++)
-			ca->has_crl =
-			    !lists->crls[j].left_out && (lists->crls[j].issuer == ca || signed_by(lists->crls[j].crl, ca));
+			ca->has_crl = !lists->crls[j].left_out &&
+				      (lists->crls[j].issuer == ca || tg_crl_is_of(lists->crls[j].crl, ca->certificate));
 		if (!left_out(ca) && !ca->has_crl)
 			PENDING(lists, &place,
 				"no CRL of the CA %s, which ca lists: add it, for without it every client of that CA is "
@@ -558,6 +572,7 @@ bool tg_trust_load(struct tg_load *load, const struct tg_trust_source *source, s
 
 	read_cas(&lists);
 	check_any_left(&lists);
+	check_rejected(&lists);
 	/* Without all of the CAs, every CRL fault would be a consequence. */
 	if (source->crl && lists.good) {
 		read_crls(&lists);

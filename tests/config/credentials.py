@@ -150,6 +150,7 @@ class Credentials:
         self.write("spaced.txt", b"the right one \n")
         self.write("utf16.txt", "the right one\n".encode("utf-16"))
         self.openssl("x509", "-in", "ca.pem", "-addreject", "clientAuth", "-trustout", "-out", "rejected.pem")
+        self.openssl("x509", "-in", "middle.pem", "-addreject", "clientAuth", "-trustout", "-out", "rejected-middle.pem")
         self.openssl("x509", "-in", "ca.pem", "-addtrust", "serverAuth", "-trustout", "-out", "servers-trust.pem")
         self.openssl("x509", "-in", "ca.pem", "-addtrust", "clientAuth", "-trustout", "-out", "clients-trust.pem")
         self.openssl("crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-out", "ca.p7b")

@@ -274,6 +274,8 @@ CREDENTIAL_ROWS = [
     bad("ca with its key", ini({5: "ca = ca-and-key.pem"}), at(5, "[server] ca", "ca-and-key.pem: holds a private key")),
     bad("ca of 1024 bits", ini({5: "ca = weak-ca.pem"}),
         at(5, "[server] ca", "weak-ca.pem: CN=Weak CA: its RSA key of 1024 bits is too weak")),
+    bad("a rejected intermediate beside its root", ini({}, "ca = rejected-middle.pem"),
+        at(6, "[server] ca", "rejected-middle.pem: CN=Middle CA: is an intermediate CA that its trust settings do not allow for clients: ")),
     bad("ca expired", ini({5: "ca = gone.pem"}), at(5, "[server] ca", "no CA is left: every one has expired")),
     bad("ca writable by others", ini({5: "ca = loose-ca.pem"}),
         at(5, "[server] ca", "loose-ca.pem: is writable by others (mode 0664)")),
