@@ -69,10 +69,10 @@ class Elsewhere(ServerCase):
             self.assertFalse(self.probe(server, version, None).data)
             self.assertTrue(self.probe(server, version, self.pki.clients["good"]).data)
 
-    def test_haproxy_over_unix(self):
+    def test_haproxy(self):
         self.over_unix(UnixHaproxy)
 
-    def test_nginx_over_unix(self):
+    def test_nginx(self):
         self.over_unix(UnixNginx)
 
     def test_of_server(self):

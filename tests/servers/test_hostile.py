@@ -54,8 +54,8 @@ class Hostile(ServerCase):
     def test_no_way_undoes_the_protocol(self):
         self.each("late floor", 11)
 
-    def starved(self, whose, least):
-        for version in ("2", "3"):
+    def starved(self, whose, least, *versions):
+        for version in versions:
             process = self.start("starved", whose, version)
             output = process.communicate(timeout=120)[0]
             self.assertEqual(process.returncode, 0, output)
@@ -64,9 +64,9 @@ class Hostile(ServerCase):
 
     def test_without_memory_nobody_is_let_in(self):
         """Each allocation of the shim fails in turn, whatever call finishes the handshake; then each one of the process."""
-        self.starved("shim", 2)
+        self.starved("shim", 2, "2", "3")
         if not self.graft.sanitizer:  # which has an allocator of its own
-            self.starved("all", 500)
+            self.starved("all", 500, "3")
 
     def test_a_libssl_that_calls_itself_directly(self):
         """Its functions do not come through our hooks when they call each other."""

@@ -16,7 +16,7 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *old, size_t size);
 
-#define STRIDE 4 /* of the thousands that libssl makes, every fourth */
+#define STRIDE 7 /* of the thousands that libssl makes, every seventh */
 
 static bool shim_only;
 static long left = -1; /* allocations until the one that fails; -1: none does */
