@@ -68,19 +68,25 @@ bool tg_descriptors_hand_over(int fd)
 
 bool tg_descriptors_must_not_cross(int fd)
 {
-	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+	struct tg_holder *holder = tg_holder_at(fd);
 
-	if (holder == NULL || tg_descriptors_hand_over(fd))
+	if (holder == NULL)
 		return false;
-	tg_holder_is_stuck(holder);
-	return true;
+	const bool stays = !tg_descriptors_hand_over(fd);
+	if (stays)
+		tg_holder_is_stuck(holder);
+	tg_holder_unref(holder);
+	return stays;
 }
 
 bool tg_descriptors_may_relay(int fd)
 {
-	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
+	struct tg_holder *holder = tg_holder_at(fd);
+	const bool may = holder != NULL && holder->engine == TG_ENGINE_AUTO;
 
-	return holder != NULL && holder->engine == TG_ENGINE_AUTO;
+	if (holder != NULL)
+		tg_holder_unref(holder);
+	return may;
 }
 
 int tg_dead_end(void)

@@ -36,7 +36,7 @@ struct tg_registration {
 	bool disabled;          /* EPOLLONESHOT: reported, until it is modified */
 	bool spent;             /* EPOLLONESHOT: the kernel has disabled it */
 	bool exclusive;         /* EPOLLEXCLUSIVE was asked for */
-	bool opening;           /* no verdict yet, as far as was seen */
+	_Atomic bool opening;   /* no verdict yet, as far as was seen; also read in the lock of the list alone */
 	bool told_out;          /* edge-triggered: EPOLLOUT was reported, and nothing has been in the way since */
 	bool closer;            /* to be looked at closely at the next wait */
 	bool wake;              /* the kernel is asked for EPOLLOUT to wake who waits already */
