@@ -160,7 +160,6 @@ int main(int argc, char **argv)
 	struct test t = {.fd = -1};
 	const int on = 1;
 
-	find_raw();
 	make_cases();
 	if (argc == 2 && strcmp(argv[1], "--list") == 0) {
 		for (size_t i = 0; i < case_count; i++)

@@ -14,6 +14,5 @@ struct log {
 };
 
 void catch_pipe(void);
-void find_raw(void);
 
 #endif
