@@ -282,6 +282,8 @@ int tg_select(const struct tg_select_call *call)
 	    (work.watched_count = find_watched(&reached, watched, ON_STACK)) == 0)
 		return pass(call);
 	work.timer = timer_of(call);
+	if (call->limit != NULL)
+		tg_timer_left(&work.timer, TG_CLOCK_NEVER); /* it begins now: the caller is told what is left of it */
 	work.words = (reached.count + WORD_BITS - 1) / WORD_BITS;
 	if (reached.count > FD_SETSIZE || work.watched_count > ON_STACK) {
 		const size_t words = (size_t)work.words, streams = (size_t)work.watched_count;

@@ -249,6 +249,7 @@ static void peek_then_poll(struct test *t)
 	close(epoll);
 }
 
+/* Less than a record holds: no more is kept for who only looks, so that back pressure reaches the client. */
 static void peek_large(struct test *t)
 {
 	connect_warm(t, 0);

@@ -140,7 +140,12 @@ static void select_sets(struct test *t)
 	CALL(t, select(t->fd + 1, &in, &out, &except, &limit));
 	note(t, "%d %d %d", !!FD_ISSET(t->fd, &in), !!FD_ISSET(t->fd, &out), !!FD_ISSET(t->fd, &except));
 	note(t, "time is left: %d", limit.tv_sec == 0 && limit.tv_usec > 0);
-	CALL(t, read(t->fd, buffer, 10));
+	CALL(t, read(t->fd, buffer, 4));
+	/* the rest is not the socket's any more */
+	limit = (struct timeval){.tv_sec = 1};
+	CALL(t, select(t->fd + 1, &in, NULL, NULL, &limit));
+	note(t, "time is left: %d", limit.tv_sec == 0 && limit.tv_usec > 0);
+	CALL(t, read(t->fd, buffer, 6));
 	FD_SET(t->fd, &in);
 	limit = (struct timeval){.tv_usec = 20000};
 	CALL(t, select(t->fd + 1, &in, NULL, NULL, &limit));
