@@ -115,7 +115,12 @@ class Start(ProcessCase):
         self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
 
     def test_a_child_of_a_dead_tree_starts_a_new_one_or_is_closed(self):
-        inner = "import os; print(os.environ['TLSGRAFT_KEEPER'], 'tlsgraft-policy' in open('/proc/self/maps').read())"
+        # the tree is told to what it executes; its own environment stays as it was given
+        inner = (
+            "import os, subprocess as s; "
+            "print(s.run(['/usr/bin/printenv', 'TLSGRAFT_KEEPER'], capture_output=True, text=True).stdout.strip(), "
+            "'tlsgraft-policy' in open('/proc/self/maps').read())"
+        )
         gone = {"TLSGRAFT_KEEPER": "0123456789abcdef"}
         done = self.start([PYTHON, "-c", inner], self.site(), extra=gone)
         self.assertEqual(done.returncode, 0, done.stderr)
