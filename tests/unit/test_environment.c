@@ -239,7 +239,7 @@ static void too_many_entries_are_refused(void **state)
 static void the_start_reads_settles_and_names_the_tree(void **state)
 {
 	char wanted[4200], directory[4096];
-	char **before, *entries[512];
+	char **before, *entries[512] = {NULL};
 	size_t length, count = 0;
 	const char *home;
 
