@@ -155,8 +155,9 @@ class Guest(ServerCase):
         calls = {}
         for line in log.read_text().splitlines():
             words = line.split()
-            # strace takes its own share of time off, so that a share may come out negative
-            if len(words) >= 5 and words[0].lstrip("-").replace(".", "").isdigit() and words[-1] != "total":
+            # strace takes its own share of time off, so that a share may come out negative, or be none of nothing
+            share = words[0].lstrip("-").replace(".", "") if len(words) >= 5 else ""
+            if (share.isdigit() or share == "nan") and words[-1] != "total":
                 calls[words[-1]] = int(words[3])
         return calls
 

@@ -55,7 +55,7 @@ STATEMENTS = [
     ("floor.c", "policy->ciphers != NULL && ", "0 && ", "late floor", "suites, before"),
     ("floor.c", "policy->ciphersuites != NULL && ", "0 && ", "late floor", "suites, before"),
     ("floor.c", "policy->groups == NULL || ", "1 || ", "late floor", "groups, before"),
-    ("verify.c", "o->X509_STORE_CTX_set0_param(own, param);", ";", "late mutual", "rules of the process"),
+    ("../page/issuer.h", "TG_CRYPTO(X509_STORE_CTX_set0_param)(ctx, rules);", ";", "late mutual", "rules of the process"),
     ("settle.c", "connection->phase != TG_PHASE_IDENTITY && ", "0 && ", "hostile server", None),
     ("settle.c", " || connection->phase == TG_PHASE_NEW", "", "after", None),
     ("ready.c", "return tg_enforce_settle(connection, ssl, 1) == 1;", "return true;", "after", None),
@@ -70,7 +70,7 @@ STATEMENTS = [
     ("hooks_ssl_bio.c", "command == BIO_C_DO_STATE_MACHINE && !may_go(o, bio)", "0", "hostile server", None),
     ("hooks_ssl_bio.c", "if (tg_shim_is(TG_STATE_INERT) || !o->supported)\n\t\treturn o->BIO_new_ssl", "\t\treturn o->BIO_new_ssl", "after",
      None),
-    ("hooks_ssl_handshake.c", "return connection == NULL ? result : tg_enforce_settle(connection, ssl, result);",
+    ("hooks_ssl_handshake.c", "return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_settle(connection, ssl, result);",
      "return connection == NULL ? result : result;", "hostile server", None),
     ("hooks_ssl_session.c", " || tg_context_is_marked(bytes, length)", "", "after", None),
     ("hooks_ssl_session.c", "tg_context_is_marked(present, present_length) ||", "", "servers", "own_cache"),
@@ -83,6 +83,9 @@ STATEMENTS = [
     ("openssl.c", "return atomic_load(&is_alone) ? NULL : several;", "return NULL;", "servers", "another_libssl"),
 ]
 
+# A header's statement is compiled with the file that has it.
+COMPILED = {"../page/issuer.h": "anchors.c"}
+
 
 def rows():
     """(name, file to change, text, its replacement, file to compile, run, way) for each."""
@@ -91,7 +94,7 @@ def rows():
         run = {"PROTOCOL": "late floor", "IDENTITY": "late server"}.get(row, "late mutual")
         yield f"held.def: {what}", "held.def", line, line.replace(f" {row})", " NOTHING)"), "held.c", run, what
     for file, text, instead, run, way in STATEMENTS:
-        yield f"{file}: {' '.join(text.split())}", file, text, instead, file, run, way
+        yield f"{file}: {' '.join(text.split())}", file, text, instead, COMPILED.get(file, file), run, way
 
 
 class Shim:
@@ -109,7 +112,8 @@ class Shim:
 
     def make(self, changed, text, instead, compiled):
         shutil.rmtree(self.sources, ignore_errors=True)
-        shutil.copytree(ROOT / "shim", self.sources / "shim")
+        for folder in ("shim", "page"):
+            shutil.copytree(ROOT / folder, self.sources / folder)
         target = self.sources / "shim" / changed
         source = target.read_text()
         if source.count(text) != 1:
