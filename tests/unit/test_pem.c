@@ -246,7 +246,10 @@ static void what_no_pem_file_is(void **state)
 	refuse(TG_READ_BAD, "base64 outside any PEM block", "%.200s", ca + strlen("-----BEGIN CERTIFICATE-----\n"));
 	refuse(TG_READ_BAD, "an object of p11-kit", "%s[p11-kit-object-v1]\nx-distrusted: true\n%s", leaf, ca);
 	refuse(TG_READ_BAD, "neither PEM nor DER", "certificate\n");
-	refuse(TG_READ_BAD, "ssh-keygen", "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n");
+	refuse(TG_READ_BAD, "ssh-keygen",
+	       "-----BEGIN OPENSSH "
+	       "PRIVATE KEY-----\nAAAA\n-----END OPENSSH "
+	       "PRIVATE KEY-----\n");
 	refuse(TG_READ_BAD, "openssl pkcs7 -print_certs", "-----BEGIN PKCS7-----\nMAA=\n-----END PKCS7-----\n");
 	refuse(TG_READ_BAD, "a request for a certificate (CSR)", "-----BEGIN CERTIFICATE REQUEST-----\nMAA=\n");
 	free(json);
