@@ -51,7 +51,7 @@ struct tg_share_entry *tg_shares_next_to_go(const struct tg_shares *shares)
 
 		if (shares->counts[share] < most || oldest == NULL)
 			continue;
-		if (shares->counts[share] > most || oldest->number < best->number)
+		if (best == NULL || shares->counts[share] > most || oldest->number < best->number)
 			best = oldest;
 		most = shares->counts[share];
 	}

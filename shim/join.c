@@ -143,7 +143,7 @@ int tg_join(bool at_start, bool *ret_concerned)
 	const char *tree = tg_environment_value(tg_environment.keeper);
 	bool by_hand = !tg_tree_valid(tree);
 	char left[TG_TREE_LENGTH + 1] = "";
-	struct descriptors taken;
+	struct descriptors taken = {-1, -1};
 	int r = by_hand ? -ENOENT : say_hello(tree, &taken);
 	bool other_layout = r == -EPROTONOSUPPORT;
 
@@ -160,7 +160,7 @@ int tg_join(bool at_start, bool *ret_concerned)
 int tg_join_existing(bool *ret_concerned)
 {
 	const char *tree = tg_environment_value(tg_environment.keeper);
-	struct descriptors taken;
+	struct descriptors taken = {-1, -1};
 	int r = tg_tree_valid(tree) ? say_hello(tree, &taken) : -ENOENT;
 
 	return r == 0 ? take_policy(&taken, ret_concerned) : r;

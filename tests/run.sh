@@ -100,7 +100,8 @@ counted() {
     passed=$((passed + $1))
     failed=$((failed + $3))
     if [ "$3" -gt 0 ]; then
-        failures="$failures  $name: $3, see above
+        grep -A 40 '^FAILED' "$log" >>"$logs/counted.failed"
+        failures="$failures  $name: $3
 "
     elif [ "$status" -ne 0 ]; then
         fail "$name: status $status although no test failed"
@@ -328,11 +329,11 @@ tidy_one() {
     local dir
     for dir in build-clang build-fuzz; do
         if grep -qF "\"$PWD/$1\"" "$dir/compile_commands.json"; then
-            clang-tidy --quiet -p "$dir" "$1"
+            clang-tidy --quiet -p "$dir" "$1" 2> >(grep -v ' generated\.$')
             return
         fi
     done
-    clang-tidy --quiet "$1" -- -std=gnu11 -D_GNU_SOURCE -I. -Iinclude
+    clang-tidy --quiet "$1" -- -std=gnu11 -D_GNU_SOURCE -I. -Iinclude 2> >(grep -v ' generated\.$')
 }
 
 run_tidy() {
@@ -427,6 +428,9 @@ for stage; do
 done
 
 echo
-if [ "$failed" -gt 0 ]; then printf 'Failed:\n%s\n' "$failures"; fi
+if [ "$failed" -gt 0 ]; then
+    if [ -s "$logs/counted.failed" ]; then printf 'Again, what failed in stages that go on:\n\n%s\n\n' "$(cat "$logs/counted.failed")"; fi
+    printf 'Failed:\n%s\n' "$failures"
+fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

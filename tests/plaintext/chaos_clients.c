@@ -180,7 +180,7 @@ static void speak_otherwise(struct client *c)
 		break;
 	case 1: /* a record that promises more */
 		memcpy(data, "\x16\x03\x01\x3f", 4);
-		send(c->fd, data, (size_t)(5 + any(c, 2000)), MSG_NOSIGNAL);
+		send(c->fd, data, 5 + (size_t)any(c, 2000), MSG_NOSIGNAL);
 		break;
 	case 2:
 		send(c->fd, "\x16", 1, MSG_NOSIGNAL);
