@@ -12,14 +12,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# (source, name): why the hook is meant. `*`: whichever.
+# (source's file name, name): why the hook is meant. `*`: whichever.
 MEANT = {
-    ("direct/hooks_syscall.c", "*"): "syscall(2) with a number is the call of that number",
+    ("hooks_syscall.c", "*"): "syscall(2) with a number is the call of that number",
     ("hooks_dlsym.c", "*"): "gives out the addresses of hooks",
     ("hooks_ssl_bio.c", "SSL_new"): "the SSL is the server's",
-    ("direct/stdio.c", "read"): "the C library reads a connection for the server here: as if the server did",
-    ("direct/stdio.c", "write"): "the same for what it writes",
-    ("direct/stdio.c", "close"): "and fclose(3) of the server's is its close(2)",
+    ("stdio.c", "read"): "the C library reads a connection for the server here: as if the server did",
+    ("stdio.c", "write"): "the same for what it writes",
+    ("stdio.c", "close"): "and fclose(3) of the server's is its close(2)",
 }
 
 
@@ -40,7 +40,7 @@ def undefined(path):
     for line in listed.splitlines():
         where, name = line.split()[:2]
         member = re.search(r"\[(.*)\.o\]:$", where)
-        yield member[1] if member else str(path).split(".dir/")[-1].removesuffix(".o"), name
+        yield member[1] if member else path.name.removesuffix(".o"), name
 
 
 def calls_of_hooks(build):

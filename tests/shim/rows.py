@@ -55,7 +55,7 @@ STATEMENTS = [
     ("floor.c", "policy->ciphers != NULL && ", "0 && ", "late floor", "suites, before"),
     ("floor.c", "policy->ciphersuites != NULL && ", "0 && ", "late floor", "suites, before"),
     ("floor.c", "policy->groups == NULL || ", "1 || ", "late floor", "groups, before"),
-    ("../page/issuer.h", "TG_CRYPTO(X509_STORE_CTX_set0_param)(ctx, rules);", ";", "late mutual", "rules of the process"),
+    ("issuer.h", "TG_CRYPTO(X509_STORE_CTX_set0_param)(ctx, rules);", ";", "late mutual", "rules of the process"),
     ("settle.c", "connection->phase != TG_PHASE_IDENTITY && ", "0 && ", "hostile server", None),
     ("settle.c", " || connection->phase == TG_PHASE_NEW", "", "after", None),
     ("ready.c", "return tg_enforce_settle(connection, ssl, 1) == 1;", "return true;", "after", None),
@@ -84,7 +84,7 @@ STATEMENTS = [
 ]
 
 # A header's statement is compiled with the file that has it.
-COMPILED = {"../page/issuer.h": "anchors.c"}
+COMPILED = {"issuer.h": "anchors.c"}
 
 
 def rows():
@@ -110,11 +110,15 @@ class Shim:
         self.commands = {Path(entry["file"]).name: entry for entry in commands if "/shim/" in entry["file"]}
         self.link = (build / "shim/CMakeFiles/tlsgraft-shim.dir/link.txt").read_text()
 
+    def source(self, name):
+        (found,) = self.sources.rglob(name)
+        return found
+
     def make(self, changed, text, instead, compiled):
         shutil.rmtree(self.sources, ignore_errors=True)
         for folder in ("shim", "page"):
             shutil.copytree(ROOT / folder, self.sources / folder)
-        target = self.sources / "shim" / changed
+        target = self.source(changed)
         source = target.read_text()
         if source.count(text) != 1:
             raise SystemExit(f"{changed}: not exactly once: {text}")
@@ -123,7 +127,7 @@ class Shim:
         words = shlex.split(entry["command"])
         place = words[words.index("-o") + 1]
         words[words.index("-o") + 1] = str(self.sources / "changed.o")
-        words[words.index("-c") + 1] = str(self.sources / "shim" / compiled)
+        words[words.index("-c") + 1] = str(self.source(compiled))
         words[1:1] = [f"-I{self.sources}"]
         words.append("-Wno-error")
         subprocess.run(words, cwd=entry["directory"], check=True, stderr=subprocess.DEVNULL)
