@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a preloaded shim adds to calls on descriptors that are none of its own, in a process that has a governed listener.
  *

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # descriptors.sh BUILD_DIR: what the hooks of a process with a plaintext section cost its other descriptors, in nanoseconds
 # a call over the C library's own function. Status 1 where it is more than LIMIT for any of them.
 set -eu

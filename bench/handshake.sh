@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # handshake.sh BUILD_DIR: what tlsgraft adds to a mutual handshake, in instructions that the server executes.
 #
 # One process of each server, two ways: certificate and verification by the server's own configuration, and the same

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A number of mutual handshakes, one after the other, without a request: what they cost is the server's handshake.
  *

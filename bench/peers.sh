@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # TLS terminators in front of a plaintext server, sourced by the measurements: mutual TLS 1.3 with one suite on a port of
 # 127.0.0.1, and a UNIX socket to the server behind.

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # plaintext.sh BUILD_DIR: TLS for servers that have none, against TLS terminators in front of them and their own TLS.
 #
 # Everything with mutual TLS 1.3, TLS_AES_128_GCM_SHA256 and the same certificates, from one load generator:

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # preload.sh BUILD_DIR: what the preloaded shim costs a program that neither serves nor listens, over an empty library.
 # Status 1 where it is more than LIMIT microseconds for any of them.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # reload.sh BUILD_DIR: how long a renewed certificate takes to be served, and what running connections feel of it.
 #
 # Mutual TLS everywhere, ROUNDS renewals each, medians (of the longest wait: the worst). In milliseconds from the trigger:

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What clients see of one renewal: new connections one after the other, running connections that keep asking, and in the
  * middle of it the renewal.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Requests and answers over many connections, of one thread with epoll: how many a second, and how long each takes.
  *

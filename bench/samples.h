@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a measurement is made of: latencies, and the processor time of processes that are not ours.
  */

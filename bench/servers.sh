@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # Servers that the measurements start, sourced by them: each in one process, with one certificate and, for its own mutual
 # TLS, one CA.

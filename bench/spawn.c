@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The processor time that a command takes with one preloaded library and with another, run in turn.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * trial INI SECTIONS ROUNDS: what the loader takes for a file, in milliseconds of a processor: "LOAD RELOAD EACH", medians
  * of ROUNDS. LOAD tries everything, RELOAD has the same served already and tries nothing: EACH is the difference for one

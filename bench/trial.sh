@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # trial.sh BUILD_DIR: what it costs to try a section before it is published (loader/trial_server.h, loader/trial_clients.h).
 #
 # SECTIONS mutual listeners, each with a certificate of its own: milliseconds of a processor for a load that tries all of them, of a reload of

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * AppArmor profiles, read as files (apparmor.d(5)), as far as a path rule can be judged by its text: which profile is
  * attached to a program, and which of our files it has no rule for.

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/ask.h"
 
+#include "ipc/user.h"
 #include "keeper/clock.h"
-#include "page/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One conversation with a keeper.
  */
 #ifndef TG_CLI_ASK_H
 #define TG_CLI_ASK_H
 
-#include "page/channel.h"
+#include "ipc/channel.h"
 
 /*
  * Asks the keeper of `tree`, in this network namespace or in that of `member` (0: no process of the tree is known), waiting

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The subcommands of tlsgraft(1), their exit statuses, and how they speak.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The objects that the dynamic loader would map for a program, by its own account ("ld.so --list", ld.so(8)): nothing of
  * the program runs.

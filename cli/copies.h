@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TLS implementations inside one ELF file: by its symbols, and where it was stripped by texts that every build of them
  * carries.

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * TCP with a deadline for everything: nothing here waits past it. Times are tg_monotonic_ms (keeper/clock.h).
  */
 #ifndef TG_CLI_DIAL_H
 #define TG_CLI_DIAL_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `tlsgraft doctor`: what it is asked, and its two halves.
  */

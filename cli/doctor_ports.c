@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/doctor_ports.h"
 
 #include "cli/port_verdict.h"
 #include "cli/ports.h"
 #include "cli/text.h"
+#include "ipc/match.h"
+#include "ipc/route.h"
 #include "keeper/listeners.h"
 #include "keeper/status.h"
 #include "keeper/verdict.h"
 #include "loader/identity.h"
-#include "page/match.h"
-#include "shim/route.h"
 #include "tlsgraft/loader.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The tree of a process: its members, and what each port of theirs answers against what its section promises.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an ELF file says of itself, read without running it (elf(5), System V gABI). Every offset is checked against the
  * file's size. Only the class and machine of this program are read beyond their header.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What an identity would serve where: as JSON for `check`, in short for who judges programs.
  */

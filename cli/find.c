@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/find.h"
 
 #include "cli/ask.h"
+#include "ipc/tree.h"
 #include "keeper/processes.h"
-#include "page/tree.h"
 
 #include <ctype.h>
 #include <dirent.h>

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * From a process to its tree, and to the trees of this machine.
  */
 #ifndef TG_CLI_FIND_H
 #define TG_CLI_FIND_H
 
-#include "page/layout.h"
+#include "ipc/layout.h"
 
 #include <stdbool.h>
 #include <stddef.h>

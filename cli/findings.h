@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a judgement found, one fact a line, and the verdict that follows from it.
  */

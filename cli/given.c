@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/given.h"
 
-#include "page/socket.h"
+#include "ipc/socket.h"
 
 #include <dirent.h>
 #include <stdlib.h>

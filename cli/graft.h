@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Can this program be grafted? Judged by its files alone; nothing of it runs.
  */

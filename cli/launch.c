@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/launch.h"
 
 #include "cli/cli.h"
-#include "page/channel.h"
-#include "page/tree.h"
+#include "ipc/channel.h"
+#include "ipc/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

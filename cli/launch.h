@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starting a keeper, and hearing what came of it.
  */
 #ifndef TG_CLI_LAUNCH_H
 #define TG_CLI_LAUNCH_H
 
-#include "page/layout.h"
+#include "ipc/layout.h"
 
 /*
  * Starts `keeper` for this process with `config` (absolute), which must say hello. `user`: also may hold the keys; NULL:

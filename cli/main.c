@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tlsgraft(1): starts servers under the shim, and asks their keepers.
  */

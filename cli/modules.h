@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libssl that a program opens after its start: by modules of its own.
  */

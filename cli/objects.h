@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the objects of one program (its own file and its libraries) say together, and the verdict that follows.
  */

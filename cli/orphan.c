@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/orphan.h"
 
+#include "ipc/read.h"
+#include "ipc/report.h"
 #include "keeper/clock.h"
 #include "keeper/processes.h"
 #include "keeper/status.h"
-#include "page/read.h"
-#include "page/report.h"
 
 #include <ctype.h>
 #include <dirent.h>

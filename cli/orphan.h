@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A tree whose keeper is gone: its processes go on with the last good generation, and can no longer be renewed.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Where the other parts are: beside this program, in the build tree as installed.
  */

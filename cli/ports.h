@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the ports of a set of processes answer, seen from inside their network namespaces: asked side by side, each by a
  * process of its own that has given up its rights, all of them within a fixed time.
@@ -7,7 +8,7 @@
 
 #include "cli/probe_plain.h"
 #include "cli/probe_tls.h"
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a port answers before TLS: protocols that begin in plaintext, whether they offer TLS, and whether they go on
  * without.
@@ -6,7 +7,7 @@
 #define TG_CLI_PROBE_PLAIN_H
 
 #include "cli/probe_tls.h"
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stdint.h>
 

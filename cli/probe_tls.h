@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One TLS connection to a server as a client without a certificate, to see what it serves and demands. Nothing is verified:
  * the certificate is the answer.

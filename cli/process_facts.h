@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What /proc tells of one process, beside what it maps (proc(5)).
  */

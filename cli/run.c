@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/cli.h"
 
 #include "cli/elf_file.h"
@@ -5,10 +6,10 @@
 #include "cli/graft.h"
 #include "cli/launch.h"
 #include "cli/paths.h"
+#include "ipc/ports.h"
+#include "ipc/socket.h"
 #include "keeper/users.h"
 #include "loader/identity.h"
-#include "page/ports.h"
-#include "page/socket.h"
 #include "tlsgraft/loader.h"
 
 #include <errno.h>
@@ -44,7 +45,7 @@ struct run {
 	struct user user;
 	char **command;
 	char *program; /* CMD as found in PATH */
-	char *ports;   /* on which the file speaks TLS for a plaintext server (page/ports.h) */
+	char *ports;   /* on which the file speaks TLS for a plaintext server (ipc/ports.h) */
 	char shim[PATH_MAX];
 	char keeper[PATH_MAX];
 };

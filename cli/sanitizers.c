@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/sanitizers.h"
 
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The shim of such a build opens libssl as the runtimes want it (shim/openssl.c). */
+/* The shim of such a build opens libssl as the runtimes want it (shim/binding/openssl.c). */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define OPENS_APART false
 #else

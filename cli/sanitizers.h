@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Programs that are built with a sanitizer's shared runtime, which ends the process where another library stands before it
  * or is opened in a way that it cannot follow.

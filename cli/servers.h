@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is known of servers by the name of their program: what they need to start, and what of them TLS does not cover.
  */

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/text.h"
 
+#include "ipc/refusal.h"
 #include "keeper/escape.h"
 #include "keeper/status.h"
 #include "keeper/verdict.h"
-#include "page/refusal.h"
 
 #include <stdio.h>
 #include <stdlib.h>

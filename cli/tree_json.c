@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/tree_json.h"
 
 #include "cli/ask.h"

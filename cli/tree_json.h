@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The object of one tree, from its keeper, or from its memory where the keeper is gone.
  */

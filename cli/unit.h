@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * systemd's service units, read as files (systemd.unit(5), systemd.service(5)): what [Service] says with all drop-ins.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a service unit means for a graft, and the drop-in that grafts it.
  */

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writes the shim's version script from hooks.def: HOOKS in, MAP out.
 file(STRINGS ${HOOKS} lines REGEX "^TG_HOOK\\(")
 set(names "")

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tlsgraft-docs --man-options | --man-hooks | --man-refusals | --sample: what the documentation says of the INI keys,
  * printed from the option table that the parser uses, and of the hooks, from the list that the shim is built from. Their
  * output is committed (docs/man/tlsgraft.ini.5, docs/man/libtlsgraft.7, examples/tlsgraft.ini); a test compares the two.
  */
+#include "ipc/refusal.h"
 #include "loader/options.h"
-#include "page/refusal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -228,7 +229,7 @@ static void print_man_hooks(void)
 {
 	static const char *const names[] = {
 #define TG_HOOK(library, name) #name,
-#include "shim/hooks.def"
+#include "shim/binding/hooks.def"
 #undef TG_HOOK
 	};
 	const size_t count = sizeof(names) / sizeof(names[0]), rows = (count + 1) / 2;

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # quickstart.sh: mutual TLS on an unmodified nginx, from nothing, in a minute or two. Installs what is missing (as root),
 # builds tlsgraft, makes certificates, and shows what happens, each step with its command and one line of result.
 # Works in a temporary folder that it removes; ends with status 0 only if everything was as it says.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The two clocks that the keeper uses, and the one spelling of dates that it writes. Thread-safe.
  */

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/control.h"
 
+#include "ipc/channel.h"
+#include "ipc/stranger.h"
 #include "keeper/clock.h"
-#include "page/channel.h"
-#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Conversations with `tlsgraft status` and `tlsgraft reload`: connections that the guardian handed over after it checked
  * who asks. Answers are one JSON text in packets, written without ever waiting for the reader.

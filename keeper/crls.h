@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * When the CRLs of a generation go stale, for the log and for `status`: decoded once, since a list may be large.
  */
 #ifndef TG_KEEPER_CRLS_H
 #define TG_KEEPER_CRLS_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stddef.h>
 #include <stdint.h>

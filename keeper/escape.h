@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Text that came from files, certificates or guests, made fit for a terminal, a log line and JSON.
  */

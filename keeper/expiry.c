@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/expiry.h"
 
 #include "keeper/clock.h"

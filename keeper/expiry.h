@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Warnings while a generation serves: certificates that come near their end, and CRLs that go stale, after which clients
  * are refused.
@@ -5,8 +6,8 @@
 #ifndef TG_KEEPER_EXPIRY_H
 #define TG_KEEPER_EXPIRY_H
 
+#include "ipc/policy.h"
 #include "keeper/crls.h"
-#include "page/policy.h"
 
 #include <stdint.h>
 

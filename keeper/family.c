@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/family.h"
 
-#include "page/socket.h"
+#include "ipc/socket.h"
 
 #include <errno.h>
 #include <fcntl.h>

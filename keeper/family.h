@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Leaving the family of the process that started the keeper, and what it inherited from it.
  */

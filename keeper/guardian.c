@@ -1,5 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/guardian.h"
 
+#include "ipc/channel.h"
+#include "ipc/report.h"
+#include "ipc/stranger.h"
+#include "ipc/user.h"
 #include "keeper/clock.h"
 #include "keeper/family.h"
 #include "keeper/link.h"
@@ -7,10 +12,6 @@
 #include "keeper/tree.h"
 #include "keeper/worker.h"
 #include "loader/identity.h"
-#include "page/channel.h"
-#include "page/report.h"
-#include "page/stranger.h"
-#include "page/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

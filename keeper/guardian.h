@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The guardian: holds the memories and the control socket, answers HELLO, restarts the worker, and ends with the tree.
  * It parses no file and looks into no memory that others write.

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What guardian and workers of one keeper have in common. Made once, before the first worker is forked.
  */
 #ifndef TG_KEEPER_KEEPER_H
 #define TG_KEEPER_KEEPER_H
 
+#include "ipc/layout.h"
+#include "ipc/publish.h"
 #include "keeper/memo.h"
-#include "page/layout.h"
-#include "page/publish.h"
 
 #include <stdbool.h>
 #include <sys/types.h>

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The talk between guardian and worker over a socket pair (SOCK_SEQPACKET): one message for each packet.
  */
 #ifndef TG_KEEPER_LINK_H
 #define TG_KEEPER_LINK_H
 
+#include "ipc/policy.h"
 #include "keeper/users.h"
-#include "page/policy.h"
 
 #include <stdint.h>
 #include <sys/types.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The TCP sockets on which a set of processes listens, as /proc/PID/fd and /proc/PID/net/tcp{,6} tell (proc(5)), and which
  * sections of a document they touch.
@@ -5,7 +6,7 @@
 #ifndef TG_KEEPER_LISTENERS_H
 #define TG_KEEPER_LISTENERS_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The keeper's log: one line for each event, "tlsgraft[PID]: level: text", on stderr, in a file, or in syslog(3).
  *

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/log_file.h"
 
-#include "page/user.h"
+#include "ipc/user.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tlsgraft-keeper CONFIG STARTED_PID RESULT_FD [user NAME] [report]
  *
  * Started by `tlsgraft run` and by the shim's constructor, not by people. See docs/design.md.
  */
+#include "ipc/stranger.h"
 #include "keeper/family.h"
 #include "keeper/guardian.h"
 #include "keeper/keeper.h"
 #include "keeper/proc.h"
-#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>

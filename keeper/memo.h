@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a worker leaves for the one that the guardian starts when it dies: shared anonymous memory, made by the guardian,
  * which never looks into it. So a restarted worker parses no file before somebody asks it to, and forgets neither a mark

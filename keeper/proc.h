@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whether /proc is there: programs, processes and open files are found by it, and without it nearly every call fails with
  * "No such file or directory", of which nobody could tell what is missing.

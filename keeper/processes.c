@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/processes.h"
 
+#include "ipc/tree.h"
 #include "keeper/escape.h"
-#include "page/tree.h"
 
 #include <errno.h>
 #include <limits.h>

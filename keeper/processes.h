@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which processes hold a tree's memory, as /proc/PID/maps tells (proc(5)). Reading it takes the rights of ptrace(2): root,
  * or the same user and a dumpable process.
@@ -5,7 +6,7 @@
 #ifndef TG_KEEPER_PROCESSES_H
 #define TG_KEEPER_PROCESSES_H
 
-#include "page/layout.h"
+#include "ipc/layout.h"
 
 #include <stdbool.h>
 #include <stdint.h>

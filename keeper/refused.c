@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/refused.h"
 
+#include "ipc/refusal.h"
 #include "keeper/listeners.h"
-#include "page/refusal.h"
 
 #include <stdarg.h>
 #include <stdio.h>

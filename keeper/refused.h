@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The log's lines about refused clients. Each stands for one or more of them: the first of an address that is refused for
  * some reason has its line at once, later ones are counted and told together, and so are those of more addresses than there
@@ -8,8 +9,8 @@
 #ifndef TG_KEEPER_REFUSED_H
 #define TG_KEEPER_REFUSED_H
 
-#include "page/events.h"
-#include "page/policy.h"
+#include "ipc/events.h"
+#include "ipc/policy.h"
 
 #define TG_REFUSED_PLACES 128     /* addresses and reasons that are told apart at once */
 #define TG_REFUSED_PAUSE_MS 10000 /* between two lines about the same */

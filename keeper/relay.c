@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/relay.h"
 
+#include "ipc/relay.h"
+#include "ipc/stranger.h"
 #include "keeper/clock.h"
 #include "keeper/family.h"
-#include "page/relay.h"
-#include "page/stranger.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guardian's side of the relay (relay/, page/relay.h): its socket, which outlives it, so that guests wait in the queue
+ * The guardian's side of the relay (relay/, ipc/relay.h): its socket, which outlives it, so that guests wait in the queue
  * while it is started again; and the process, as long as the policy has listeners whose servers speak plaintext.
  *
  *   starting   until it says that it serves; what ends it before is a failure

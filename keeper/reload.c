@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/reload.h"
 
+#include "ipc/policy.h"
 #include "keeper/clock.h"
 #include "keeper/escape.h"
 #include "keeper/log.h"
 #include "loader/messages.h"
-#include "page/policy.h"
 
 #include <errno.h>
 #include <inttypes.h>

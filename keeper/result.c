@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/keeper.h"
 
-#include "page/channel.h"
+#include "ipc/channel.h"
 
 #include <errno.h>
 #include <string.h>

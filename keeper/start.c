@@ -1,5 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/start.h"
 
+#include "ipc/policy.h"
+#include "ipc/read.h"
 #include "keeper/clock.h"
 #include "keeper/escape.h"
 #include "keeper/link.h"
@@ -7,8 +10,6 @@
 #include "keeper/reload.h"
 #include "keeper/users.h"
 #include "loader/identity.h"
-#include "page/policy.h"
-#include "page/read.h"
 
 #include <errno.h>
 #include <stdarg.h>

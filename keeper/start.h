@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The beginning of a worker: of the first one, which makes generation 1, and of one that takes over.
  */
 #ifndef TG_KEEPER_START_H
 #define TG_KEEPER_START_H
 
+#include "ipc/report.h"
 #include "keeper/keeper.h"
-#include "page/report.h"
 #include "tlsgraft/loader.h"
 
 /*

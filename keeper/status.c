@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/status.h"
 
+#include "ipc/alpn.h"
+#include "ipc/refusal.h"
+#include "ipc/report.h"
 #include "keeper/clock.h"
 #include "keeper/escape.h"
 #include "keeper/listeners.h"
 #include "keeper/processes.h"
 #include "loader/identity.h"
 #include "loader/options.h"
-#include "page/alpn.h"
-#include "page/refusal.h"
-#include "page/report.h"
 
 #include <limits.h>
 #include <stdio.h>

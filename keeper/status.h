@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The object of one tree in `tlsgraft status --json`, made from what is published and from the report memory.
  *
@@ -7,11 +8,11 @@
 #ifndef TG_KEEPER_STATUS_H
 #define TG_KEEPER_STATUS_H
 
+#include "ipc/layout.h"
+#include "ipc/policy.h"
 #include "keeper/crls.h"
 #include "keeper/unprotected.h"
 #include "keeper/verdict.h"
-#include "page/layout.h"
-#include "page/policy.h"
 
 #include <cjson/cJSON.h>
 #include <stdbool.h>
@@ -58,7 +59,7 @@ bool tg_status_section_used(const struct tg_report_page *report, const char *sec
 /* "off", "server", "mutual" ... */
 const char *tg_mode_name(enum tg_mode mode);
 
-/* The names of a list of protocols (page/alpn.h) as an array of texts. NULL where memory ran out. */
+/* The names of a list of protocols (ipc/alpn.h) as an array of texts. NULL where memory ran out. */
 cJSON *tg_alpn_json(struct tg_span list);
 
 #endif

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/tree.h"
 
+#include "ipc/report.h"
 #include "keeper/clock.h"
-#include "page/report.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The processes that hold the tree's policy by having asked for it, each as a pidfd (pidfd_open(2)), and when the tree has
  * ended: when none of them has lived for a second and no process maps the report memory any more.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the log says of clients that offer protocols by ALPN where none is agreed on: many end the connection by themselves
  * then, and nothing else tells why.
@@ -5,8 +6,8 @@
 #ifndef TG_KEEPER_UNANSWERED_H
 #define TG_KEEPER_UNANSWERED_H
 
-#include "page/layout.h"
-#include "page/policy.h"
+#include "ipc/layout.h"
+#include "ipc/policy.h"
 
 #include <stdbool.h>
 

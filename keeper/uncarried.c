@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/uncarried.h"
 
+#include "ipc/report.h"
 #include "keeper/clock.h"
 #include "keeper/log.h"
 #include "keeper/status.h"
-#include "page/report.h"
 
 #define LOOK_MS 1000
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Connections of plaintext servers that were closed because the engine that they were left to could not carry them: said
  * once for each section, with the engine that can.
@@ -5,8 +6,8 @@
 #ifndef TG_KEEPER_UNCARRIED_H
 #define TG_KEEPER_UNCARRIED_H
 
-#include "page/layout.h"
-#include "page/policy.h"
+#include "ipc/layout.h"
+#include "ipc/policy.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Listening sockets that no section reaches, or not all of it.
  *
@@ -8,8 +9,8 @@
 #ifndef TG_KEEPER_UNPROTECTED_H
 #define TG_KEEPER_UNPROTECTED_H
 
+#include "ipc/policy.h"
 #include "keeper/listeners.h"
-#include "page/policy.h"
 
 struct tg_unprotected {
 	struct tg_address address;

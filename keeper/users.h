@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Users whose programs may hold the keys, beside root and the keeper's own.
  */

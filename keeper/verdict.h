@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What came of the newest reload, and its one spelling in JSON.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/watch.h"
 
 #include "keeper/memo.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Notices changes of named files by watching folders (inotify(7)): the folder of each file, and every folder on the way to
  * it that holds a symbolic link or could be replaced. So a swapped "..data" link (Kubernetes), a renamed folder, a file

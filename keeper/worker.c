@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/worker.h"
 
+#include "ipc/channel.h"
 #include "keeper/clock.h"
 #include "keeper/control.h"
 #include "keeper/expiry.h"
@@ -14,7 +16,6 @@
 #include "keeper/unanswered.h"
 #include "keeper/uncarried.h"
 #include "keeper/unprotected.h"
-#include "page/channel.h"
 
 #include <errno.h>
 #include <stdio.h>

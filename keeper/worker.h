@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The worker: reads, validates, publishes, watches, logs and answers the command line.
  */

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/access.h"
 
-#include "page/user.h"
+#include "ipc/user.h"
 
 #include <endian.h>
 #include <errno.h>

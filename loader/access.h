@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Who may read a file that holds a secret: mode, owner, group, ACL and mount, judged together.
  *

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a server is reached by: listen addresses and host names. Nothing is looked up; no state.
  */
 #ifndef TG_LOADER_ADDRESS_H
 #define TG_LOADER_ADDRESS_H
 
+#include "ipc/policy.h"
 #include "loader/arena.h"
-#include "page/policy.h"
 
 #include <stdbool.h>
 

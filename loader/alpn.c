@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/alpn.h"
 
-#include "page/alpn.h"
+#include "ipc/alpn.h"
 
 #include <string.h>
 #include <strings.h>

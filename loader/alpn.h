@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Protocol names of `alpn` and `alpn_required`: from the file to the list that handshakes choose from, and back to words.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A CA as an anchor of its own: what is against it, and what OpenSSL would have against it as a root.
  */

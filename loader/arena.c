@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/arena.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory of one load: allocated piece by piece, erased and freed together, because most of it is or touches a secret.
  * A failed allocation is remembered: a load looks at tg_arena_failed once, at its end. Not for use by several threads.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The names of the CAs of a trust, for messages: as many as a handshake carries, and as can be told apart.
  */

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/config.h"
 
+#include "ipc/alpn.h"
 #include "loader/address.h"
 #include "loader/alpn.h"
 #include "loader/rules.h"
-#include "page/alpn.h"
 
 #include <errno.h>
 #include <pwd.h>

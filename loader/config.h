@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The INI file as typed values: every key judged by the option table, nothing inherited and no file read yet.
  */
 #ifndef TG_LOADER_CONFIG_H
 #define TG_LOADER_CONFIG_H
 
+#include "ipc/policy.h"
 #include "loader/arena.h"
 #include "loader/ini.h"
 #include "loader/messages.h"
 #include "loader/options.h"
-#include "page/policy.h"
 
 struct tg_value {
 	int line;

@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An identity on an SSL_CTX of a server's own. The SSL_CTX keeps the identity alive and its callbacks find the policy
  * through it; nothing changes on it later, a renewal makes a new SSL_CTX.
  */
+#include "ipc/match.h"
 #include "loader/alpn.h"
 #include "loader/context.h"
 #include "loader/private.h"
 #include "loader/store.h"
-#include "page/match.h"
 
 #include <openssl/err.h>
 #include <openssl/pem.h>

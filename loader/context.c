@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/context.h"
 
 static X509 *certificate_of(struct tg_span der)

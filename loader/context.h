@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a policy says of certificate and protocol, set on an SSL_CTX. False where libssl does not take it; its error queue
  * says why.
@@ -5,7 +6,7 @@
 #ifndef TG_LOADER_CONTEXT_H
 #define TG_LOADER_CONTEXT_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <openssl/ssl.h>
 

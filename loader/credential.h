@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The bytes of one file as certificates, keys and revocation lists: PEM (any number of blocks), DER, PKCS#8 plain and
  * encrypted, PKCS#12. Nothing that is in the file is left out in silence: a block that is cut, damaged or of an unknown

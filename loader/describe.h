@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Certificates, keys, times and numbers in words, for messages. Texts go to an arena. No state.
  */
 #ifndef TG_LOADER_DESCRIBE_H
 #define TG_LOADER_DESCRIBE_H
 
+#include "ipc/policy.h"
 #include "loader/arena.h"
 #include "loader/identity.h"
-#include "page/policy.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>

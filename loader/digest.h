@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * SHA-256 over what decides who is let in. Two policies with the same digest may resume each other's sessions.
  */
 #ifndef TG_LOADER_DIGEST_H
 #define TG_LOADER_DIGEST_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <stdbool.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The caller's OpenSSL errors, put aside and back: a handshake of ours empties the queue (SSL_do_handshake(3)), which a
  * mark (ERR_set_mark(3)) does not outlive.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What people put into these files by mistake: formats and objects that this program does not read, each with its name and
  * what to do about it. Words for messages, nothing else.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One TLS handshake in memory, between a server and a client of ours. No network, no waiting, bounded.
  */

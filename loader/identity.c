@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/identity.h"
 
+#include "ipc/read.h"
+#include "ipc/user.h"
 #include "loader/errors.h"
 #include "loader/load.h"
 #include "loader/private.h"
 #include "loader/resolve.h"
 #include "loader/settings.h"
-#include "page/read.h"
-#include "page/user.h"
 
 #include <openssl/crypto.h>
 

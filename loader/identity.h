@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The loader's inside as the keeper and the command line see it. Not installed.
  */
 #ifndef TG_LOADER_IDENTITY_H
 #define TG_LOADER_IDENTITY_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 #include "tlsgraft/loader.h"
 
 #include <stdbool.h>

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/ini.h"
 
-#include "page/match.h"
+#include "ipc/match.h"
 
 #include <ini.h>
 

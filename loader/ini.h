@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The strict reader in front of inih. inih (r55 as packaged) cuts a line over its buffer and parses the tail as a line of
  * its own, takes an indented line as a continuation of the key above, cuts names at 49 bytes, and says nothing of any of

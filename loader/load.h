@@ -1,15 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What one load carries from step to step. Lives on the stack of tlsgraft_load; one thread.
  */
 #ifndef TG_LOADER_LOAD_H
 #define TG_LOADER_LOAD_H
 
+#include "ipc/policy.h"
 #include "loader/arena.h"
 #include "loader/config.h"
 #include "loader/messages.h"
 #include "loader/snapshot.h"
 #include "loader/tried.h"
-#include "page/policy.h"
 
 #include <stdint.h>
 

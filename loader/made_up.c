@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/made_up.h"
 
 #include <openssl/objects.h>

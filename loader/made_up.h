@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A client certificate that a CA could have issued, but for its signature. X509_verify_cert(3) looks at signatures last, so
  * it takes the way of every client of that CA: purpose, length, strength, CRLs.

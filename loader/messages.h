@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Faults and warnings of one load, in the order found. The same text twice is kept once: a file that two sections name
  * through inheritance has one fault. A failed allocation is remembered until the end of the load.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The one table of everything the INI file may say. The parser, the man page, the sample file and `check` come from it or
  * are tested against it. Constant data; safe in any thread.

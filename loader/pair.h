@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `cert`, `key` and `key_passphrase_file` of one section: read, matched and judged.
  */

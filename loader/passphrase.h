@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `key_passphrase_file`: its first line decrypts the key of the nearest cert above it, and PKCS#12 files that `ca` of the
  * same section names.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The PEM blocks of a file, taken apart line by line. Stricter than RFC 7468 asks of a parser: what stands between blocks
  * may explain them, as `openssl x509 -text` does, but a line there that looks like a boundary or like base64 is a fault,

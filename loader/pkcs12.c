@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/pkcs12.h"
 
 #include "loader/private_key.h"

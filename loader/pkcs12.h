@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * PKCS#12 (RFC 7292), bag by bag, so that nothing in it is left out: every certificate, key and CRL is found, and what is
  * neither is a fault. What the file says about the trust in a certificate (Java's trustedKeyUsage) becomes the

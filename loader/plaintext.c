@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/plaintext.h"
 
-#include "page/match.h"
+#include "ipc/match.h"
 
 struct tg_plaintext tg_plaintext_of(struct tg_load *load, const struct tg_section *listener)
 {

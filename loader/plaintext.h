@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What [listener] says of a plaintext server, and what no other section may say of one.
  */

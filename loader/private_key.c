@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/private_key.h"
 
 #include <openssl/asn1t.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Private keys from their encodings, plain and encrypted, and why one could not be decrypted: a wrong passphrase, or an
  * algorithm that OpenSSL 3 has no more without its legacy provider.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * min_protocol and its neighbours, tried on an SSL_CTX that is thrown away, so that a value that libssl would refuse later
  * is a fault of the file now.

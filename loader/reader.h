@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the decoders of the credential reader share: what is wanted, what was found, and why it went no further. Lives as
  * long as one tg_objects_read.

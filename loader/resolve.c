@@ -1,5 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/resolve.h"
 
+#include "ipc/match.h"
 #include "loader/address.h"
 #include "loader/alpn.h"
 #include "loader/describe.h"
@@ -9,7 +11,6 @@
 #include "loader/protocol.h"
 #include "loader/trial_server.h"
 #include "loader/trust.h"
-#include "page/match.h"
 
 #include <string.h>
 

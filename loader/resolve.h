@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sections become routes and policies: inheritance, what must be there, what may not be there twice; equal credentials,
  * trusts and policies are kept once.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/revocation.h"
 
 bool tg_is_issued_by(X509 *certificate, X509 *issuer)

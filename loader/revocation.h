@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a CRL says of a certificate, by names and signatures alone: whether a verification would get to ask it is another
  * question.

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/snapshot.h"
 
-#include "page/user.h"
+#include "ipc/user.h"
 
 #include <openssl/crypto.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Several files read as they were at one moment: all are read, then all are opened and read again and must be the same,
  * else the caller begins anew. Files that are renamed into place, swapped by a symlink or truncated and written all show.

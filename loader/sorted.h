@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Looking for one of many: the places of an array's items in order, so that a look-up compares with few of them. Where two
  * lists of 100,000 entries are compared, each with each takes minutes.

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "loader/store.h"
 
 #define TG_CRYPTO(name) name
-#include "page/issuer.h"
+#include "ipc/issuer.h"
 
 static STACK_OF(X509_NAME) * names_of(X509 **cas, size_t count)
 {

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A trust as OpenSSL objects: the store that clients are verified with, as the shim makes it too (page/issuer.h).
+ * A trust as OpenSSL objects: the store that clients are verified with, as the shim makes it too (ipc/issuer.h).
  */
 #ifndef TG_LOADER_STORE_H
 #define TG_LOADER_STORE_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <openssl/x509.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Are a certificate's key and signature strong enough for a security level? libssl would refuse them without saying which
  * file it means.

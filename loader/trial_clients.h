@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Could any client of a CA be let in by a trust? Tried by one that is made up (made_up.h): whatever it fails for, beside
  * its signature, every client of that CA would fail for.
@@ -5,7 +6,7 @@
 #ifndef TG_LOADER_TRIAL_CLIENTS_H
 #define TG_LOADER_TRIAL_CLIENTS_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 
 #include <openssl/x509.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a section serves, tried as a whole: a handshake for each certificate and version, with a client that takes whatever
  * the section allows and trusts the topmost certificate of the file.

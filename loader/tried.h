@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Trials that ended well, by a digest over everything that they depend on. The serving identity remembers its own, so that
  * a reload tries what has changed. No trial looks at the clock: dates are judged apart from it, each time.
@@ -5,8 +6,8 @@
 #ifndef TG_LOADER_TRIED_H
 #define TG_LOADER_TRIED_H
 
+#include "ipc/policy.h"
 #include "loader/arena.h"
-#include "page/policy.h"
 
 struct tg_tried {
 	unsigned char (*digests)[TG_DIGEST_SIZE];

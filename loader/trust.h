@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `ca`, `crl` and what goes with them: who may sign clients, and whom they have revoked.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The lists of a trust, tried as a whole: what would refuse every client of a CA is said before it is published.
  */

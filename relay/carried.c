@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/carried.h"
 
 #include "relay/counts.h"
 #include "relay/listed.h"
-#include "shim/direct/stream.h"
+#include "shim/direct/stream/stream.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -201,7 +202,7 @@ static bool carry_to_server(struct tg_carried *carried)
 	return carried->real_is_ready;
 }
 
-/* Bytes from the server into scratch + 1, of which the last one stays where it is: see page/relay.h. */
+/* Bytes from the server into scratch + 1, of which the last one stays where it is: see ipc/relay.h. */
 static size_t take_from_server(struct tg_carried *carried)
 {
 	unsigned char *scratch = carried->loop->scratch;

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A connection that is carried: TLS on the real socket, plaintext on the relay's end of the pair (page/relay.h).
+ * A connection that is carried: TLS on the real socket, plaintext on the relay's end of the pair (ipc/relay.h).
  *
  * What one side is slow to take stays in the other side's socket: at most one buffer for each direction is held here, and
  * only as long as it is not empty. Nothing is read from the server before the verdict.
@@ -7,7 +8,7 @@
 #ifndef TG_RELAY_CARRIED_H
 #define TG_RELAY_CARRIED_H
 
-#include "page/policy.h"
+#include "ipc/policy.h"
 #include "relay/loop.h"
 
 #include <stdbool.h>

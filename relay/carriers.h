@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The threads that carry connections, each with a loop and a processor of its own. What guests ask for is heard by another
  * thread (relay/requests.h), so that no server waits for an answer behind handshakes.

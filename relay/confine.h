@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the relay gives up before it looks at the first byte of a stranger's.
  */

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/counts.h"
 
-#include "page/events.h"
-#include "page/report.h"
+#include "ipc/events.h"
+#include "ipc/report.h"
 #include "relay/loop.h"
-#include "shim/refused.h"
-#include "shim/state.h"
+#include "shim/policy/refused.h"
+#include "shim/process/state.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,6 +1,7 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/link.h"
 
-#include "page/relay.h"
+#include "ipc/relay.h"
 #include "relay/listed.h"
 
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The talk with the guardian: it learns whether connections are carried, since the tree lives as long as they do, and the
  * relay that the guardian is gone.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Real sockets by the cookie of the guest's end: entered by the thread that hears requests, taken out by those that carry.
  */

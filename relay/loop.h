@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * One thread's event loop: an epoll(7) of its own, and the connections that belong to it. What belongs to a loop is touched
  * by its thread alone.

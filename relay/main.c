@@ -1,23 +1,24 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tlsgraft-relay TREE LISTENER_FD POLICY_FD REPORT_FD LINK_FD
  *
  * Started by the keeper's guardian, not by people. Speaks TLS on the real sockets of connections that cannot be served
  * inside the server's process, and plaintext to the server. See docs/design.md.
  */
-#include "page/read.h"
-#include "page/stranger.h"
-#include "page/tree.h"
+#include "ipc/read.h"
+#include "ipc/stranger.h"
+#include "ipc/tree.h"
 #include "relay/carriers.h"
 #include "relay/confine.h"
 #include "relay/counts.h"
 #include "relay/filter.h"
 #include "relay/link.h"
 #include "relay/requests.h"
-#include "shim/direct/stream.h"
-#include "shim/generation.h"
-#include "shim/libc.h"
-#include "shim/process.h"
-#include "shim/state.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/stream/stream.h"
+#include "shim/policy/generation.h"
+#include "shim/process/process.h"
+#include "shim/process/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

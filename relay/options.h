@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Which options of a real socket a server may ask for and set through the relay: those of an accepted connection that hold
  * no pointers and do not change what the bytes on it mean. Pure functions.

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A server's request for an option of a real socket (page/relay.h).
+ * A server's request for an option of a real socket (ipc/relay.h).
  */
 #ifndef TG_RELAY_QUESTION_H
 #define TG_RELAY_QUESTION_H
 
-#include "page/relay.h"
+#include "ipc/relay.h"
 
 #include <stdbool.h>
 

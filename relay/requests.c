@@ -1,16 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/requests.h"
 
-#include "page/channel.h"
-#include "page/match.h"
-#include "page/relay.h"
-#include "page/shares.h"
-#include "page/stranger.h"
+#include "ipc/channel.h"
+#include "ipc/match.h"
+#include "ipc/relay.h"
+#include "ipc/route.h"
+#include "ipc/shares.h"
+#include "ipc/stranger.h"
 #include "relay/carried.h"
 #include "relay/carriers.h"
 #include "relay/question.h"
 #include "relay/rest.h"
-#include "shim/generation.h"
-#include "shim/route.h"
+#include "shim/policy/generation.h"
 
 #include <errno.h>
 #include <fcntl.h>

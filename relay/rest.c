@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "relay/rest.h"
 
-#include "page/shares.h"
-#include "page/stranger.h"
-#include "shim/state.h"
+#include "ipc/shares.h"
+#include "ipc/stranger.h"
+#include "shim/process/state.h"
 
 #include <errno.h>
 #include <stddef.h>

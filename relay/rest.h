@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The last ciphertext of a connection whose server closed it: received, sent, and the socket closed.
  */

@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/fork.h"
 
-#include "shim/connection.h"
-#include "shim/context.h"
-#include "shim/direct/descriptors.h"
-#include "shim/direct/readiness.h"
-#include "shim/generation.h"
-#include "shim/intermediates.h"
-#include "shim/openssl.h"
-#include "shim/process.h"
-#include "shim/state.h"
+#include "shim/binding/openssl.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/policy/connection.h"
+#include "shim/policy/context.h"
+#include "shim/policy/generation.h"
+#include "shim/policy/intermediates.h"
+#include "shim/process/process.h"
+#include "shim/process/state.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +28,7 @@ static const struct {
 	void (*unlock)(void);
 } locks[] = {
 #define TG_LOCK(lock, unlock) {lock, unlock},
-#include "shim/locks.def"
+#include "shim/process/locks.def"
 #undef TG_LOCK
 };
 enum { LOCKS = sizeof(locks) / sizeof(locks[0]) };

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A fork copies locks as they are: all of ours are taken around it, and what is new is built before it, so that children
  * that serve one connection each do not build it again.

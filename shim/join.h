@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Becoming one of a tree's processes: hello to its keeper, or a keeper of this process's own, and the policy mapped.
  */

@@ -1,4 +1,5 @@
 #!/bin/bash
+# SPDX-License-Identifier: Apache-2.0
 # All tests: tests/run.sh [STAGE...], as root on Debian 12. Installs what is missing, builds into build*/, and ends with a
 # line 'N passed, N failed' and status 0 only where nothing failed.
 #

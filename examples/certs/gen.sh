@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # gen.sh [FOLDER]: a certificate authority, a server and a client certificate of it, for tests and trials.
 # Makes ca.key ca.pem ca.srl server.key server.pem client.key client.pem; refuses to overwrite any of them.
 # Every value below can also be given in the environment: KEY_TYPE=ec:P-256 EXTRA_DNS="a.example b.example" ./gen.sh certs

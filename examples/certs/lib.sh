@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # Functions that gen.sh and renew.sh share; sourced, not run.
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # placeholder.sh [FOLDER]: a self-signed certificate for servers that read their certificate themselves and do not start
 # without one (nginx, HAProxy, lighttpd, stunnel, hitch, PostgreSQL, FreeRADIUS, ProFTPD, Dovecot, gunicorn, coturn), while
 # tlsgraft's sections say what they serve. Nobody trusts it, it names no host, its key is its own: it is there to be read.

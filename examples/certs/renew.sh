@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # renew.sh [FOLDER [server|client|both]]: a new key and a new certificate, with the names of the old one, under the
 # existing CA. Each file is replaced in one step, so that no reader ever sees half of one.
 set -eu

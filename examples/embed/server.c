@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A TLS server of one's own that uses the tlsgraft loader: certificate, key, CA, CRL, allow rules and mode come from the
  * [server] section of an INI file; SIGHUP renews them. What is good replaces what served for the connections to come; what

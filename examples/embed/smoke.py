@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """smoke.py EMBED - the example serves, refuses who has no certificate, renews on SIGHUP and keeps what is good."""
 
 import os

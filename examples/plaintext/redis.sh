@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # redis.sh: mutual TLS for a Redis that knows nothing of TLS, by the site.ini beside this file. Needs tlsgraft in PATH,
 # redis-server, redis-cli and openssl; PORT=... where 6379 is taken. Works in a temporary folder that it removes; ends with status
 # 0 only if everything was as it says.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tlsgraft loader: an INI file and the files it names, read as one consistent snapshot and validated, or refused with
  * every reason. The library does no interposition, starts no thread, installs no handler, and logs nothing.

@@ -1,24 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What becomes of a connection that was just accepted: untouched, a stream, the relay's, or closed.
  */
-#include "page/match.h"
-#include "page/read.h"
-#include "page/report.h"
-#include "shim/accepted.h"
-#include "shim/direct/claims.h"
-#include "shim/direct/descriptors.h"
-#include "shim/direct/divided.h"
-#include "shim/direct/handover.h"
-#include "shim/direct/relayed.h"
+#include "ipc/match.h"
+#include "ipc/read.h"
+#include "ipc/report.h"
+#include "ipc/route.h"
+#include "shim/binding/libc.h"
+#include "shim/connections/accepted.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/handoff/divided.h"
+#include "shim/direct/handoff/handover.h"
+#include "shim/direct/handoff/relayed.h"
 #include "shim/direct/stdio.h"
+#include "shim/direct/stream/claims.h"
 #include "shim/fork.h"
-#include "shim/generation.h"
-#include "shim/libc.h"
-#include "shim/plaintext_ports.h"
-#include "shim/process.h"
-#include "shim/route.h"
-#include "shim/say.h"
-#include "shim/state.h"
+#include "shim/policy/generation.h"
+#include "shim/process/plaintext_ports.h"
+#include "shim/process/process.h"
+#include "shim/process/say.h"
+#include "shim/process/state.h"
 
 #include <errno.h>
 #include <fcntl.h>

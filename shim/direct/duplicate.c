@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/duplicate.h"
 
-#include "shim/direct/descriptors.h"
-#include "shim/direct/epolls.h"
-#include "shim/direct/readiness.h"
-#include "shim/libc.h"
-#include "shim/process.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/readiness/epolls.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Descriptors' numbers as the hooks on close, dup, fcntl and ioctl change them: the real call and the table together.
  */
 #ifndef TG_SHIM_DIRECT_DUPLICATE_H
 #define TG_SHIM_DIRECT_DUPLICATE_H
 
-#include "shim/direct/descriptors.h"
+#include "shim/direct/descriptors/descriptors.h"
 
 #include <stdbool.h>
 #include <sys/single_threaded.h>

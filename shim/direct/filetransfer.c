@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/filetransfer.h"
 
-#include "shim/direct/relayed.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/handoff/relayed.h"
 #include "shim/direct/transfer.h"
-#include "shim/libc.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Between a stream and a file or a pipe, as sendfile(2) and splice(2) do it in the kernel. By copies: TLS makes one anyway.
  */

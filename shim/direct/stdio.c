@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/stdio.h"
 
-#include "shim/direct/descriptors.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
 
 #include <errno.h>
 #include <stdint.h>

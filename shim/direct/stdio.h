@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The C library's FILEs on a stream. They read and write by the library's inner calls, which no hook sees; so they are made
  * of functions (fopencookie(3)) that call the hooked ones. fileno(3) works on them all the same.

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/transfer.h"
 
-#include "shim/direct/clock.h"
-#include "shim/direct/readiness.h"
-#include "shim/direct/relayed.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/handoff/relayed.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/clock.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Reading from and writing to a stream as the C library's calls on a socket do, blocking or not. What the hooks of read,
  * write and their families are made of.
@@ -8,7 +9,7 @@
 #ifndef TG_SHIM_DIRECT_TRANSFER_H
 #define TG_SHIM_DIRECT_TRANSFER_H
 
-#include "shim/direct/descriptors.h"
+#include "shim/direct/descriptors/descriptors.h"
 
 #include <limits.h>
 #include <sys/socket.h>

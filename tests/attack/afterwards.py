@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What comes after a handshake, or after what looks like one: renegotiation, late authentication, key updates, closing."""
 
 from support.client import TLS12, TLS13

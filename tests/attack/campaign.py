@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every attempt on one server: sessions of before, the attack, the proofs."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The catalogue: every attempt registers itself here, and what became of it is noted for the table."""
 
 import json

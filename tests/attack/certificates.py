@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients with a certificate that is not good enough, and its key: chains and what stands in the leaf."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers whose connections come in by other ways than their own `listen` and `accept`, or when nothing is left to have.
 
 An entrance starts one server, plainly or under tlsgraft. Whoever has no valid certificate then tries everything that brings

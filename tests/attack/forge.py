@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificates that nobody should accept, and a few that look like them and are good. Made in memory, once for each run."""
 
 import datetime

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ClientHellos: host names, sizes, pieces, extensions; always without a certificate."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Certificate messages that are empty, malformed or several."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lighttpd, stunnel with a pre-shared key, hitch, and three whose clients ask for TLS by a command."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients whom the trusted authority signed, and whose names come near to what `allow` admits."""
 
 from functools import cache

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Messages left out, repeated, in another order, or mixed with application data."""
 
 from support.client import TLS12, TLS13

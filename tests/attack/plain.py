@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """No TLS at all, TLS in a wrapping, and what is said before TLS begins (STARTTLS, SSLRequest)."""
 
 import os

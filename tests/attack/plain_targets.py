@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that speak plaintext, with TLS spoken for them by either engine."""
 
 from support import procs

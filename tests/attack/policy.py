@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The sections that servers are attacked under, and those that the proofs and the sessions of before need."""
 
 OPEN_HOST = "open.example"  # asks for no certificate

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The table of a run: attempt by server, and what it adds up to."""
 
 _SHORT = {

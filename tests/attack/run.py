@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Attacks of clients without a valid certificate on real servers. The status is 0 only where every one failed."""
 
 import os

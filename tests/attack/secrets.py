@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What could stand for a certificate: pre-shared keys, passwords, anonymous and NULL suites, tickets of nobody."""
 
 import os

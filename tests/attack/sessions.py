@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions made under another policy, by another client, in another section or by another server; and forged ones."""
 
 import os

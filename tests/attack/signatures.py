@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The right client's certificate, taken from the wire, without its key: what can stand for CertificateVerify."""
 
 import struct

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that speak plaintext themselves: bytes that reach them around the TLS that is spoken for them, and theirs that
 leave it too early."""
 

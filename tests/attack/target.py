@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server under attack: what its data look like, who its right client is, whether its processes live."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The servers that are attacked: those of tests/servers, configured as loosely as they can be, with shared ticket keys."""
 
 import base64

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every attempt of the catalogue against every server: nothing is stolen, nobody dies, the right client is served."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections that get into a server by every other way: no data for who has no valid certificate, by either engine."""
 
 import socket

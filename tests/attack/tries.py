@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One try of one attempt: its connections, its data, and the one thing in it that is forged."""
 
 from support.client import TLS13

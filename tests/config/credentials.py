@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The files that the rows of the table name: good ones, and one for each thing that can be wrong. Made once for a run."""
 
 import os

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """run.py BUILD_DIR [check] - every row of the table against `tlsgraft check`, `tlsgraft run` and a start by LD_PRELOAD.
 
 With `check` against that one alone. Prints a line for each row; the status is 0 where all passed.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Wrong files, and what is said of each. Also a few good ones, so that a check that refuses everything shows too.
 
 A row changes lines of this file, which is good, and adds others behind it:

@@ -1,8 +1,9 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which objects of the preloaded library call a function by a name that it hooks itself.
 
 Such a call lands in our own hook: it takes the descriptor for one of the server's, it may wait for a lock that the caller
-holds, and what it does then nobody wrote. What is below the hooks goes by tg_libc (shim/libc.h), tg_openssl()
-(shim/openssl.h) or, in page/, by page/calls.h.
+holds, and what it does then nobody wrote. What is below the hooks goes by tg_libc (shim/binding/libc.h), tg_openssl()
+(shim/binding/openssl.h) or, in ipc/, by ipc/calls.h.
 """
 
 import re
@@ -24,7 +25,7 @@ MEANT = {
 
 
 def hooks():
-    return set(re.findall(r"^TG_HOOK\(\w+, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M))
+    return set(re.findall(r"^TG_HOOK\(\w+, (\w+)\)", (ROOT / "shim/binding/hooks.def").read_text(), re.M))
 
 
 def linked(build):

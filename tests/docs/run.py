@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """run.py BUILD_DIR - the documentation against the code: what it says is what the programs do.
 
 Prints a line for each check and at last 'N passed, N failed'; the status is 0 only where none failed.
@@ -100,7 +101,7 @@ class Checks:
 
     def refusals(self):
         """Every reason that the table has, from its own source."""
-        return re.findall(r'^    \[TG_REFUSED_\w+\] =\s*{"(\w+)"', (ROOT / "page/refusal.c").read_text(), re.M)
+        return re.findall(r'^    \[TG_REFUSED_\w+\] =\s*{"(\w+)"', (ROOT / "ipc/refusal.c").read_text(), re.M)
 
     def commands(self):
         """Every command that --help names."""
@@ -163,11 +164,11 @@ class Checks:
         calls, looked_at = docs.objects.calls_of_hooks(self.build)
         must(looked_at > 80, f"only {looked_at} objects found")
         wrong = sorted(calls - set(docs.objects.MEANT))
-        must(not wrong, "by tg_libc, tg_openssl() or page/calls.h: " + ", ".join(f"{name} in {file}" for file, name in wrong))
+        must(not wrong, "by tg_libc, tg_openssl() or ipc/calls.h: " + ", ".join(f"{name} in {file}" for file, name in wrong))
         must(calls == set(docs.objects.MEANT), f"no longer: {sorted(set(docs.objects.MEANT) - calls)}")
 
     def check_every_function_of_libssl_is_decided(self):
-        hooks = re.findall(r"^TG_HOOK\(ssl, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M)
+        hooks = re.findall(r"^TG_HOOK\(ssl, (\w+)\)", (ROOT / "shim/binding/hooks.def").read_text(), re.M)
         lines = (ROOT / "tests/shim/api.txt").read_text().splitlines()
         patterns = " ".join(line for line in lines if not line.startswith(("#", "["))).split()
         must(len(patterns) > 100, f"only {len(patterns)} patterns in tests/shim/api.txt")
@@ -184,7 +185,7 @@ class Checks:
 
     def check_every_function_that_executes_or_accepts_is_decided(self):
         """Read from the C library's own code: execve, execveat; accept, accept4, pidfd_getfd."""
-        hooks = set(re.findall(r"^TG_HOOK\(c, (\w+)\)", (ROOT / "shim/hooks.def").read_text(), re.M))
+        hooks = set(re.findall(r"^TG_HOOK\(c, (\w+)\)", (ROOT / "shim/binding/hooks.def").read_text(), re.M))
         calls = {"execve": {59, 322}, "accept": {43, 288}, "pidfd_getfd": {438}}
         for known, numbers in calls.items():
             found = {name.partition("@")[0] for name in reaching(libc(), numbers) if not name.endswith("@GLIBC_PRIVATE")}
@@ -194,7 +195,7 @@ class Checks:
 
     def check_every_fault_has_its_reason(self):
         """All codes of the installed OpenSSL: a new one must not count as `other` unnoticed."""
-        text = (ROOT / "shim/fault.def").read_text()
+        text = (ROOT / "shim/policy/fault.def").read_text()
         known = self.refusals()
         for macro, header, prefix in (("TG_X509", "x509_vfy.h", "X509_V_ERR_"), ("TG_SSL", "sslerr.h", "SSL_R_")):
             source = Path(f"/usr/include/openssl/{header}").read_text()
@@ -202,8 +203,8 @@ class Checks:
             rows = re.findall(rf"^{macro}\((\w+), (\w+)\)$", text, re.M)
             must(len(codes) > 80, f"only {len(codes)} codes found in {header}")
             named = [name for name, _ in rows]
-            must(len(named) == len(set(named)), f"{macro}: twice in shim/fault.def")
-            must(set(named) == codes, f"{header} and shim/fault.def differ: {sorted(set(named) ^ codes)}")
+            must(len(named) == len(set(named)), f"{macro}: twice in shim/policy/fault.def")
+            must(set(named) == codes, f"{header} and shim/policy/fault.def differ: {sorted(set(named) ^ codes)}")
             must({reason.lower() for _, reason in rows} <= set(known), f"{macro}: no such reason")
             for reason in known:
                 of_it = [name for name, given in rows if given.lower() == reason]

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server that answers TLS from the first byte, and plaintext on the same port: both_ways.py PORT CERT KEY WHAT.
 
 postgres    an SSLRequest, and a login without one

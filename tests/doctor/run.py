@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Tests of `tlsgraft doctor` on real programs and processes. The status is 0 only where none failed."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ports that answer TLS and plaintext, hide the one behind the other, or have nothing to do with any section."""
 
 import subprocess

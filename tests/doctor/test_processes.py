@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdict on running processes: what is in them, and what their ports really answer."""
 
 import os

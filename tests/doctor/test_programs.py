@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The verdict on real programs: what each of them is was found by other means (readelf, their packages)."""
 
 import os

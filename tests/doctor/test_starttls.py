@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that begin in plaintext: what their ports answer before TLS, and inside it."""
 
 from doctor.case import DoctorCase

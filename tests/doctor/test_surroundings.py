@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """systemd units and AppArmor profiles below a root of the test's own."""
 
 from doctor.case import DoctorCase

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the tests of faults share: the keeper's processes by id, and how much is done."""
 
 import os

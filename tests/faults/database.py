@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PostgreSQL as process 1 of a process id namespace, as in a container, with connections that stay open."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Kills processes of the keeper at one of their system calls, by number: tests/support/killer.c."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The product with its keeper started by something else."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests to reload at a steady pace, through the keeper's own socket or by a signal, each after a renewal."""
 
 import json

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Faults in files, clock, processes and memory. TLSGRAFT_LONG=1: the long forms. The status is 0 only where none failed."""
 
 import sys

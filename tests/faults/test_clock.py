@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dates pass, and the clock is moved: by waiting a few seconds, and by libfaketime in server and keeper.
 
 libfaketime gets in beside the shim; the keeper, which is started without any preload, gets it from a wrapper.

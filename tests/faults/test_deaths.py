@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keeper's processes killed at any moment: what is served goes on, and what is said of it is true."""
 
 import contextlib

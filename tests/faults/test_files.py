@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are damaged while a server runs: refused with file and reason, while what was good goes on."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server that is process 1, to whom orphans fall: PostgreSQL ends all sessions when one of them dies badly."""
 
 import contextlib

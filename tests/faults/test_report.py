@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The report memory in the hands of a hostile guest: what the keeper says stays JSON, and what it does stays right."""
 
 import json

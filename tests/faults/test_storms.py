@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many of everything at once: forks, connections, requests to reload."""
 
 import signal

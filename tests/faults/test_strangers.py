@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other users of the machine, who may connect to keepers' sockets and take free names; and too much of everything."""
 
 import json

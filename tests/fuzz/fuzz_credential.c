@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The credential reader. The first byte of an input says what becomes of the rest: taken as it is, wrapped into a PEM block
  * of some label, or laid as a patch over a good file, so that decoders deep inside are reached from an empty corpus.

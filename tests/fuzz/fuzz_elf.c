@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What `doctor` and `run` read of programs. The first byte of an input says whether the rest is a file of its own, or
  * patches over a real program: four bytes of offset, one of length, the bytes.

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reader of a client's first bytes: however they are cut into reads, the result is the same.
  */
-#include "shim/hello.h"
+#include "shim/connections/hello.h"
 
 #include <stdlib.h>
 #include <string.h>

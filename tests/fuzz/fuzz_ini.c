@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The INI file: whatever the bytes, they are read or refused, and the strict reader and inih agree on every line that is
  * read. A disagreement would show as one of the messages below.

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a client is, by its first bytes: decided by nothing that has not come, and never otherwise by what comes later.
  */
-#include "shim/direct/first_bytes.h"
+#include "shim/direct/stream/first_bytes.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,13 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The published memory from both ends: the first byte of an input says whether the rest is a policy document, an image of
  * the policy memory that a guest copies from, one of the report memory that guests and keeper share, or events in it.
  */
+#include "ipc/policy.h"
+#include "ipc/publish.h"
+#include "ipc/read.h"
+#include "ipc/report.h"
 #include "keeper/escape.h"
 #include "keeper/refused.h"
-#include "page/policy.h"
-#include "page/publish.h"
-#include "page/read.h"
-#include "page/report.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the relay takes from whoever connects, and the names by which a relayed connection is known. The first byte of an
  * input says whether the rest is a request, a name from nowhere, or a name that was made here with changes to it.
@@ -5,9 +6,9 @@
  * The key is another one for each input, drawn from all of it: no input can have been made with its own key, though the
  * fuzzer sees what the hashes are compared with.
  */
-#include "page/relay.h"
-#include "page/siphash.h"
-#include "page/tree.h"
+#include "ipc/relay.h"
+#include "ipc/siphash.h"
+#include "ipc/tree.h"
 #include "relay/options.h"
 
 #include <netinet/in.h>

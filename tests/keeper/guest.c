@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A process that takes the policy of a tree by hand: guest TREE [wait]. Prints "0 GENERATION", or the negative errno of the
  * greeting; `wait`: then maps both memories until stdin ends.
  */
-#include "page/channel.h"
-#include "page/read.h"
-#include "page/report.h"
+#include "ipc/channel.h"
+#include "ipc/read.h"
+#include "ipc/report.h"
 
 #include <inttypes.h>
 #include <stdio.h>

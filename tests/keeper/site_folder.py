@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A folder with certificates and an INI file, and servers started under the product in it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The command line: words, exit statuses, what it judges and prints."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who may read keys, as platforms hand them over; and who gets them, with real users."""
 
 import errno
@@ -233,7 +234,7 @@ class Hostile(Case):
         self.site.write(top="user = nobody")
         server = self.site.start()
         tree = self.site.tree(server.pid)
-        layout = re.search(r"#define TG_LAYOUT (\d+)", (ROOT / "page/layout.h").read_text())[1]
+        layout = re.search(r"#define TG_LAYOUT (\d+)", (ROOT / "ipc/layout.h").read_text())[1]
         done = self.as_nobody(PYTHON, "-c", SEAL, tree, layout)
         self.assertEqual(done.stdout.split(), ["PermissionError"] * 2 * 5, done.stderr)
         for user in (NOBODY, 0):

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Without /proc nothing is found: that is what is said, not that something else is missing."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Requests to reload, their verdicts, and what the keeper says of them."""
 
 import json

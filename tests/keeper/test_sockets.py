@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `status` says of sockets on which no section governs what a server answers."""
 
 from support.ports import free_ports

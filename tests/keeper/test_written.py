@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files that are written while they are read, and what is good only later: waited for, and then served without being asked."""
 
 import importlib

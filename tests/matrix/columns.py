@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every column of the compatibility matrix, measured on one server under `tlsgraft run`."""
 
 import pwd

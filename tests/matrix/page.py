@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/COMPATIBILITY.md, first part: servers that speak TLS by libssl."""
 
 from support.page import Part

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The compatibility matrix: every column, measured on every server; prints docs/COMPATIBILITY.md and compares it.
 
 --write puts what was measured there instead; with -k the rows of other servers stay as they are.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Protocols of short messages over TLS: DNS, RADIUS, STUN."""
 
 from matrix.columns import Matrix

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Under `server`, our certificate is served and whom the server asks for one of theirs stays its own business."""
 
 from support.case import ServerCase

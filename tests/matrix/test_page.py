@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The page itself: what is read back from it is what was measured, and nothing of it may be missing or unexplained."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Ports that begin in plaintext: what the notes say of the server's own switches, and FTP's own hosts and ports."""
 
 import socket

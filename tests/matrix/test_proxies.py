@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What ends TLS in front of something else."""
 
 from matrix.columns import Matrix

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers whose clients ask for TLS after a few words in plaintext, and their ports that begin with TLS."""
 
 from matrix.columns import Matrix

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Web servers and application servers."""
 
 from matrix.columns import Matrix

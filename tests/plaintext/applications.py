@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers of languages: Node.js, Java, Python's, and one in C that has an OpenSSL of its own inside."""
 
 import hashlib

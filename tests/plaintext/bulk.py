@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that get much, or many: each with a way to send it bytes and get them back."""
 
 import itertools

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server whose threads agree on nothing: chaos PORT THREADS SEED [fork]
  *

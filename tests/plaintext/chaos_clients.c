@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Clients of every kind at once: chaos_clients PORT CONNECTIONS SEED CERTIFICATE KEY
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that forgets its environment and then executes a plaintext server, itself, by one of the C library's functions:
  * `executing PORT WAY`. As `executing PORT serve` it writes "LEAK" to its clients, until one of them asks for the end.

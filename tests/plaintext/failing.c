@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded behind the shim: of all that is asked of the system after a connection has been accepted one call fails, of the
  * first connection the first one, of the next one the second. FAILING: "memory" or "descriptors".

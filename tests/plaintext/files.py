@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FTP and rsync, also by inetd; ssh."""
 
 import os

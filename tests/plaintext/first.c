@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plaintext server that speaks first: `first PORT WAY [PROTOCOL]`, that of socket(2). Each way is another shape of
  * server; none of them would wait for a client that says nothing. GREETING to whoever comes, and in some of them what came

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that never calls listen(2): given WAY [ARGUMENT...]
  *

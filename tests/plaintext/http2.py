@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that speak HTTP/2 in cleartext and nothing else, and clients that need it agreed on by ALPN."""
 
 import json

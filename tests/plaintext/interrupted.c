@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that is interrupted: interrupted PORT options|shutdown|close|nothing|leave|late
  *

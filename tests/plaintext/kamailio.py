@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A SIP server one process of which accepts connections, waits for them, and passes each to others that read and write it."""
 
 import re

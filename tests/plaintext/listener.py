@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server whose port is a plaintext listener, and clients of it."""
 
 from support.case import ServerCase

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DNS, mail and messages."""
 
 import re

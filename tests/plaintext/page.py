@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """docs/COMPATIBILITY.md, second part: servers that speak plaintext, and TLS is spoken for them."""
 
 from support.page import Part

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every column of one plaintext server: started plainly and under tlsgraft, side by side."""
 
 import hashlib

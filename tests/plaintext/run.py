@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Plaintext servers under tlsgraft: each through TLS and without it; prints the second part of docs/COMPATIBILITY.md.
 
 --write puts what was measured there instead of comparing; with -k the rows of other servers stay as they are.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server that speaks plaintext: what is said to it, what a client program does, where it shows a client's address."""
 
 import os

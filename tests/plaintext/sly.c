@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A plaintext server that reaches for its connections past the usual calls: `sly PORT WAY`. What it writes to one is
  * "LEAK", which nobody may see in clear. A line for each call on its standard output: its result, and errno.

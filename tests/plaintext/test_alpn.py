@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients that need a protocol agreed on by ALPN, and servers that speak it in cleartext: gRPC and HTTP/2."""
 
 import ssl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Much and many: large transfers, idle connections, clients that are slow on purpose. TLSGRAFT_LONG=1: the long forms."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server whose threads agree on nothing, and clients of every kind: no crash, no thread that stops, nothing in plain text.
 
 TLSGRAFT_LONG=1: twenty seeds instead of one, and more connections. In a build with a sanitizer its reports are failures.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What servers do with a connection's descriptors: through TLS a client sees what it would see without, or nothing."""
 
 import socket

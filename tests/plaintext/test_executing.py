@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a program executes after it has forgotten its environment is grafted, by whichever function it does so."""
 
 import re

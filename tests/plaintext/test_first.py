@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that speak first, of every shape, with clients that never finish a handshake: the next client is served all the
 same, while they are still there. As it would be without TLS."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sockets that a server does not make itself: given by an inetd or systemd, passed by another process, taken by number.
 
 Whoever has a certificate is served; nobody else sees one byte of the server's, though it speaks first. Without tlsgraft

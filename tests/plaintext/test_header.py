@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The header of the PROXY protocol: what it says against what the client knows, and servers that read one."""
 
 import ssl

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server does past the usual calls: nothing of it leaves in clear, and nothing of it ends the server."""
 
 import os

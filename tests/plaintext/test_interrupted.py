@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Signals in the middle of calls on a connection, and threads that waited before there was any."""
 
 import re

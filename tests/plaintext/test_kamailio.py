@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A server whose connections only the relay can carry: what is said where it has another engine."""
 
 from support.live import Live

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers and clients that speak Multipath TCP (RFC 8684): served by either engine as by TCP."""
 
 import socket

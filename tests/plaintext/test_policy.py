@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the keys of a plaintext listener do: a migration, off, names, engines, and what status and doctor say of them."""
 
 from datetime import datetime, timezone

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What has room for so many and no more: one client, or one local user, that takes all of it pushes out its own."""
 
 import contextlib

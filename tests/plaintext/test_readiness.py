@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Event loops: what select, poll and epoll say of a connection is true of the plaintext, whatever other clients do."""
 
 import socket

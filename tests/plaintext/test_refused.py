@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why clients of plaintext servers are refused, by each engine: counted, and told in the keeper's log."""
 
 import re

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The same rows with `engine = relay`: every connection is carried by the relay from its acceptance on."""
 
 from plaintext import files, stores, tools, web

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The relay killed, out of descriptors, crowded, spoken to by strangers; its keeper killed. Nothing leaves in plaintext."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What guests ask of the relay is done in the order in which they asked; its threads have processors of their own."""
 
 import ctypes

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A relay that cannot be started, or does not live: what needs it is closed and counted at once, with the cause in the log
 and in `status`; what does not need it is served; and when it can be started it is, in the running tree."""
 

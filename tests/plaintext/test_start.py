@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a program finds at its start, and who gets no policy: programs that a preload must not disturb."""
 
 import os

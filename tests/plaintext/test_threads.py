@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers of many threads, and clients that come, ask and go in every way at once, while generations change.
 
 In a build for ThreadSanitizer what threads do wrong is reported (tests/run.sh); in any other the answers are what counts.

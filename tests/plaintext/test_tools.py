@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Files, shells, and what executes a command for each connection."""
 
 from plaintext.row import Row

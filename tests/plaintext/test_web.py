@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Web servers and proxies."""
 
 from plaintext.row import Row

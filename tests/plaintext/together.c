@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server whose threads share connections: together PORT halves|epoll
  *

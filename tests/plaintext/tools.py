@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """netcats, socat, xinetd: a command for each connection."""
 
 import gzip

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Compiled with _FORTIFY_SOURCE=2: buffers of known and amounts of unknown size, so that the __*_chk variants are called.
  */

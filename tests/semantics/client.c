@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The client's side of every case, plaintext or TLS: client CONTROL_PATH PORT [CERT KEY VERSION]
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where TLS under a plaintext server is allowed to show, call by call, and why. Everything else is a failure.
 
 Each row: engines, cases (a pattern of their names), an expression that stands in the record over plaintext,

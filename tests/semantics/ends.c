@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How connections end: by shutdown, close, the peer, and what is left to be sent then.
  */

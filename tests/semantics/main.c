@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that performs every call on connections that it accepted, and writes down what each returned.
  *

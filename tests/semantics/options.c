@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the socket says of itself: names, options, and what setting them does.
  */

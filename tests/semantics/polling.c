@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * poll and select, beyond what every way of reading and writing meets.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What the server's side of a case asks of its client, over a UNIX socket of their own: one step, one answer, in order.
  */

@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """The same calls on the same connections, over plaintext and over TLS that the server knows nothing of: each must return
 the same. `off` is the shim in a server whose port it leaves alone. The status is 0 only where nothing differs."""
 

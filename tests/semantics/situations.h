@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The situations that every way of reading and of writing goes through, and the cases that stand alone.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a case is made of: a connection that was accepted, a client that does what it is told (protocol.h), and a record of
  * what every call returned. The record of the same case over plaintext without the shim is what is right.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every call that reads from a connection and every call that writes to one, each with the same signature, so that each
  * goes through the same situations (reading.c, writing.c).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Apache with mod_ssl and the event MPM, two virtual hosts."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that are told to use a certificate of their own, and have none: no file, or no directive that names one."""
 
 import shutil

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """bind9's named: DNS over TLS with one zone; reads its certificate as the user bind, handshakes on memory BIOs."""
 
 import shutil

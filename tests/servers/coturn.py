@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """coturn: STUN over TLS 1.2, threads on libevent, as the user turnserver."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Dovecot: imap-login processes are exec'ed with a cleaned environment, drop to dovenull, change their root."""
 
 import subprocess

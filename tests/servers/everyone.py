@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which servers a test of all of them goes through; the matrix has more (tests/matrix)."""
 
 from servers.apache import Apache

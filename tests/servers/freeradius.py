@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """FreeRADIUS: RadSec (RADIUS over TLS), as the user freerad. It uses ex_data slots that it never allocated."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HAProxy in master-worker mode (-W): two certificates of its own, chosen by SNI."""
 
 import signal

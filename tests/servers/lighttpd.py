@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """lighttpd with mod_openssl: one process as www-data, two certificates of its own by host."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """MariaDB as the user mysql: it speaks first, in plaintext, and its clients ask for TLS."""
 
 import signal

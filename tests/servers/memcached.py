@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """memcached, which drops to its user; ten threads."""
 
 from support.facts import OwnReload

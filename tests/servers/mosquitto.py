@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """mosquitto: one process, which drops to the user mosquitto before it reads its certificate."""
 
 import signal

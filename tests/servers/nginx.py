@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """nginx: a master as root, two workers as www-data, two virtual hosts."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """nginx's stream and mail modules, which have a TLS code path of their own each."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Debian's Node.js, whose OpenSSL is Debian's libssl. Unpacked, not installed: another vendor's may be there."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Postfix: master starts smtpd with a cleaned environment as root; smtpd drops its user and changes its root."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """PostgreSQL: the postmaster as the user postgres from the start (it refuses root), one process for each connection."""
 
 import shutil

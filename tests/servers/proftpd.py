@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ProFTPD with mod_tls: a process for each connection; it closes every descriptor at its start."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A threaded HTTPS server on Debian's python3 ssl module, which an unhandled SIGHUP ends."""
 
 from pathlib import Path

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """gunicorn and uvicorn, which serve an application of a few lines."""
 
 import signal

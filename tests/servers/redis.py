@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Redis on its TLS port alone."""
 
 from support.server import Server

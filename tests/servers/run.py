@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """Tests against real servers. The status is 0 only where none failed."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that give libssl no descriptor, each with three TLS ports in one process."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """stunnel and hitch in front of a plaintext HTTP server."""
 
 import signal

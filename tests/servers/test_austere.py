@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that take away from themselves what they do not need: the policy holds, and renewals arrive all the same."""
 
 from pathlib import Path

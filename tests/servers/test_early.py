@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """TLS 1.3 early data comes from a client that has proved nothing yet: none is taken where clients are verified."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections that came to no IP address are [server]'s or nobody's, whatever TCP listeners have sections of their own."""
 
 import os

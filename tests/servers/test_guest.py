@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A good guest: what no section governs behaves as if the shim were not there."""
 
 import os

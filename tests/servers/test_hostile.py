@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that try to undo the policy, and a server of many threads: programs of tests/shim, in one process each."""
 
 import re

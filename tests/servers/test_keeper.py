@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The keeper and the shared memory: attacked, killed, outlived."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """[listener] sections on servers that give libssl no descriptor: each connection is judged by its own, however hostile."""
 
 import itertools

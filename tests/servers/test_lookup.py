@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that take libssl's functions by dlsym, and programs that only look: both behave."""
 
 import os

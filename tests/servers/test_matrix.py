@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Six stock servers, two protocol versions, every kind of client: who is served, and what the client sees."""
 
 from support.case import ServerCase

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Do no harm: the same clients, with and without the shim where no section governs, see the same, message by message."""
 
 import json

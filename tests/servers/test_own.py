@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers without a certificate of their own: started where every connection is governed, and never left to themselves."""
 
 import subprocess

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The probes themselves, on servers without tlsgraft: they must see a good server as good and a bad one as bad."""
 
 from support.case import ServerCase

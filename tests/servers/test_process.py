@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shim in its process, apart from TLS: starts, children, signals, libraries, descriptors."""
 
 import json

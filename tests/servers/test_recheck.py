@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """recheck = new-generation: a reload ends the live connections of those whom it would refuse, and no others."""
 
 import itertools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`tlsgraft run` says no where the graft cannot hold, and nothing is left running where it did not take."""
 
 import os

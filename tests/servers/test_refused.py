@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Why a client was refused: in `status`, in the keeper's log, and in the server's own log."""
 
 import contextlib

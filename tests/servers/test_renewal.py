@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """New certificates reach every worker, from key files that only root can read."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """[listener] and [sni] sections, allow, crl, protocol floor: which rule applies to which connection."""
 
 import time

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """max_session_age: how long after a full handshake a client resumes, and what happens then: a full handshake, no failure."""
 
 import time

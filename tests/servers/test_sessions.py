@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sessions carry the policy: what was agreed under another one does not come back."""
 
 import time

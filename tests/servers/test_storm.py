@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Many reloads under load: nothing lost, nothing leaked."""
 
 import signal

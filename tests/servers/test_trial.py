@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What `check` says of a set of files, and whether clients of a real server then get in: the two must agree."""
 
 import itertools

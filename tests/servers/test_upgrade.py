@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A newer tlsgraft put over the running one: what the server starts from then on has the new shim and is governed."""
 
 import os

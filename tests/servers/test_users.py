@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers that another program starts: entrypoints that change the user first, and inetd, which cleans the environment."""
 
 import os

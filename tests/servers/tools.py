@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """socat and ncat, which echo lines until `quit`."""
 
 from support.server import Server

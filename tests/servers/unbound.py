@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """unbound: DNS over TLS with one local name; drops to the user unbound, two threads."""
 
 import signal

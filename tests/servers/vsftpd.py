@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """vsftpd from its unpacked package: processes made by raw clone, an empty chroot, no file descriptors to spare."""
 
 import os

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a server may do around a handshake rather than in it: `after FOLDER`, under [server] in mode mutual and [sni] of
  * public.example in mode server. Prints a line for each check; the status is 1 where any failed.

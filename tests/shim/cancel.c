@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that cancels its threads: `cancel FOLDER`. It has a live connection, says "ready" and waits for a line; then a
  * thread that is cancelled already makes the call that ends the connection. Another thread has to get on afterwards.

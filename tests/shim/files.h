@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The certificates that a test gives its programs in one folder: NAME.pem and NAME.key.
  */

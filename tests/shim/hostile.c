@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Servers that try, each in its own way, to undo the policy they run under. Started preloaded, with a folder of
  * certificates: `hostile FOLDER mutual|server`, the mode that it runs under. For each scenario, in TLS 1.2 and 1.3: clients

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that undoes the policy by one call at a time, each at the moment when it would count: `late FOLDER RULES [WAY]`,
  * WAY: what its name begins with. The ways are in ways_*.c. For each, in TLS 1.2 and 1.3: the right client is served under

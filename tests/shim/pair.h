@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A TLS client and a server in one process, over memory, for servers that try to undo the policy that they run under.
  */

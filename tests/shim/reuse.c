@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Policies that differ on one server: `reuse FOLDER retry|pool|late PORT_OFF PORT_MUTUAL`.
  *

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""Takes out each line of shim/held.def, and each statement below, in a copy of the shim, and expects a test to fail.
+# SPDX-License-Identifier: Apache-2.0
+"""Takes out each line of shim/policy/held.def, and each statement below, in a copy of the shim, and expects a test to fail.
 
     /usr/bin/python3 tests/shim/rows.py BUILD_DIR [PATTERN]
 
@@ -89,7 +90,7 @@ COMPILED = {"issuer.h": "anchors.c"}
 
 def rows():
     """(name, file to change, text, its replacement, file to compile, run, way) for each."""
-    table = (ROOT / "shim/held.def").read_text()
+    table = (ROOT / "shim/policy/held.def").read_text()
     for line, what, row in re.findall(r"^(TG_HELD(?:_CONTROL)?\((\w+), (\w+)\))$", table, re.M):
         run = {"PROTOCOL": "late floor", "IDENTITY": "late server"}.get(row, "late mutual")
         yield f"held.def: {what}", "held.def", line, line.replace(f" {row})", " NOTHING)"), "held.c", run, what
@@ -116,7 +117,7 @@ class Shim:
 
     def make(self, changed, text, instead, compiled):
         shutil.rmtree(self.sources, ignore_errors=True)
-        for folder in ("shim", "page"):
+        for folder in ("shim", "ipc"):
             shutil.copytree(ROOT / folder, self.sources / folder)
         target = self.source(changed)
         source = target.read_text()

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server without memory: `starved FOLDER shim|all 2|3`. Each allocation of the shim, or of the whole process, fails once,
  * the first, the second and so on, while a client without certificate connects, by TLS 1.2 or 1.3. It must never be served.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A threaded server and its clients in one process, over memory: `threads FOLDER THREADS ROUNDS`. Every thread handshakes
  * on the same SSL_CTX, with the right certificate and with none, while somebody else reloads. Prints what was served and

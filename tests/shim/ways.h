@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Each way in which a server could undo the policy by one call, for late.c.
  */
@@ -27,7 +28,7 @@ struct way {
 	void (*sneak)(SSL_CTX *client);
 };
 
-/* Each ends with one without a name. That of a way which is held back (shim/held.def) begins with what is there. */
+/* Each ends with one without a name. That of a way which is held back (shim/policy/held.def) begins with what is there. */
 extern const struct way ways_identity[];
 extern const struct way ways_shortcuts[];
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ways to another certificate, chain or staple, and past the verification of clients. */
 
 /* The API that is tried here is deprecated in parts; servers use it all the same. */

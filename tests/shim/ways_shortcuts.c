@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Ways below the protocol's floor, into a renegotiation, and in by what is no certificate. */
 
 /* The API that is tried here is deprecated in parts; servers use it all the same. */

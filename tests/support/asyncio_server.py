@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """HTTPS on asyncio, whose TLS lies on memory BIOs: CERT KEY PORT..."""
 
 import asyncio

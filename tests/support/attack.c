@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded into a server beside the shim: what a compromised process could try on the memory it shares with the keeper.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A plaintext HTTP server for what terminates TLS in front of another, in a thread of the test."""
 
 import http.server

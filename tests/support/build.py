@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Small C programs of the tests, compiled once for each run."""
 
 import subprocess

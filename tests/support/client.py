@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Probes: one TLS connection each, by `openssl s_client`, judged by what crossed the wire.
 
 In TLS 1.3 a client's handshake "succeeds" before the server has looked at its certificate, so the exit status says

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """crowd.py NAME TYPE COUNT: connects COUNT times to an abstract UNIX socket on the line "open", and says nothing there; on
 the line "look" prints how many of these connections are still there."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """DNS messages (RFC 1035) with the two bytes of length that TCP and TLS put before them (RFC 7858)."""
 
 import struct

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * An allocator that reads a file before it gives anything, as jemalloc reads its configuration, and that ends the process
  * where somebody asks it for memory meanwhile: it would wait for itself.

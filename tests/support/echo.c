@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A blocking server that sends back what it reads: echo PORT fork|thread, with a process or a thread for each connection.
  */

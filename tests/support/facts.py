@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a server's class declares. The compatibility matrix measures each of these facts and fails where one is wrong."""
 
 import signal

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """forbids.py CALL COMMAND...: becomes COMMAND under a seccomp filter that kills whoever makes that system call, as systemd's
 SystemCallFilter= does. CALL: its name."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server with one process for each connection, as PostgreSQL and many inetd services are: forking PORT CERT KEY. The
  * context is made once, in the parent; the child makes the connection its standard input, handshakes, answers one HTTP

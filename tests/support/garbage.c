@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writes into the report memory of a tree as a hostile guest may: garbage PID WHAT [OTHER_PID]. PID maps it; as root.
  */
-#include "page/layout.h"
+#include "ipc/layout.h"
 
 #include <fcntl.h>
 #include <inttypes.h>

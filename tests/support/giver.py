@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who gives sockets to servers from outside of any tree: an inetd, systemd, a process that passes connections."""
 
 import array

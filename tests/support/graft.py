@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The product under test: its files, its INI, its commands."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls /echo/Say over TLS. Arguments: port, file of the CA, the host of its certificate, and a certificate and key of the
 client's own, or none. Prints the answer, or the reason why there is none."""
 

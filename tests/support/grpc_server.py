@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A gRPC server in cleartext: /echo/Say answers "echo " and what it was sent. Argument: the port on 127.0.0.1."""
 
 import sys

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Many TLS connections that stay open: herd PORT CERT KEY COUNT [REQUEST PART]. Prints "open N"; for each line of its input
  * it sends a request on every connection, reads the answers up to PART, and prints "answered N". Ends with its input.

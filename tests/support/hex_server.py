@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Answers each connection with the hexadecimal digits of all that came before the line "show", and closes it. Argument: the
 port on 127.0.0.1."""
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Preloaded beside the shim: stops each program of the name in HOLD_PROGRAM before the shim's constructor runs, until
  * somebody continues it.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The programs of tests/shim that play a server which tries to undo its policy: what they need, and how each is run."""
 
 import os

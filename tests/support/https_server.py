@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A threaded HTTPS server on Python's ssl module: https_server.py METHOD PORT NATIVE_CA NATIVE_CRL HOST CERT KEY ...
 
 METHOD: a name of ssl's, say PROTOCOL_TLS_SERVER; with ":loose" behind it, every suite, old versions and renegotiation. One context for each HOST; the SNI callback switches to it. NATIVE_CA

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Kills processes at one of their system calls, by number, so that a sweep over the numbers meets every moment between two.
  * A call counts twice: when it begins and when it returns.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a program finds at its start, as a listener on PORT would: `layout [PORT]` says how far each piece that the kernel
  * laid out lies from the one before (execve(2) puts argv, the environment, the auxiliary vector and then their strings

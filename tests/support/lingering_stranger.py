@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A stranger who passes sockets whose close takes long: lingering_stranger.py NAME TYPE. After a line of its input; says
 "sent" and waits for the end of its input.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connections that stay open: TLS from Python's own ssl module, and without TLS."""
 
 import select

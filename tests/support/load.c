@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A constant stream of new TLS connections: each one handshakes in full, asks once, reads the whole answer and closes.
  *

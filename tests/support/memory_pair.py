@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """memory_pair.py CERT KEY pair|held|unseen|piped [PORT]: an SSL server that gets bytes and no descriptor, and says who was served.
 
 pair    a client and a server in this process, over memory

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """outcomes.py MODULE FILE: runs the tests of a module and writes {test: outcome} as JSON."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=sh
 # Debian packages by purpose, and their installation; sourced by examples/quickstart.sh and tests/run.sh.
 #

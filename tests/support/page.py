@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pages of measured cells: parts of docs/COMPATIBILITY.md, as Markdown and back."""
 
 import json

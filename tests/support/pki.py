@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A throw-away PKI through the openssl command: made once for each test run, in a folder that the run removes."""
 
 import datetime

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A library to be preloaded: a data race in whatever process asks for a socket's own name, so that ThreadSanitizer has
  * something to report there. Shims do it when they accept, relays when they are given a connection.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Port numbers for servers: nobody else takes one between the choice and the server's own bind."""
 
 import random

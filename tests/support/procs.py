@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Processes and waiting: by process id alone, never by name."""
 
 import ctypes

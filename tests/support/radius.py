@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """RADIUS packets (RFC 2865) as RadSec (RFC 6614) carries them: over TLS, with the secret "radsec"."""
 
 import hashlib

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * How many answers a server gives: rate PORT CERT KEY CONNECTIONS SECONDS REQUEST END
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which exported functions of a C library come to a system call, by its machine code: x86-64, with objdump and readelf."""
 
 import bisect

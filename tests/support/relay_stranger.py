@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What another user of the machine may try on a relay's socket: relay_stranger.py TREE SEED, as that user.
 
 Connects with a pair of sockets of its own and says what a guest would, without the key; then requests of every kind of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TLS client that holds its own bytes: the same ClientHello on several connections, cut as a test likes."""
 
 import hashlib

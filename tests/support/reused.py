@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A TLS server whose first connection's descriptor becomes another's without libssl hearing of it: reused.py PORT CERT KEY
 
 The second connection is a plain one: it takes the number of the first. Every later one is TLS, greeted and closed.

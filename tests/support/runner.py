@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the tests of one folder: one line for each test, at last 'N passed, N failed'."""
 
 import argparse

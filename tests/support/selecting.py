@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An event loop around select, poll or epoll: selecting.py PORT KIND. Echoes three bytes for each time a connection is ready;
 to "?" it answers how many times it was woken. KIND: of Python's selectors, or Edge."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real server in a folder of its own, on loopback, started plainly or under tlsgraft."""
 
 import os

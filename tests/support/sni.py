@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """ClientHellos with any server_name extension, and what a TLS 1.2 server shows before the client has to go on."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Servers whose clients begin in plaintext and ask for TLS: what libssl never sees is up to a switch of their own."""
 
 import shutil

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* A server of lines with an OpenSSL of its own inside: each line's SHA-256, one process for each connection. PORT */
 #include <arpa/inet.h>
 #include <openssl/evp.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What another user of the machine may try on keepers' sockets: stranger.py WHAT TREE [COUNT]. Says "ready", then waits.
 
 silent      COUNT connections that say nothing

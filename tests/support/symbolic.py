@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A libssl that calls its own functions directly, as OpenSSL builds it by itself (-Bsymbolic); Debian's calls them through us."""
 
 import struct

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * In the place of tlsgraft-relay, which the keeper starts without an environment: becomes the program RELAY with VARIABLES,
  * "NAME=VALUE|NAME=VALUE". Both are given to the compiler. So what a sanitizer finds in a relay gets to somebody.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Load on a server: a constant stream of new connections, and one long download."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The product installed in a folder of its own, and other versions of it: what a package manager puts over the old files."""
 
 import re
@@ -13,7 +14,7 @@ TARGETS = ("tlsgraft-shim", "tlsgraft-keeper", "tlsgraft-cli")
 
 
 def own_layout():
-    return int(re.search(r"^#define TG_LAYOUT (\d+)u", (ROOT / "page/layout.h").read_text(), re.M)[1])
+    return int(re.search(r"^#define TG_LAYOUT (\d+)u", (ROOT / "ipc/layout.h").read_text(), re.M)[1])
 
 
 def of_layout(number):

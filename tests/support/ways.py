@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
 """A plaintext server that does one thing with each connection: ways.py PORT WAY. For PORT "inherited" it
 listens on descriptor 3. What it notes goes to its standard output.
 

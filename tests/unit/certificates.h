@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Keys, certificates and CRLs of the loader's tests: made at test time, with any dates, written into a folder of their own.
  */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* No header of OpenSSL here: these have its names and nothing else. */
 #include "decoys.h"
 
@@ -16,11 +17,11 @@ const char *decoy_last;
 
 /* What the shim calls and hooks, and what libssl needs of libcrypto all the time. */
 #define TG_CALL(name) DECOY(name)
-#include "shim/openssl.def"
+#include "shim/binding/openssl.def"
 #define TG_HOOK_ssl(name) DECOY(name)
 #define TG_HOOK_c(name)
 #define TG_HOOK(library, name) TG_HOOK_##library(name)
-#include "shim/hooks.def"
+#include "shim/binding/hooks.def"
 DECOY(CRYPTO_malloc)
 DECOY(CRYPTO_zalloc)
 DECOY(CRYPTO_realloc)

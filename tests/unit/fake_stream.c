@@ -1,12 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "fake_stream.h"
 
-#include "shim/direct/claims.h"
-#include "shim/direct/clock.h"
-#include "shim/direct/descriptors.h"
-#include "shim/direct/marks.h"
-#include "shim/direct/readiness.h"
-#include "shim/libc.h"
-#include "shim/process.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/descriptors/marks.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/claims.h"
+#include "shim/direct/stream/clock.h"
+#include "shim/process/process.h"
 
 #include <errno.h>
 #include <fcntl.h>

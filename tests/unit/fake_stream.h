@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams without TLS, for tests of who waits for them (direct/readiness.h): over a pair of sockets, on which four bytes
  * 'h' are the handshake, 'd' and a byte a record with that byte, '.' a record with nothing for the server, 'x' a failure.
@@ -5,7 +6,7 @@
 #ifndef FAKE_STREAM_H
 #define FAKE_STREAM_H
 
-#include "shim/direct/descriptors.h"
+#include "shim/direct/descriptors/descriptors.h"
 
 #include <stddef.h>
 

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "governed.h"
 
+#include "ipc/publish.h"
+#include "ipc/read.h"
+#include "ipc/report.h"
 #include "loader/identity.h"
-#include "page/publish.h"
-#include "page/read.h"
-#include "page/report.h"
-#include "shim/libc.h"
-#include "shim/state.h"
+#include "shim/binding/libc.h"
+#include "shim/process/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * This process under a policy, without a keeper: files made at test time, loaded and published into memory of its own, as
  * the shim finds it in a server. And clients of what it serves, over loopback.
@@ -5,10 +6,10 @@
 #ifndef TG_TESTS_GOVERNED_H
 #define TG_TESTS_GOVERNED_H
 
-#include "shim/generation.h" /* before any other header of OpenSSL */
+#include "shim/policy/generation.h" /* before any other header of OpenSSL */
 
 #include "certificates.h"
-#include "page/layout.h"
+#include "ipc/layout.h"
 
 enum client_kind { CLIENT_GOOD, CLIENT_NONE, CLIENT_STRANGER, CLIENT_EXPIRED };
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A stream and a client of it over a real loopback connection. Both ends go on by turns, in one thread, so that a test says
  * what happens when.
@@ -7,7 +8,7 @@
 
 #include "governed.h"
 
-#include "shim/direct/stream.h"
+#include "shim/direct/stream/stream.h"
 
 #define LISTENER                                                                                                           \
 	"[listener api]\nlisten = 127.0.0.1:%u\nserver_speaks = plaintext\nmode = mutual\n"                                \

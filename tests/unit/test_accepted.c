@@ -1,6 +1,7 @@
-#include "shim/accepted.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/connections/accepted.h"
 
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of protocols: what is one, and which name of two lists is agreed on. */
 #include "certificates.h"
+#include "ipc/alpn.h"
 #include "loader/alpn.h"
-#include "page/alpn.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

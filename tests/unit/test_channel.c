@@ -1,5 +1,6 @@
-#include "page/channel.h"
-#include "page/tree.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/channel.h"
+#include "ipc/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>

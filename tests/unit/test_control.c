@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/channel.h"
 #include "keeper/control.h"
-#include "page/channel.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

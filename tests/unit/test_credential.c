@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The credential reader: every format, whole or refused, and never a question to a terminal.
  */

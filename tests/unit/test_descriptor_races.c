@@ -1,14 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Threads that copy, register and close one number at once. */
 #include "streams.h"
 
-#include "shim/direct/claims.h"
-#include "shim/direct/descriptors.h"
-#include "shim/direct/epoll.h"
-#include "shim/direct/holder.h"
-#include "shim/direct/readiness.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/claims.h"
+#include "shim/direct/waiting/epoll.h"
 #include "shim/fork.h"
-#include "shim/libc.h"
-#include "shim/process.h"
+#include "shim/process/process.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

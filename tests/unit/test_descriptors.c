@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Numbers and the streams behind them, references while others close, and whose a stream is after a fork. */
 #include "streams.h"
 
-#include "shim/direct/claims.h"
-#include "shim/direct/descriptors.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/stream/claims.h"
 #include "shim/fork.h"
-#include "shim/libc.h"
-#include "shim/process.h"
+#include "shim/process/process.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-#include "shim/environment.h"
-#include "shim/shell.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/process/environment.h"
+#include "shim/process/shell.h"
 
 #include <errno.h>
 #include <setjmp.h>

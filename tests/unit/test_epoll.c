@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What one thread sees of epoll_wait(2) on streams; several threads, and descriptors that change: test_epoll_others.c. */
 #include "fake_stream.h"
-#include "shim/direct/clock.h"
-#include "shim/direct/epoll.h"
-#include "shim/direct/readiness.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/clock.h"
+#include "shim/direct/waiting/epoll.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Several threads and processes at one epoll, many streams, epolls in epolls, and descriptors that are copied, closed and
  * used again. */
 #include "fake_stream.h"
-#include "shim/direct/clock.h"
-#include "shim/direct/epoll.h"
-#include "shim/direct/readiness.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/clock.h"
+#include "shim/direct/waiting/epoll.h"
 
 #include <errno.h>
 #include <fcntl.h>

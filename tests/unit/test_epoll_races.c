@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Two threads at one registration, each schedule made: while the kernel does one thread's epoll_ctl(2), another one begins
  * its own call. It may end at once, or wait for the first one.
  */
 #include "fake_stream.h"
-#include "shim/direct/epoll.h"
-#include "shim/direct/readiness.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/waiting/epoll.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,6 @@
-#include "page/events.h"
-#include "page/refusal.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/events.h"
+#include "ipc/refusal.h"
 
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/fork.h"
 
-#include "shim/direct/descriptors.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
 
 #include <pthread.h>
 #include <setjmp.h>

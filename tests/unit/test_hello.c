@@ -1,4 +1,5 @@
-#include "shim/hello.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/connections/hello.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Identities: what they compare by, what is said of two of them, what a reload carries over, files that change while they
  * are read, and a server of one's own that uses one.

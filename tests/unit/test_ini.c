@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The strict reader: what it takes reads as inih reads it, and every trap of inih's is a fault with its line.
  */

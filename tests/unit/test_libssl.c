@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A process without libssl gets one, and gets it whole: what the program exports under the same names is neither called by
  * it nor by the shim. Linked with -rdynamic, and with no OpenSSL.
  */
 #include "decoys.h"
 
-#include "shim/openssl.h"
+#include "shim/binding/openssl.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

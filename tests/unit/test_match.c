@@ -1,4 +1,5 @@
-#include "page/match.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/match.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A load in which any one of the loader's own allocations fails ends as one without memory, or as if nothing had happened
  * where it could be tried again; never with another result, and never with less than was asked for.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The option table is whole: each row can be found, its default and its example are values that it would take.
  */

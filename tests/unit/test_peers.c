@@ -1,4 +1,5 @@
-#include "shim/peers.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/connections/peers.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

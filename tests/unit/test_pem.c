@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Files as people make them: joined, marked, indented, cut, converted. Each is either read as a whole or refused with its
  * line; nothing in one goes missing without a word.

@@ -1,5 +1,6 @@
-#include "page/policy.h"
-#include "page/read.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/policy.h"
+#include "ipc/read.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* poll(2), select(2) and the wait of a blocking call, on streams. */
 #include "fake_stream.h"
-#include "shim/direct/clock.h"
-#include "shim/direct/epolls.h"
-#include "shim/direct/poll.h"
-#include "shim/direct/readiness.h"
+#include "shim/direct/readiness/epolls.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/clock.h"
+#include "shim/direct/waiting/poll.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,4 +1,5 @@
-#include "page/ports.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/ports.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,7 @@
-#include "page/layout.h"
-#include "shim/process.h"
-#include "shim/state.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/layout.h"
+#include "shim/process/process.h"
+#include "shim/process/state.h"
 
 #include <sched.h>
 #include <setjmp.h>

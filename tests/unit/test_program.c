@@ -1,4 +1,5 @@
-#include "shim/program.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "shim/process/program.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Byte by byte against the protocol's text, section 2.2. */
-#include "shim/direct/proxy_header.h"
+#include "shim/direct/stream/proxy_header.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
-#include "page/publish.h"
-#include "page/read.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/publish.h"
+#include "ipc/read.h"
 
 #include <errno.h>
 #include <fcntl.h>

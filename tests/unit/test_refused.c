@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/refusal.h"
 #include "keeper/refused.h"
-#include "page/refusal.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

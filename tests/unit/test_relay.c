@@ -1,5 +1,6 @@
-#include "page/relay.h"
-#include "page/siphash.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/relay.h"
+#include "ipc/siphash.h"
 #include "relay/options.h"
 
 #include <arpa/inet.h>

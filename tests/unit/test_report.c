@@ -1,4 +1,5 @@
-#include "page/report.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/report.h"
 
 #include <errno.h>
 #include <fcntl.h>

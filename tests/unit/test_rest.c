@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What clients that take nothing keep of the relay's room for last bytes. */
 #include "relay/loop.h"
 #include "relay/rest.h"
-#include "shim/state.h"
+#include "shim/process/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

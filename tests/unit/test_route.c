@@ -1,4 +1,5 @@
-#include "shim/route.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/route.h"
 
 #include <arpa/inet.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Who has to go where a table is full. */
-#include "page/shares.h"
+#include "ipc/shares.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

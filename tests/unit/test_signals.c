@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The handler's state is that of a process, so each test runs in one of its own. */
-#include "page/report.h"
-#include "shim/libc.h"
-#include "shim/process.h"
-#include "shim/signals.h"
+#include "ipc/report.h"
+#include "shim/binding/libc.h"
+#include "shim/process/process.h"
+#include "shim/process/signals.h"
 
 #include <errno.h>
 #include <pthread.h>

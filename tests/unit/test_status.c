@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/text.h"
+#include "ipc/read.h"
+#include "ipc/report.h"
 #include "keeper/status.h"
-#include "page/read.h"
-#include "page/report.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* Who gets through, who does not, and what is seen of the server before: streams of a mutual listener. */
 #include "streams.h"
 
-#include "page/report.h"
-#include "shim/recheck.h"
+#include "ipc/report.h"
+#include "shim/policy/recheck.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

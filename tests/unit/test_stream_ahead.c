@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What a client makes a stream hold that the server has not read: no more than a record, and it is told of all of it. */
 #include "streams.h"
 
-#include "shim/direct/claims.h"
-#include "shim/direct/descriptors.h"
-#include "shim/direct/epoll.h"
-#include "shim/direct/readiness.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/claims.h"
+#include "shim/direct/waiting/epoll.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

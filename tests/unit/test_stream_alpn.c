@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* ALPN where TLS is spoken for a server: what is agreed on, who is refused and how, in new sessions and resumed ones. */
 #include "streams.h"
 
-#include "page/report.h"
-#include "shim/state.h"
+#include "ipc/report.h"
+#include "shim/process/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

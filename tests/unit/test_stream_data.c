@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What crosses a stream, and how it ends: compared with what recv(2), send(2), shutdown(2) and poll(2) say. */
 #include "streams.h"
 

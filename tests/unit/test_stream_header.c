@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* What the header of the PROXY protocol says of a connection, against what its client knows of it. */
 #include "streams.h"
 
-#include "shim/direct/stream_inside.h"
-#include "shim/state.h"
+#include "shim/direct/stream/stream_inside.h"
+#include "shim/process/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,9 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* The first bytes: TLS or plaintext, in time or not, and the header that tells the server who it is. */
 #include "streams.h"
 
-#include "page/report.h"
-#include "shim/direct/stream_inside.h"
-#include "shim/state.h"
+#include "ipc/report.h"
+#include "shim/direct/stream/stream_inside.h"
+#include "shim/process/state.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

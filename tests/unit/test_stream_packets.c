@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /* In which records and packets a stream's bytes leave, and when: TCP_CORK and MSG_MORE of tcp(7) and send(2). */
 #include "streams.h"
 
-#include "shim/direct/claims.h"
-#include "shim/libc.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/stream/claims.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,11 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A trust as a whole: what is said of it before it is published, beside what becomes of a real client of each CA when it is
  * published all the same. The two must agree.
  */
 #include "certificates.h"
+#include "ipc/read.h"
 #include "loader/identity.h"
 #include "loader/private.h"
-#include "page/read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

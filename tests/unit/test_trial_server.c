@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a section serves, as a whole: sets of good files that nobody can be served with are refused, sound ones are not.
  */

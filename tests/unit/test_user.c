@@ -1,4 +1,5 @@
-#include "page/user.h"
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ipc/user.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

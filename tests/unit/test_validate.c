@@ -1,10 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a start refuses and what a reload takes: faults that are refused at once, the one that is waited for, and those that
  * the serving generation has already.
  */
 #include "certificates.h"
+#include "ipc/read.h"
 #include "loader/identity.h"
-#include "page/read.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

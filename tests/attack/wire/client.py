@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What both versions share: records over a socket, handshake messages, the transcript, what the server said."""
 
 import hashlib

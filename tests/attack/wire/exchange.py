@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """One side of a Diffie-Hellman exchange, in the group that the server wants."""
 
 from cryptography.hazmat.primitives.asymmetric import ec

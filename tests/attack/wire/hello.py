@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The ClientHello, RFC 8446 section 4.1.2 and the extensions that attacks play with."""
 
 import os

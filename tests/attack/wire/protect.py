@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys and record protection: RFC 5246 sections 5 and 6.3, RFC 5288, RFC 8446 sections 5.2 and 7.1; SHA-256 throughout."""
 
 import hashlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """CertificateVerify: what is signed, and by which algorithm (RFC 5246 section 7.4.8, RFC 8446 section 4.4.3)."""
 
 import struct

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What dlsym finds depends on who asks. `asks`: prints what each asks for and gets, as numbers that tell the answers apart.
  * Compiled with -DLIBRARY it is libasks.so, which answers 7 itself and asks for the next; with -DALLOCATOR it is a malloc

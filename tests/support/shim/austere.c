@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * austere PORT CERT KEY WAY CONDITION...: a TLS server that takes away from itself what servers do, then answers each
  * connection with "austere-data". WAY: how it serves; each CONDITION is met in its turn before the first accept.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that blocks SIGHUP and reads it from a descriptor, and says so. `descriptor "added later"`: the descriptor
  * stands for another signal first.

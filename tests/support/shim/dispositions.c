@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What a program sees of its SIGHUP: each way of setting a disposition, and what every other way then tells of it, one line
  * each. `dispositions early`: before it has a server context; `dispositions serve`: after. The output is the same with the

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program with a library whose constructor, which runs before the shim's, starts threads that make server contexts at
  * once. Prints whether the policy was there when main began. Compiled with -DEARLY it is that library.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A program that imports nothing of libssl: it opens LIBRARY and takes each function from its handle.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server whose own fork handlers, registered before its first context, free connections and contexts before the fork,
  * in the parent and in the child; then the child makes a context and a connection of its own. Prints "done".

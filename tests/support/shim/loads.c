@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `loads LIBRARY`: opens LIBRARY, deeply bound, and prints what its function `answer` says. Compiled with -DOUTER it is
  * that library, which opens libinner.so by its bare name, found by its own run path alone; with -DINNER libinner.so.

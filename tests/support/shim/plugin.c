@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * `plugin LIBRARY WHAT ...`: a program that can serve by its library alone, which it opens late, deeply bound. Compiled
  * with -DPLUGIN it is that library:

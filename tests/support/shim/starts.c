@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Starts a program as a server may, with an environment of its own making: `starts FUNCTION FILE [ARGUMENT ARGUMENT]`. What
  * it gives to FILE is A=b alone, as envp where the function takes one, else as `environ`. With "listen" among its imports

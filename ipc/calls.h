@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What ipc/ calls of the C library under names that the shim hooks.
+ *
+ * ipc/ is linked into the preloaded object too, where `close` would be our own hook: it may want a lock that the caller
+ * holds, and takes the descriptor for one of the server's. So ipc/ calls these, and who links it says what they are:
+ * ipc/calls.c the C library's functions, shim/binding/calls.c what the shim has bound (shim/binding/libc.h). Each is the
+ * function of its name in every respect.
+ */
+#ifndef TG_IPC_CALLS_H
+#define TG_IPC_CALLS_H
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+int tg_call_close(int fd);
+int tg_call_add_seals(int fd, int seals); /* fcntl(2), F_ADD_SEALS */
+int tg_call_lease(int fd, int kind);      /* fcntl(2), F_SETLEASE */
+int tg_call_getsockopt(int fd, int level, int name, void *value, socklen_t *size);
+int tg_call_listen(int fd, int backlog);
+int tg_call_poll(struct pollfd *fds, nfds_t count, int timeout);
+ssize_t tg_call_read(int fd, void *data, size_t size);
+ssize_t tg_call_recvmsg(int fd, struct msghdr *message, int flags);
+ssize_t tg_call_sendmsg(int fd, const struct msghdr *message, int flags);
+int tg_call_setsockopt(int fd, int level, int name, const void *value, socklen_t size);
+int tg_call_sigaction(int number, const struct sigaction *action, struct sigaction *before);
+
+#endif

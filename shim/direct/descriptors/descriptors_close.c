@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Numbers that are closed (descriptors.h). */
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/process/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/single_threaded.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* The last number is about to be closed, and is the connection still. */
+static void depart(const struct tg_holder *holder, int fd)
+{
+	tg_readiness_forget(holder->stream, fd);
+	/* A signal handler's close cannot wait for the call that it is in. */
+	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS)
+		tg_holder_finish(holder, fd);
+}
+
+/*
+ * Between the moment in which a number leaves the table and the kernel's close(2), another thread that uses it would use
+ * the socket itself. So the number becomes something else first. False: there is no descriptor for that.
+ */
+static bool bar(int fd)
+{
+	int saved = errno, dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (dead >= 0) {
+		tg_libc.dup3(dead, fd, O_CLOEXEC);
+		tg_libc.close(dead);
+	}
+	errno = saved;
+	return dead >= 0;
+}
+
+/* With a reference. NULL: it is no stream, or somebody else closes it at this moment. */
+static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last)
+{
+	tg_descriptors_lock();
+	struct tg_holder *holder = tg_entry_open(atomic_load_explicit(place, memory_order_relaxed));
+	if (holder != NULL) {
+		atomic_fetch_or_explicit(place, TG_CLOSING, memory_order_release);
+		*ret_last = tg_holder_close_one(holder, fd);
+		tg_holder_ref(holder);
+	}
+	tg_descriptors_unlock();
+	return holder;
+}
+
+/*
+ * `here`: the kernel's close is made as well, before the number leaves the table: until then calls find a stream that has
+ * no socket. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
+ */
+static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder, bool here)
+{
+	struct tg_left left = {.holder = NULL};
+
+	tg_descriptors_lock();
+	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
+	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {
+		if (here)
+			tg_libc.syscall(SYS_close, fd);
+		left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
+	}
+	tg_descriptors_unlock();
+	tg_left_finish(&left, fd);
+}
+
+/* With a reference. NULL: nothing was to be done. *ret_open: the number is the socket still. */
+static struct tg_holder *leave(int fd, bool *ret_open)
+{
+	bool last = false;
+
+	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
+	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
+		return NULL;
+	struct tg_holder *holder = begin(tg_descriptors_place(fd), fd, &last);
+	if (holder == NULL)
+		return NULL;
+	if (last)
+		depart(holder, fd);
+	else
+		tg_readiness_leave(holder->stream, fd);
+	*ret_open = !__libc_single_threaded && !bar(fd);
+	if (last)
+		tg_stream_set_fd(holder->stream, -1);
+	return holder;
+}
+
+bool tg_entry_leave(int fd)
+{
+	bool is_open = false;
+	struct tg_holder *holder = leave(fd, &is_open);
+
+	if (holder != NULL)
+		tg_holder_unref(holder);
+	return holder != NULL;
+}
+
+bool tg_descriptors_closing(int fd)
+{
+	bool here = false;
+	struct tg_holder *holder = leave(fd, &here);
+
+	if (holder == NULL)
+		return false;
+	end(tg_descriptors_place(fd), fd, holder, here);
+	tg_holder_unref(holder);
+	return here;
+}
+
+void tg_descriptors_closed(int fd)
+{
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+
+	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
+		return;
+	tg_descriptors_lock();
+	const struct tg_left left = tg_entry_set(place, fd, NULL, 0);
+	tg_descriptors_unlock();
+	tg_left_finish(&left, fd);
+}
+
+bool tg_descriptors_is_plain(int fd)
+{
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	uintptr_t former = TG_FORMER;
+	int saved = errno;
+	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0;
+
+	errno = saved;
+	if (!is_open)
+		return false;
+	return place == NULL || atomic_compare_exchange_strong(place, &former, 0) || former == 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Numbers that are copied (descriptors.h). The kernel's table and ours change in one lock: else what is copied may be
+ * closed in between, and the copy be a connection that nobody here knows to be one, or another number's.
+ */
+#include "shim/binding/libc.h"
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/stdio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/single_threaded.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+/* What the C library itself reads and writes there must not be plaintext. */
+static bool takes_stdio(int fd)
+{
+	if (tg_stdio_enter(fd))
+		return true;
+	if (!tg_descriptors_closing(fd))
+		tg_libc.close(fd);
+	return false;
+}
+
+/* In the lock. The number is the stream's in the table, before it is in the kernel. False: there is no room for it. */
+static bool enter(int fd, struct tg_holder *holder, bool kept, struct tg_left *ret_before)
+{
+	_Atomic uintptr_t *place = tg_entry_make_place(fd);
+
+	if (place == NULL) {
+		errno = EMFILE;
+		return false;
+	}
+	*ret_before = tg_entry_set(place, fd, holder, kept ? TG_KEPT : 0);
+	return true;
+}
+
+bool tg_descriptors_duplicated(int from, int fd, bool kept)
+{
+	struct tg_left before = {.holder = NULL};
+
+	if (from == fd)
+		return true;
+	tg_descriptors_lock();
+	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
+	bool done = holder != NULL && enter(fd, holder, kept, &before);
+	tg_descriptors_unlock();
+	tg_left_finish(&before, fd);
+	if (holder == NULL)
+		tg_descriptors_closed(fd);
+	return done && takes_stdio(fd);
+}
+
+/* In the lock; of what is no stream. Somebody is about to close it: it is as good as closed. */
+static int copy_other(int from, int fd, int least, bool kept, struct tg_left *ret_before)
+{
+	int r = -1;
+
+	if (tg_entry_holder(tg_entry_at(from)) != NULL)
+		errno = EBADF;
+	else if (fd < 0)
+		r = tg_libc.fcntl(from, kept ? F_DUPFD : F_DUPFD_CLOEXEC, least);
+	else
+		r = tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	if (r >= 0 && tg_entry_holder(tg_entry_at(r)) != NULL)
+		*ret_before = tg_entry_set(tg_descriptors_place(r), r, NULL, 0);
+	return r;
+}
+
+/* In the lock. Undone where the kernel refuses. */
+static int copy_onto(struct tg_holder *holder, int from, int fd, bool kept, struct tg_left *ret_before)
+{
+	if (!enter(fd, holder, kept, ret_before))
+		return -1;
+	int r = tg_libc.dup3(from, fd, O_CLOEXEC), saved = errno;
+	if (r >= 0)
+		return r;
+	if (ret_before->holder != NULL)
+		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
+	/* Never the last one: `from` is there. */
+	const struct tg_left undone = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+	tg_holder_unref(undone.holder);
+	errno = saved;
+	return -1;
+}
+
+/*
+ * A number that nothing is known of would lead to the socket itself until it is entered, for another thread that happens to
+ * use it. So it begins as something else.
+ */
+static int new_number(int least)
+{
+	int dead = (int)tg_libc.syscall(SYS_socket, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (dead < 0 || dead >= least)
+		return dead;
+	int fd = tg_libc.fcntl(dead, F_DUPFD_CLOEXEC, least), saved = errno;
+	tg_libc.close(dead);
+	errno = saved;
+	return fd;
+}
+
+static int copy_above(struct tg_holder *holder, int from, int least, bool kept, struct tg_left *ret_before)
+{
+	if (__libc_single_threaded) {
+		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
+		if (fd < 0 || enter(fd, holder, kept, ret_before))
+			return fd;
+		tg_libc.close(fd);
+		errno = EMFILE;
+		return -1;
+	}
+	int fd = new_number(least);
+	if (fd < 0 || copy_onto(holder, from, fd, kept, ret_before) >= 0)
+		return fd;
+	int saved = errno;
+	tg_libc.close(fd);
+	errno = saved;
+	return -1;
+}
+
+int tg_descriptors_copy(int from, int fd, int least, bool kept)
+{
+	const bool was_stream = fd >= 0 && tg_entry_leave(fd);
+	struct tg_left before = {.holder = NULL};
+	int r, saved;
+
+	tg_descriptors_lock();
+	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
+	if (holder == NULL)
+		r = copy_other(from, fd, least, kept, &before);
+	else if (fd >= 0)
+		r = copy_onto(holder, from, fd, kept, &before);
+	else
+		r = copy_above(holder, from, least, kept, &before);
+	saved = errno;
+	/* Nothing came in its place: it is closed. */
+	if (r < 0 && was_stream && before.holder == NULL && (tg_entry_at(fd) & TG_CLOSING) != 0) {
+		tg_libc.syscall(SYS_close, fd);
+		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+	}
+	tg_descriptors_unlock();
+	tg_left_finish(&before, fd < 0 ? r : fd);
+	if (holder != NULL && r >= 0 && !takes_stdio(r)) {
+		saved = EMFILE;
+		r = -1;
+	}
+	errno = saved;
+	return r;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Giving a connection to the relay: a process beside the keeper that speaks TLS on the real socket and plaintext on a
+ * UNIX socket, whose other end takes the connection's number in the server. It survives exec, fork and raw system calls.
+ *
+ * That end is known by its own name (getsockname(2)), which holds both addresses of the real connection, so any process
+ * that inherits or receives it can answer for it without having been told.
+ */
+#ifndef TG_SHIM_DIRECT_HANDOFF_HANDOVER_H
+#define TG_SHIM_DIRECT_HANDOFF_HANDOVER_H
+
+#include "shim/direct/stream/stream.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+/*
+ * `fd` becomes the guest's end, close-on-exec and O_NONBLOCK as before, after what the server has `begun` (NULL: nothing);
+ * the real socket belongs to the relay alone. 0, or a negative errno with `fd` as it was. Opens and closes descriptors;
+ * blocks for a bounded time only.
+ */
+int tg_handover(int fd, const struct tg_stream_begun *begun);
+
+/* The same for a server that is about to close `fd`, which stays the real socket: the relay does what is left to do. 1. */
+int tg_handover_last(int fd, const struct tg_stream_begun *begun);
+
+/* The real socket and ciphertext that is left to be sent before it is closed. 0 or a negative errno. */
+int tg_handover_rest(int fd, const void *data, size_t size);
+
+/* True where `fd` is a guest's end; *ret_local and *ret_peer are the real connection's. */
+bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_storage *ret_peer);
+
+#endif

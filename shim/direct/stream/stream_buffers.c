@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who keeps libssl's buffers, 16 KiB for each direction. A connection that is idle shall not hold them
+ * (SSL_MODE_RELEASE_BUFFERS), and one that is busy shall not get and give them back for every record, which in a server's
+ * threads costs page faults and calls of mprotect(2) beside the instructions. So a bounded number of streams keeps them:
+ * whoever is busy takes a place, if need be that of one who is not busy any more.
+ */
+#include "shim/direct/stream/stream_inside.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#define PLACES 256     /* of each process, 33 KiB each at most */
+#define CALLS 16       /* of a stream, until it is looked at again; must divide 2^32 */
+#define IDLE_SECONDS 2 /* without so many calls, and its place may be taken */
+
+static struct {
+	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_stream *streams[PLACES];
+	unsigned next;
+} places = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* No system call (the vDSO's). */
+static int64_t seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec;
+}
+
+/* In its lock. What is not used up yet stays until it is. */
+static void give_back(struct tg_stream *stream)
+{
+	const struct tg_openssl *o = tg_openssl();
+
+	o->SSL_ctrl(stream->ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+	o->SSL_free_buffers(stream->ssl);
+}
+
+/* Another stream in use by a thread right now keeps its place. *ret_before: whose it was, locked; NULL: nobody's. */
+static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before)
+{
+	struct tg_stream *before = places.streams[place];
+
+	if (before != NULL && (now - atomic_load_explicit(&before->busy_at, memory_order_relaxed) < IDLE_SECONDS ||
+			       pthread_mutex_trylock(&before->lock) != 0))
+		return false;
+	if (before != NULL)
+		before->place = 0;
+	*ret_before = before;
+	return true;
+}
+
+/* In the stream's lock; libssl is called with that of the places let go of. */
+static void find_place(struct tg_stream *stream, int64_t now)
+{
+	struct tg_stream *before = NULL;
+	bool found = false;
+
+	tg_stream_places_lock();
+	for (unsigned tries = 0; tries < 4 && !found; tries++) {
+		unsigned place = places.next++ % PLACES;
+		found = take_over(place, now, &before);
+		if (found) {
+			places.streams[place] = stream;
+			stream->place = place + 1;
+		}
+	}
+	tg_stream_places_unlock();
+	if (before != NULL) {
+		give_back(before);
+		pthread_mutex_unlock(&before->lock);
+	}
+	if (found)
+		tg_openssl()->SSL_ctrl(stream->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+}
+
+void tg_stream_used(struct tg_stream *stream)
+{
+	if (++stream->calls % CALLS != 0)
+		return;
+	int64_t now = seconds();
+	atomic_store_explicit(&stream->busy_at, now, memory_order_relaxed);
+	if (stream->place == 0)
+		find_place(stream, now);
+}
+
+void tg_stream_unused(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&places.lock);
+	if (stream->place != 0)
+		places.streams[stream->place - 1] = NULL;
+	stream->place = 0;
+	pthread_mutex_unlock(&places.lock);
+}
+
+void tg_stream_places_lock(void)
+{
+	pthread_mutex_lock(&places.lock);
+}
+
+void tg_stream_places_unlock(void)
+{
+	pthread_mutex_unlock(&places.lock);
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * TCP_CORK: a server that sends a header and then a file says so, and both become one record and one send(2).
+ *
+ * Plaintext waits, never more than a record holds of it, until the cork is pulled, or anything else is done with the
+ * stream. So does what the kernel was told to hold back of a packet, because more was to follow (MSG_MORE). The kernel
+ * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits by poll, select,
+ * epoll_wait or accept.
+ */
+#include "shim/direct/descriptors/descriptors.h"
+#include "shim/direct/readiness/readiness.h"
+#include "shim/direct/stream/claims.h"
+#include "shim/direct/stream/stream_call.h"
+#include "shim/direct/stream/stream_inside.h"
+#include "shim/direct/stream/stream_socket.h"
+
+#include <stdatomic.h>
+#include <sys/param.h>
+
+#define HEADER_ROOM 4096 /* room for a header and what it is the header of, without moving it */
+
+_Atomic unsigned tg_stream_held_count;
+
+/* Streams that hold something back. */
+static struct {
+	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_stream *first;
+	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
+} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* With the lock. What another process held back when this one began (a raw clone(2)) stays that one's to write. */
+static void begin_anew(void)
+{
+	while (held.first != NULL) {
+		held.first->held_link = NULL;
+		held.first = held.first->held_next;
+	}
+	atomic_store_explicit(&tg_stream_held_count, 0, memory_order_relaxed);
+	held.process = tg_claims_process();
+}
+
+static void list(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&held.lock);
+	if (held.process != tg_claims_process())
+		begin_anew();
+	if (stream->held_link == NULL) {
+		stream->held_next = held.first;
+		stream->held_link = &held.first;
+		if (held.first != NULL)
+			held.first->held_link = &stream->held_next;
+		held.first = stream;
+		atomic_fetch_add_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&held.lock);
+}
+
+void tg_stream_held_forget(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&held.lock);
+	if (stream->held_link != NULL) {
+		*stream->held_link = stream->held_next;
+		if (stream->held_next != NULL)
+			stream->held_next->held_link = stream->held_link;
+		stream->held_link = NULL;
+		atomic_fetch_sub_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&held.lock);
+}
+
+bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+		size += vector[i].iov_len;
+	if (!tg_bytes_reserve(&stream->early, MAX(size, HEADER_ROOM)))
+		return false;
+	for (int i = 0; i < count; i++)
+		tg_bytes_add(&stream->early, vector[i].iov_base, vector[i].iov_len);
+	list(stream);
+	return true;
+}
+
+void tg_stream_let_go(struct tg_stream *stream)
+{
+	const struct tg_pace pace = tg_stream_pace_begin(stream, 0);
+
+	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->early) > 0) {
+		tg_stream_held_forget(stream);
+		tg_stream_release_early(stream);
+	} else if (stream->is_held_below) {
+		tg_stream_held_forget(stream);
+		stream->is_held_below = false;
+		tg_socket_push(stream->fd);
+	}
+	tg_stream_pace_end(stream, &pace);
+	stream->in_a_row = 0;
+	stream->is_row_split = false;
+}
+
+void tg_stream_held_follow(struct tg_stream *stream)
+{
+	if (stream->is_held_below)
+		list(stream);
+	else if (stream->held_link != NULL && tg_bytes_left(&stream->early) == 0)
+		tg_stream_held_forget(stream);
+}
+
+/* Who is busy with one at this moment lets go of it by that, or pulls the cork soon. */
+void tg_stream_let_go_all(void)
+{
+	struct tg_stream *stream;
+
+	/* A signal handler's wait. */
+	if (tg_stream_is_inside())
+		return;
+	do {
+		pthread_mutex_lock(&held.lock);
+		for (stream = held.process == tg_claims_process() ? held.first : NULL;
+		     stream != NULL && pthread_mutex_trylock(&stream->lock) != 0;)
+			stream = stream->held_next;
+		pthread_mutex_unlock(&held.lock);
+		if (stream != NULL) {
+			struct tg_stream_call call;
+			tg_stream_enter_locked(&call, stream);
+			tg_stream_let_go(stream);
+			tg_stream_held_forget(stream);
+			/* What the socket did not take has to be waited for from now on. */
+			const bool is_kept = tg_descriptors_keep_stream(stream);
+			tg_stream_leave(&call, 0);
+			if (is_kept) {
+				tg_readiness_changed(stream);
+				tg_descriptors_put(stream);
+			}
+		}
+	} while (stream != NULL);
+}
+
+/*
+ * Both processes would have it: each would write it, under the same keys and numbers of records, or, where both only close
+ * what they have, nobody would.
+ */
+void tg_stream_lock_for_fork(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	while (stream->held_link != NULL && held.process == tg_claims_process()) {
+		struct tg_stream_call call;
+		tg_stream_enter_locked(&call, stream);
+		tg_stream_let_go(stream);
+		tg_stream_held_forget(stream);
+		tg_stream_leave(&call, 0);
+		pthread_mutex_lock(&stream->lock);
+	}
+}
+
+void tg_stream_held_lock(void)
+{
+	pthread_mutex_lock(&held.lock);
+}
+
+void tg_stream_held_unlock(void)
+{
+	pthread_mutex_unlock(&held.lock);
+}
+
+bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
+{
+	struct tg_stream_call call;
+
+	tg_stream_enter(&call, stream);
+	bool taken = stream->stage != TG_STAGE_PLAIN && stream->stage != TG_STAGE_ENDED;
+	if (taken)
+		stream->cork = cork;
+	if (taken && cork == TG_CORK_OFF)
+		tg_stream_let_go(stream);
+	tg_stream_leave(&call, 0);
+	return taken;
+}
+
+bool tg_stream_is_corked(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	bool corked = stream->cork != TG_CORK_OFF;
+	pthread_mutex_unlock(&stream->lock);
+	return corked;
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the server reads. */
+#include "shim/binding/libc.h"
+#include "shim/direct/stream/stream_call.h"
+#include "shim/direct/stream/stream_inside.h"
+#include "shim/direct/stream/stream_socket.h"
+#include "shim/policy/ready.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/param.h>
+
+#define PIECE 4096 /* of plaintext that is only looked at */
+
+static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_stream *stream)
+{
+	return !stream->is_drained || (!stream->is_stalled && o->SSL_has_pending(stream->ssl) == 1);
+}
+
+/* Decrypts into `data` or (peek) leaves it in libssl. 0: nothing there, or the end; the stage and peer_closed say which. */
+static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
+{
+	const struct tg_openssl *o = tg_openssl();
+	size_t done = 0;
+
+	if (!is_readable_in_libssl(o, stream) || stream->peer_closed || !tg_stream_is_ready(stream))
+		return 0;
+	int result;
+	do
+		result =
+		    peek ? o->SSL_peek_ex(stream->ssl, data, size, &done) : o->SSL_read_ex(stream->ssl, data, size, &done);
+	while (result != 1 && stream->output_error == 0 && tg_stream_is_choked(stream) && tg_stream_flush(stream));
+	if (result == 1) {
+		stream->is_stalled = false;
+		tg_stream_used(stream);
+		if (tg_ready_still(o, stream->ssl))
+			return done;
+		explicit_bzero(data, done);
+		tg_stream_refuse(stream);
+		return 0;
+	}
+	if ((o->SSL_get_shutdown(stream->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
+	    o->SSL_get_error(stream->ssl, result) == SSL_ERROR_ZERO_RETURN)
+		stream->peer_closed = true;
+	else if (tg_stream_may_retry(stream, result))
+		stream->is_stalled = true;
+	return 0;
+}
+
+bool tg_stream_fill(struct tg_stream *stream)
+{
+	unsigned char byte;
+
+	return tg_bytes_left(&stream->input) > 0 || (stream->stage == TG_STAGE_OPEN && take(stream, &byte, 1, true) > 0) ||
+	       stream->peer_closed || stream->read_shut || stream->stage == TG_STAGE_ENDED;
+}
+
+static size_t total(const struct iovec *vector, int count)
+{
+	size_t size = 0;
+
+	for (int i = 0; i < count; i++)
+		size += vector[i].iov_len;
+	return size;
+}
+
+/*
+ * What is looked at is taken from libssl and kept: it may be of several small records. Never more than the largest one
+ * holds, whatever there is: what a client makes us keep is bounded by that, as by a socket's buffer, and the rest stays
+ * where the client waits for room.
+ */
+static void keep(struct tg_stream *stream, size_t wanted)
+{
+	unsigned char piece[PIECE];
+
+	wanted = MIN(wanted, TG_STREAM_RECORD);
+	while (tg_bytes_left(&stream->input) < wanted && stream->stage == TG_STAGE_OPEN) {
+		size_t got = take(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input)), false);
+		if (got == 0)
+			break;
+		if (!tg_bytes_add(&stream->input, piece, got))
+			tg_stream_end(stream, ENOMEM);
+		explicit_bzero(piece, got);
+	}
+}
+
+/* After the first `skip` bytes of the vector. */
+static size_t read_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t skip)
+{
+	size_t done = 0;
+
+	for (int i = 0; i < count; i++) {
+		size_t at = MIN(skip, vector[i].iov_len);
+		skip -= at;
+		while (at < vector[i].iov_len) {
+			size_t got = stream->stage != TG_STAGE_OPEN
+					 ? 0
+					 : take(stream, (char *)vector[i].iov_base + at, vector[i].iov_len - at, false);
+			if (got == 0)
+				return done;
+			done += got;
+			at += got;
+			/* What has come since is news that the next wait brings; to ask for it here would cost each request
+			 * a call. */
+			stream->is_drained = stream->is_drained || stream->was_drained;
+		}
+	}
+	return done;
+}
+
+static ssize_t read_plain(struct tg_stream *stream, const struct iovec *vector, int count, bool peek, int *ret_error)
+{
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = (size_t)count};
+	ssize_t got = tg_socket_receive_vector(stream->fd, &message, peek ? MSG_PEEK : 0);
+
+	if (got > 0)
+		stream->is_touched = true;
+	if (got < 0)
+		*ret_error = errno == EINTR ? EAGAIN : errno;
+	return got;
+}
+
+/*
+ * FIONREAD said less than there was: who has read that much, and waits for an edge that later bytes would bring (nginx), is
+ * told of the others.
+ */
+static void note_read(struct tg_stream *stream, size_t done)
+{
+	stream->has_news = false;
+	if (stream->told == 0)
+		return;
+	stream->told -= MIN(done, stream->told);
+	stream->has_news = stream->told == 0;
+}
+
+/* Nothing could be read: why? */
+static ssize_t nothing(const struct tg_stream *stream, int *ret_error)
+{
+	if (stream->peer_closed || stream->read_shut)
+		return 0;
+	*ret_error = stream->stage == TG_STAGE_ENDED ? stream->error : EAGAIN;
+	return -1;
+}
+
+static ssize_t read_locked(struct tg_stream *stream, const struct iovec *vector, int count, bool peek, int *ret_error)
+{
+	size_t wanted = total(vector, count);
+
+	if (wanted == 0)
+		return 0;
+	tg_stream_advance(stream);
+	tg_stream_let_go(stream);
+	if (peek && stream->stage == TG_STAGE_OPEN)
+		keep(stream, wanted);
+	size_t done = tg_bytes_copy(&stream->input, vector, count);
+	if (done > 0 && !peek)
+		tg_bytes_use(&stream->input, done);
+	if (stream->stage == TG_STAGE_PLAIN && done == 0)
+		return read_plain(stream, vector, count, peek, ret_error);
+	if (!peek && done < wanted && stream->stage == TG_STAGE_OPEN)
+		done += read_open(stream, vector, count, done);
+	if (!peek)
+		note_read(stream, done);
+	if (stream->stage == TG_STAGE_OPEN)
+		tg_stream_flush(stream);
+	return done > 0 ? (ssize_t)done : nothing(stream, ret_error);
+}
+
+ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int count, bool peek)
+{
+	struct tg_stream_call call;
+	int error = 0;
+
+	tg_stream_enter(&call, stream);
+	ssize_t result = read_locked(stream, vector, count, peek, &error);
+	tg_stream_leave(&call, error);
+	return result;
+}
+
+/* As much of it as is kept: see above. */
+size_t tg_stream_readable(struct tg_stream *stream)
+{
+	struct tg_stream_call call;
+
+	tg_stream_enter(&call, stream);
+	tg_stream_advance(stream);
+	if (stream->stage == TG_STAGE_OPEN)
+		keep(stream, TG_STREAM_RECORD);
+	size_t size = tg_bytes_left(&stream->input);
+	stream->told = stream->stage == TG_STAGE_OPEN && is_readable_in_libssl(tg_openssl(), stream) ? size : 0;
+	int more = 0;
+	if (stream->stage == TG_STAGE_PLAIN && tg_libc.ioctl(stream->fd, FIONREAD, &more) == 0)
+		size += (size_t)more;
+	tg_stream_leave(&call, 0);
+	return size;
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Before the handshake: what the client is, and how many handshakes may be unfinished at once. */
+#include "ipc/report.h"
+#include "shim/binding/libc.h"
+#include "shim/direct/stream/clock.h"
+#include "shim/direct/stream/first_bytes.h"
+#include "shim/direct/stream/stream_inside.h"
+#include "shim/direct/stream/stream_socket.h"
+#include "shim/policy/enforce.h"
+#include "shim/process/state.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+
+#define FIRST_SIZE 4096 /* more than any ClientHello needs; what is beyond stays in the socket */
+
+bool tg_stream_is_silent(const struct tg_stream *stream)
+{
+	return stream->stage == TG_STAGE_SILENT && stream->accepts_plain && stream->wait_ms > 0 &&
+	       tg_bytes_left(&stream->first) == 0;
+}
+
+/* Bytes stay in the socket, from which the server reads them. */
+static void let_plain(struct tg_stream *stream)
+{
+	stream->stage = TG_STAGE_PLAIN;
+	/* From here on it is the socket's own, and the server pulls it there. */
+	if (stream->cork != TG_CORK_OFF)
+		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
+	stream->cork = TG_CORK_OFF;
+	if (!tg_stream_add_header(stream))
+		return;
+	if (tg_shim_is(TG_STATE_GOVERNED))
+		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_CLIENT);
+	tg_stream_release_early(stream);
+}
+
+/* It went without a word: its end is a true one, nothing of it is missing. */
+static void count_silence(struct tg_stream *stream)
+{
+	stream->is_at_end = true;
+	struct tg_connection *counted;
+
+	if (tg_stream_start(stream))
+		(void)tg_enforce_begin(stream->ssl, &counted); /* which ends here, without a handshake */
+	tg_stream_end(stream, EPIPE);
+	stream->peer_closed = true;
+}
+
+/*
+ * Fewer bytes than are needed do not stay in the socket, which would be readable all the time. The rest of a plaintext
+ * client's follows them.
+ */
+static void take_short(struct tg_stream *stream, unsigned char *head, size_t seen)
+{
+	ssize_t got = tg_socket_receive(stream->fd, head, seen, 0);
+
+	stream->is_touched = true;
+	if (got <= 0 || !tg_bytes_add(&stream->first, head, (size_t)got))
+		tg_stream_end(stream, ECONNRESET);
+}
+
+/* After the first byte of what may be a record. */
+static void decide_later(struct tg_stream *stream)
+{
+	unsigned char head[TG_FIRST_BYTES];
+	size_t size = tg_bytes_copy(&stream->first, &(struct iovec){head, sizeof(head)}, 1);
+	ssize_t got = tg_socket_receive(stream->fd, head + size, sizeof(head) - size, 0);
+
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (got < 0 || !tg_bytes_add(&stream->first, head + size, (size_t)got)) {
+		tg_stream_end(stream, ECONNRESET);
+		return;
+	}
+	enum tg_looks looks = got == 0 ? TG_LOOKS_PLAIN : tg_first_bytes_look(head, size + (size_t)got);
+	if (looks == TG_LOOKS_TLS) {
+		tg_stream_start(stream);
+	} else if (looks == TG_LOOKS_PLAIN) {
+		struct tg_bytes first = stream->first;
+		stream->first = (struct tg_bytes){0};
+		let_plain(stream);
+		if (!tg_bytes_add(&stream->input, first.data + first.from, tg_bytes_left(&first)))
+			tg_stream_refuse(stream);
+		tg_bytes_free(&first);
+	}
+}
+
+static void decide(struct tg_stream *stream)
+{
+	if (tg_bytes_left(&stream->first) > 0) {
+		decide_later(stream);
+		return;
+	}
+	unsigned char head[TG_FIRST_BYTES];
+	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), MSG_PEEK);
+
+	if (got < 0 && errno != EAGAIN && errno != EINTR) {
+		tg_stream_end(stream, errno);
+		return;
+	}
+	enum tg_looks looks = got > 0 ? tg_first_bytes_look(head, (size_t)got) : TG_LOOKS_MORE;
+	bool waited = got < 0 && tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms;
+	if (got == 0)
+		count_silence(stream);
+	else if (looks == TG_LOOKS_PLAIN || waited)
+		let_plain(stream);
+	else if (looks == TG_LOOKS_TLS)
+		tg_stream_start(stream);
+	else if (got > 0)
+		take_short(stream, head, (size_t)got);
+}
+
+/* A client that spoke something else is refused by its first byte; libssl need not see it. */
+static void refuse_plain(struct tg_stream *stream)
+{
+	if (!tg_stream_start(stream))
+		return;
+	struct tg_connection *connection;
+	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL) {
+		tg_connection_refuse(connection, TG_REFUSED_MALFORMED, "the client does not speak TLS");
+		tg_connection_count_end(connection, stream->ssl);
+	}
+	tg_stream_refuse(stream);
+}
+
+void tg_stream_listen(struct tg_stream *stream)
+{
+	unsigned char head[FIRST_SIZE];
+
+	if (stream->accepts_plain) {
+		decide(stream);
+		return;
+	}
+	ssize_t got = tg_socket_receive(stream->fd, head, sizeof(head), 0);
+	if (got < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			tg_stream_end(stream, errno);
+		stream->is_drained = true;
+		return;
+	}
+	stream->is_touched = true;
+	stream->is_drained = got > 0 && (size_t)got < sizeof(head);
+	if (!tg_bytes_add(&stream->first, head, (size_t)got))
+		tg_stream_end(stream, ENOMEM);
+	else if (got > 0 && tg_first_bytes_look(head, (size_t)got) == TG_LOOKS_PLAIN)
+		refuse_plain(stream);
+	else if (got == 0)
+		count_silence(stream);
+	else
+		tg_stream_start(stream);
+}
+
+/* Of a process; some 30 KiB each. Room for all clients of a busy server to come back at once, and no more for who floods
+ * it. */
+unsigned tg_stream_openings_max = 8192;
+
+/* Streams with an unfinished handshake, and in the relay all without a verdict: of the client that has most the oldest
+ * goes. */
+static struct {
+	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_shares shares;
+} openings = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void unlink_opening(struct tg_stream *stream)
+{
+	tg_shares_remove(&openings.shares, &stream->opening);
+	stream->is_opening = false;
+}
+
+static uint32_t share_of(int fd)
+{
+	static const unsigned char none[TG_SIPHASH_KEY_SIZE];
+	struct sockaddr_storage peer = {0};
+	socklen_t size = sizeof(peer);
+
+	tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size);
+	return tg_share_of_peer(&peer, tg_shim_is(TG_STATE_GOVERNED) ? tg_shim.policy->relay_key : none);
+}
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t size = sizeof(cookie);
+
+	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+static struct tg_stream *stream_of(struct tg_share_entry *entry)
+{
+	return (struct tg_stream *)(void *)((char *)entry - offsetof(struct tg_stream, opening));
+}
+
+/*
+ * It ends by its own next call, which its socket wakes the server for. The number may be another connection's by now,
+ * closed behind our back: then it is left alone.
+ */
+static void push_out(struct tg_stream *stream)
+{
+	unlink_opening(stream);
+	if (stream->opening_pid != getpid())
+		return; /* a fork's copy */
+	atomic_store_explicit(&stream->is_pushed_out, true, memory_order_release);
+	if (stream->cookie != 0 && cookie_of(stream->fd) == stream->cookie)
+		tg_socket_shutdown(stream->fd, SHUT_RDWR);
+}
+
+void tg_stream_opening_begin(struct tg_stream *stream)
+{
+	int saved = errno;
+
+	stream->cookie = cookie_of(stream->fd);
+	stream->opening_pid = getpid();
+	const uint32_t share = share_of(stream->fd);
+	pthread_mutex_lock(&openings.lock);
+	if (!stream->is_opening) {
+		tg_shares_add(&openings.shares, &stream->opening, share);
+		stream->is_opening = true;
+		if (openings.shares.count > tg_stream_openings_max)
+			push_out(stream_of(tg_shares_next_to_go(&openings.shares)));
+	}
+	pthread_mutex_unlock(&openings.lock);
+	errno = saved;
+}
+
+void tg_stream_count_at_once(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&stream->lock);
+	tg_stream_opening_begin(stream);
+	pthread_mutex_unlock(&stream->lock);
+}
+
+void tg_stream_bound_openings(unsigned max)
+{
+	if (max < tg_stream_openings_max)
+		tg_stream_openings_max = max;
+}
+
+void tg_stream_opening_end(struct tg_stream *stream)
+{
+	pthread_mutex_lock(&openings.lock);
+	if (stream->is_opening)
+		unlink_opening(stream);
+	pthread_mutex_unlock(&openings.lock);
+}
+
+void tg_stream_openings_lock(void)
+{
+	pthread_mutex_lock(&openings.lock);
+}
+
+void tg_stream_openings_unlock(void)
+{
+	pthread_mutex_unlock(&openings.lock);
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The socket under a stream, by system calls: none of them blocks, raises a signal or is a cancellation point, and the
+ * hooks on the functions of the same name are not asked.
+ */
+#ifndef TG_SHIM_DIRECT_STREAM_STREAM_SOCKET_H
+#define TG_SHIM_DIRECT_STREAM_STREAM_SOCKET_H
+
+#include "shim/binding/libc.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static inline ssize_t tg_socket_receive(int fd, void *data, size_t size, int flags)
+{
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_recvfrom, fd, data, size, flags | MSG_DONTWAIT, NULL, NULL);
+}
+
+static inline ssize_t tg_socket_send(int fd, const void *data, size_t size, int flags)
+{
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_sendto, fd, data, size, flags | MSG_DONTWAIT | MSG_NOSIGNAL, NULL, 0);
+}
+
+static inline ssize_t tg_socket_receive_vector(int fd, struct msghdr *message, int flags)
+{
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_recvmsg, fd, message, flags | MSG_DONTWAIT);
+}
+
+static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message, int flags)
+{
+	tg_libc_bind();
+	return tg_libc.syscall(SYS_sendmsg, fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* What MSG_MORE held back goes now: the end of a cork pushes, also of one that never was (tcp(7)). */
+static inline void tg_socket_push(int fd)
+{
+	tg_libc_bind();
+	tg_libc.syscall(SYS_setsockopt, fd, IPPROTO_TCP, TCP_CORK, &(const int){0}, sizeof(int));
+}
+
+static inline int tg_socket_option(int fd, int name)
+{
+	int value = 0;
+
+	tg_libc_bind();
+	tg_libc.syscall(SYS_getsockopt, fd, IPPROTO_TCP, name, &value, &(socklen_t){sizeof(value)});
+	return value;
+}
+
+/* Readable as soon as a byte is there (SO_RCVLOWAT, which a listener passes on). */
+static inline void tg_socket_tell_of_all(int fd)
+{
+	tg_libc_bind();
+	tg_libc.syscall(SYS_setsockopt, fd, SOL_SOCKET, SO_RCVLOWAT, &(const int){1}, sizeof(int));
+}
+
+static inline int tg_socket_shutdown(int fd, int how)
+{
+	tg_libc_bind();
+	return (int)tg_libc.syscall(SYS_shutdown, fd, how);
+}
+
+#endif

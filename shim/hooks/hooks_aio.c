@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * aio(7): the C library's threads read and write by inner calls, which on a connection that TLS is spoken for would be the
+ * socket's own bytes. There it is not to be had, as on a system that does not have it.
+ */
+#include "shim/binding/libc.h"
+#include "shim/direct/transfer.h"
+#include "shim/process/state.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+static int refuse(void)
+{
+	errno = ENOSYS;
+	return -1;
+}
+
+TG_EXPORT int aio_read(struct aiocb *block)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_read(block);
+}
+
+TG_EXPORT int aio_read64(struct aiocb64 *block)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_read64(block);
+}
+
+TG_EXPORT int aio_write(struct aiocb *block)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_write(block);
+}
+
+TG_EXPORT int aio_write64(struct aiocb64 *block)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_write64(block);
+}
+
+TG_EXPORT int lio_listio(int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
+{
+	tg_libc_bind();
+	for (int i = 0; tg_transfer_any() && i < count; i++)
+		if (list[i] != NULL && tg_transfer_is_one(list[i]->aio_fildes))
+			return refuse();
+	return tg_libc.lio_listio(mode, list, count, event);
+}
+
+TG_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[restrict], int count, struct sigevent *restrict event)
+{
+	tg_libc_bind();
+	for (int i = 0; tg_transfer_any() && i < count; i++)
+		if (list[i] != NULL && tg_transfer_is_one(list[i]->aio_fildes))
+			return refuse();
+	return tg_libc.lio_listio64(mode, list, count, event);
+}

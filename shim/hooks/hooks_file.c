@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hooks on calls by which the kernel itself moves data between a connection and something else. */
+#include "shim/binding/libc.h"
+#include "shim/direct/filetransfer.h"
+#include "shim/direct/transfer.h"
+#include "shim/process/state.h"
+
+#include <stddef.h>
+#include <sys/sendfile.h>
+
+/* The same type for both (64-bit systems), but not the same name. */
+TG_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
+{
+	tg_libc_bind();
+	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
+		return tg_libc.sendfile(out, in, offset, count);
+	off64_t at = offset == NULL ? 0 : *offset;
+	ssize_t r = tg_filetransfer_send(out, in, offset == NULL ? NULL : &at, count);
+	if (offset != NULL)
+		*offset = (off_t)at;
+	return r;
+}
+
+TG_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
+{
+	tg_libc_bind();
+	return tg_transfer_is_one(out) || tg_transfer_is_one(in) ? tg_filetransfer_send(out, in, offset, count)
+								 : tg_libc.sendfile64(out, in, offset, count);
+}
+
+TG_EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)
+{
+	tg_libc_bind();
+	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
+		return tg_libc.splice(in, in_offset, out, out_offset, count, flags);
+	return tg_filetransfer_splice(in, out, in_offset != NULL || out_offset != NULL, count, flags);
+}

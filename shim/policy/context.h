@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the server itself set on an SSL_CTX whose callback places the shim took, so that its callbacks can still be called.
+ * Only server-capable contexts have an entry; an SSL_CTX without one was never touched.
+ */
+#ifndef TG_SHIM_POLICY_CONTEXT_H
+#define TG_SHIM_POLICY_CONTEXT_H
+
+#include "ipc/policy.h"
+#include "shim/binding/openssl.h"
+#include "shim/policy/table.h"
+
+typedef int (*tg_verify_chain_fn)(X509_STORE_CTX *, void *);
+
+struct tg_session_context {
+	unsigned char bytes[SSL_MAX_SID_CTX_LENGTH];
+	unsigned length;
+};
+
+struct tg_context {
+	struct tg_entry entry;
+	SSL_client_hello_cb_fn client_hello;
+	void *client_hello_arg;
+	int (*certificate)(SSL *, void *);
+	void *certificate_arg;
+	tg_verify_chain_fn verify_chain;
+	void *verify_chain_arg;
+	struct tg_session_context session_context;
+	bool chooses_alpn; /* the shim's own, by which TLS is spoken for a plaintext server (alpn.h) */
+	X509 *shown;       /* what a server without a certificate sees as its own (own.h); a reference, or NULL */
+};
+
+/*
+ * Every session context that the shim makes begins with the same eight bytes, so that it is known wherever it turns up: in
+ * a session that the server brings back from a cache of its own, say. The rest is enough of a digest.
+ */
+void tg_context_mark(unsigned char digest[TG_DIGEST_SIZE]);
+bool tg_context_is_marked(const unsigned char *bytes, size_t length);
+
+/* NULL: not ours. */
+struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);
+
+/* False for a context of a client's method. Binds libssl. */
+bool tg_context_can_serve(const SSL_CTX *ssl_ctx);
+
+/*
+ * Takes a context that was just created: installs the three trampolines where it can serve. Idempotent (SSL_CTX_new calls
+ * SSL_CTX_new_ex through us). Returns false where the process must not serve with it: the caller frees it.
+ */
+bool tg_context_adopt(SSL_CTX *ssl_ctx);
+
+/* Around fork. */
+void tg_context_lock(void);
+void tg_context_unlock(void);
+
+#endif
