@@ -16,8 +16,6 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-static atomic_bool serving;
-
 static void take_decision(void)
 {
 	tg_shim_decision_begin();
@@ -59,7 +57,7 @@ static void let_signals(void)
 
 static void before(void)
 {
-	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&serving, memory_order_acquire))
+	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&tg_shim.serves, memory_order_acquire))
 		tg_generation_prepare();
 	tg_stream_before_wait(); /* what is held back is for one process to write */
 	hold_signals();
@@ -87,9 +85,4 @@ static void after_in_child(void)
 void tg_fork_start(void)
 {
 	pthread_atfork(before, after, after_in_child);
-}
-
-void tg_fork_serve(void)
-{
-	atomic_store_explicit(&serving, true, memory_order_release);
 }

@@ -12,7 +12,4 @@
 /* Registers the handlers. Called once, before main. */
 void tg_fork_start(void);
 
-/* This process has a server context: from now on generations are built before a fork. */
-void tg_fork_serve(void);
-
 #endif

@@ -115,7 +115,7 @@ counted() {
 built=" "
 build() {
     case $built in *" $1 "*) return 0 ;; esac
-    check "$1: configure" cmake --preset "$1" || return 1
+    check "$1: configure" cmake --preset "$1" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON || return 1
     check "$1: build" cmake --build --preset "$1" -j "$jobs" || return 1
     built="$built$1 "
 }
@@ -344,7 +344,7 @@ run_tidy() {
 }
 
 stage_tidy() {
-    check "tidy: configure" cmake --preset clang || return
+    check "tidy: configure" cmake --preset clang -DCMAKE_COMPILE_WARNING_AS_ERROR=ON || return
     check "tidy: configure the fuzz targets" cmake --preset fuzz || return
     plant_canary
     check "tidy: reports a planted fault" reports clang-tidy --quiet --config-file=.clang-tidy "$logs/canary.c" -- -std=gnu11

@@ -14,7 +14,6 @@
 #include "shim/direct/handoff/relayed.h"
 #include "shim/direct/stdio.h"
 #include "shim/direct/stream/claims.h"
-#include "shim/fork.h"
 #include "shim/policy/generation.h"
 #include "shim/process/plaintext_ports.h"
 #include "shim/process/process.h"
@@ -81,7 +80,7 @@ bool tg_descriptors_prepare(void)
 	if (!tg_shim_is(TG_STATE_GOVERNED) || !tg_claims_start() || !tg_stream_prepare())
 		return false;
 	atomic_store_explicit(&relay_only, needs_relay(), memory_order_relaxed);
-	tg_fork_serve();
+	tg_shim_note_serving();
 	tg_generation_prepare();
 	/* After libcrypto's own, and so before it. */
 	if (atexit(leave_in_order) != 0 || at_quick_exit(tg_descriptors_exit) != 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/policy/context.h"
 
-#include "shim/fork.h"
 #include "shim/policy/enforce.h"
 #include "shim/policy/floor.h"
 #include "shim/policy/generation.h"
@@ -90,7 +89,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
 	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
 	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);
-	tg_fork_serve();
+	tg_shim_note_serving();
 	if (tg_shim_state() == TG_STATE_GOVERNED) {
 		tg_signals_serve();
 		tg_generation_prepare();

@@ -8,6 +8,7 @@
 
 #include "ipc/layout.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -28,6 +29,7 @@ struct tg_shim {
 	struct tg_report_page *report;
 	int reload_signal; /* 0: none */
 	bool children_keep;
+	_Atomic bool serves; /* it has a server context or a governed connection: generations are built before a fork */
 };
 
 extern struct tg_shim tg_shim;
@@ -54,6 +56,11 @@ void tg_shim_serve_on(int fd);
 /* The decision's lock. False, and not taken, where this thread holds it already. */
 bool tg_shim_decision_begin(void);
 void tg_shim_decision_end(void);
+
+static inline void tg_shim_note_serving(void)
+{
+	atomic_store_explicit(&tg_shim.serves, true, memory_order_release);
+}
 
 static inline enum tg_state tg_shim_state(void)
 {

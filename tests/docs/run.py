@@ -17,6 +17,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import docs.objects  # noqa: E402
+import docs.rooms  # noqa: E402
 import matrix.page  # noqa: E402
 import plaintext.page  # noqa: E402
 
@@ -166,6 +167,23 @@ class Checks:
         wrong = sorted(calls - set(docs.objects.MEANT))
         must(not wrong, "by tg_libc, tg_openssl() or ipc/calls.h: " + ", ".join(f"{name} in {file}" for file, name in wrong))
         must(calls == set(docs.objects.MEANT), f"no longer: {sorted(set(docs.objects.MEANT) - calls)}")
+
+    def check_folders_include_what_stands_above_them(self):
+        order = docs.rooms.rooms()
+        must(len(order) > 12, f"only {len(order)} folders in CONTRIBUTING.md")
+        wrong, strange = docs.rooms.arrows(order)
+        must(not strange, f"not in the table of CONTRIBUTING.md: {sorted(strange)}")
+        must(wrong <= set(docs.rooms.MEANT), f"upwards: {sorted(wrong - set(docs.rooms.MEANT))}")
+        must(wrong == set(docs.rooms.MEANT), f"no longer: {sorted(set(docs.rooms.MEANT) - wrong)}")
+
+    def check_every_source_names_its_licence(self):
+        must("Apache License" in (ROOT / "LICENSE").read_text(), "LICENSE")
+        files = [path for path in docs.rooms.files("*.c", "*.h", "*.def", "*.py", "*.sh", "*.cmake", "CMakeLists.txt")
+                 if path.stat().st_size > 0]
+        must(len(files) > 600, f"only {len(files)} sources found")
+        without = [str(path.relative_to(ROOT)) for path in files
+                   if "SPDX-License-Identifier: Apache-2.0" not in "".join(path.read_text().splitlines(True)[:2])]
+        must(not without, f"no SPDX line: {without}")
 
     def check_every_function_of_libssl_is_decided(self):
         hooks = re.findall(r"^TG_HOOK\(ssl, (\w+)\)", (ROOT / "shim/binding/hooks.def").read_text(), re.M)
