@@ -12,7 +12,6 @@
 #include "shim/direct/handoff/divided.h"
 #include "shim/direct/handoff/handover.h"
 #include "shim/direct/handoff/relayed.h"
-#include "shim/direct/stdio.h"
 #include "shim/direct/stream/claims.h"
 #include "shim/policy/generation.h"
 #include "shim/process/plaintext_ports.h"
@@ -66,13 +65,6 @@ static bool needs_relay(void)
 	return found;
 }
 
-/* exit(3) writes what its FILEs hold only after this. */
-static void leave_in_order(void)
-{
-	tg_stdio_flush();
-	tg_descriptors_exit();
-}
-
 bool tg_descriptors_prepare(void)
 {
 	if (atomic_load_explicit(&prepared, memory_order_acquire))
@@ -83,7 +75,7 @@ bool tg_descriptors_prepare(void)
 	tg_shim_note_serving();
 	tg_generation_prepare();
 	/* After libcrypto's own, and so before it. */
-	if (atexit(leave_in_order) != 0 || at_quick_exit(tg_descriptors_exit) != 0)
+	if (atexit(tg_descriptors_exit) != 0 || at_quick_exit(tg_descriptors_exit) != 0)
 		return false;
 	atomic_store_explicit(&prepared, true, memory_order_release);
 	return true;

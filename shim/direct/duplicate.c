@@ -10,14 +10,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <unistd.h>
 
 /*
- * A standard stream is written to from within the C library, and by whatever a system(3) starts: that is for the relay,
- * where it may be.
+ * A standard descriptor is written to from within the C library, and by whatever a system(3) starts: that is for the relay,
+ * with all the connection's numbers. One that cannot go there is a dead end, and they too.
  */
-static bool goes_to_relay(int from, int fd)
+static int become_standard(int from, int fd, bool kept)
 {
-	return fd >= 0 && fd <= STDERR_FILENO && tg_descriptors_may_relay(from) && tg_descriptors_hand_over(from);
+	tg_descriptors_let_go(from);
+	return tg_descriptors_copy(from, fd, 0, kept);
 }
 
 int tg_duplicate_above(int from, int least, bool kept)
@@ -27,8 +29,13 @@ int tg_duplicate_above(int from, int least, bool kept)
 		return fd < 0 ? fd : tg_descriptors_pass_on(from, fd, kept);
 	}
 	int fd = tg_descriptors_copy(from, -1, least, kept);
-	goes_to_relay(from, fd); /* with all its numbers */
-	return fd;
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	const int r = become_standard(from, fd, kept), saved = errno;
+	if (r < 0)
+		tg_libc.close(fd);
+	errno = saved;
+	return r;
 }
 
 int tg_duplicate_onto(int from, int fd, bool kept)
@@ -39,8 +46,8 @@ int tg_duplicate_onto(int from, int fd, bool kept)
 		return -1; /* also where it is open by now: what it is we would not know */
 	if (tg_process_is_vforked())
 		return tg_descriptors_pass_on(from, fd, kept);
-	if (goes_to_relay(from, fd))
-		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
+	if (fd >= 0 && fd <= STDERR_FILENO)
+		return become_standard(from, fd, kept);
 	return tg_descriptors_copy(from, fd, 0, kept);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * aio(7): the C library's threads read and write by inner calls, which on a connection that TLS is spoken for would be the
- * socket's own bytes. There it is not to be had, as on a system that does not have it.
+ * socket's own bytes. Where the relay cannot have it, there is none, as on a system without it.
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/transfer.h"
@@ -10,42 +10,41 @@
 #include <errno.h>
 #include <stddef.h>
 
-static int refuse(void)
+static bool may_use(int fd)
 {
-	errno = ENOSYS;
-	return -1;
+	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, "aio", ENOSYS);
 }
 
 TG_EXPORT int aio_read(struct aiocb *block)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_read(block);
+	return may_use(block->aio_fildes) ? tg_libc.aio_read(block) : -1;
 }
 
 TG_EXPORT int aio_read64(struct aiocb64 *block)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_read64(block);
+	return may_use(block->aio_fildes) ? tg_libc.aio_read64(block) : -1;
 }
 
 TG_EXPORT int aio_write(struct aiocb *block)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_write(block);
+	return may_use(block->aio_fildes) ? tg_libc.aio_write(block) : -1;
 }
 
 TG_EXPORT int aio_write64(struct aiocb64 *block)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(block->aio_fildes) ? refuse() : tg_libc.aio_write64(block);
+	return may_use(block->aio_fildes) ? tg_libc.aio_write64(block) : -1;
 }
 
 TG_EXPORT int lio_listio(int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
 {
 	tg_libc_bind();
 	for (int i = 0; tg_transfer_any() && i < count; i++)
-		if (list[i] != NULL && tg_transfer_is_one(list[i]->aio_fildes))
-			return refuse();
+		if (list[i] != NULL && !may_use(list[i]->aio_fildes))
+			return -1;
 	return tg_libc.lio_listio(mode, list, count, event);
 }
 
@@ -53,7 +52,7 @@ TG_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[restrict], int c
 {
 	tg_libc_bind();
 	for (int i = 0; tg_transfer_any() && i < count; i++)
-		if (list[i] != NULL && tg_transfer_is_one(list[i]->aio_fildes))
-			return refuse();
+		if (list[i] != NULL && !may_use(list[i]->aio_fildes))
+			return -1;
 	return tg_libc.lio_listio64(mode, list, count, event);
 }

@@ -5,6 +5,7 @@
 #include "shim/direct/transfer.h"
 #include "shim/process/state.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/sendfile.h>
 
@@ -28,10 +29,14 @@ TG_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 								 : tg_libc.sendfile64(out, in, offset, count);
 }
 
+/* Event-driven servers, which alone do this to connections in use, read and write where it fails so. */
+static bool may_splice(int fd)
+{
+	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, "splice", EINVAL);
+}
+
 TG_EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)
 {
 	tg_libc_bind();
-	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
-		return tg_libc.splice(in, in_offset, out, out_offset, count, flags);
-	return tg_filetransfer_splice(in, out, in_offset != NULL || out_offset != NULL, count, flags);
+	return may_splice(in) && may_splice(out) ? tg_libc.splice(in, in_offset, out, out_offset, count, flags) : -1;
 }

@@ -1,16 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks on the C library's calls that give a descriptor to its own input and output (stdio.h). */
+/*
+ * Hooks on the C library's calls that give a descriptor to its own input and output, which reads and writes by inner calls
+ * that no hook sees.
+ */
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 
 #include "shim/binding/libc.h"
-#include "shim/direct/stdio.h"
 #include "shim/direct/transfer.h"
 #include "shim/process/state.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+static bool may_use(int fd, const char *call)
+{
+	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, call, EOPNOTSUPP);
+}
 
 TG_EXPORT FILE *fdopen(int fd, const char *mode)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? tg_stdio_open(fd, mode) : tg_libc.fdopen(fd, mode);
+	return may_use(fd, "fdopen") ? tg_libc.fdopen(fd, mode) : NULL;
 }
 
 TG_EXPORT FILE *_IO_fdopen(int fd, const char *mode)
@@ -21,7 +32,7 @@ TG_EXPORT FILE *_IO_fdopen(int fd, const char *mode)
 TG_EXPORT int vdprintf(int fd, const char *format, va_list arguments)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? tg_stdio_print(fd, format, arguments) : tg_libc.vdprintf(fd, format, arguments);
+	return may_use(fd, "dprintf") ? tg_libc.vdprintf(fd, format, arguments) : -1;
 }
 
 TG_EXPORT int dprintf(int fd, const char *format, ...)
@@ -37,8 +48,7 @@ TG_EXPORT int dprintf(int fd, const char *format, ...)
 TG_EXPORT int __vdprintf_chk(int fd, int flag, const char *format, va_list arguments)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(fd) ? tg_stdio_print(fd, format, arguments)
-				      : tg_libc.__vdprintf_chk(fd, flag, format, arguments);
+	return may_use(fd, "dprintf") ? tg_libc.__vdprintf_chk(fd, flag, format, arguments) : -1;
 }
 
 TG_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)

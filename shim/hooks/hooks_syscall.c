@@ -48,15 +48,16 @@ static long pass(const struct call *call)
 			       call->argument[4], call->argument[5]);
 }
 
-/* Native aio(7), for files as a rule: with a connection among them none of the blocks is begun. */
-static bool concerns_stream(const struct call *call)
+/* Native aio(7), for files as a rule: with a connection among them that cannot be the relay's none of the blocks is begun.
+ */
+static bool may_submit(const struct call *call)
 {
 	struct iocb *const *blocks = pointer_at(call, 2);
 
 	for (long i = 0; blocks != NULL && i < call->argument[1]; i++)
-		if (blocks[i] != NULL && tg_descriptors_is_one((int)blocks[i]->aio_fildes))
-			return true;
-	return false;
+		if (blocks[i] != NULL && !tg_descriptors_leave((int)blocks[i]->aio_fildes, "io_submit", EINVAL))
+			return false;
+	return true;
 }
 
 /* By which the kernel moves data from something else, or to a place in it. */
@@ -79,10 +80,7 @@ static bool move(const struct call *call, long *ret)
 			      (unsigned)call->argument[5]);
 		return true;
 	case SYS_io_submit:
-		if (!concerns_stream(call))
-			return false;
-		errno = EINVAL;
-		*ret = -1;
+		*ret = may_submit(call) ? pass(call) : -1;
 		return true;
 	default:
 		return false;

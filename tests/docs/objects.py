@@ -18,9 +18,6 @@ MEANT = {
     ("hooks_syscall.c", "*"): "syscall(2) with a number is the call of that number",
     ("hooks_dlsym.c", "*"): "gives out the addresses of hooks",
     ("hooks_ssl_bio.c", "SSL_new"): "the SSL is the server's",
-    ("stdio.c", "read"): "the C library reads a connection for the server here: as if the server did",
-    ("stdio.c", "write"): "the same for what it writes",
-    ("stdio.c", "close"): "and fclose(3) of the server's is its close(2)",
 }
 
 

@@ -14,8 +14,6 @@ INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 MEANT = {
     ("asked.c", "descriptors.h"): "whether a number is still this stream's",
     ("epolls.c", "marks.h"): "one bit follows both tables",
-    ("descriptors.c", "stdio.h"): "stdin and stdout of a connection are exchanged with its number",
-    ("descriptors_copy.c", "stdio.h"): "the same",
     ("stream_bio.c", "readiness.h"): "whether a thread sleeps until the socket is readable",
     ("stream_cork.c", "readiness.h"): "what was held back goes out before its process waits",
     ("stream_cork.c", "descriptors.h"): "the same",

@@ -133,21 +133,51 @@ class Descriptors(ServerCase):
         self.whole("speaks_first", (b"", b"welcome\n"), engine="direct")
 
     def test_stdio(self):
-        server = self.whole("streams", (b"hello\n", b"by fputs by dprintf hello\n"), engine="direct")
+        server = self.whole("streams", (b"hello\n", b"by fputs by dprintf hello\n"))
         self.assertEqual(server.notes()[-1], "fileno True")
+        self.assertEqual(self.events(server)["direct"], 1)  # which is moved; those after it are the relay's at once
+        self.assertTrue(self.events(server)["needs_relay"])
+
+    def test_stdio_not_to_be_had(self):
+        """An errno, a line, and nothing in clear; what comes next is the relay's where it may be."""
+        server = self.broken("streams_used", (b"hello", b"hello"), engine="direct")
+        self.assertIn("fdopen 95 dprintf -1 95", server.notes())
+        self.assertIn("fdopen failed on a connection: the direct engine does not carry it", server.output.read_text())
+        server.stop()
+        server = self.broken("streams_used", (b"hello", b"hello"))
+        self.assertIn("fdopen 95 dprintf -1 95", server.notes())
+        self.assertEqual(self.talk(server, (b"one", b"one"), (b"hello\n", b"by fputs by dprintf hello\n")), (b"", True))
 
     def test_stdio_of_standard_descriptors(self):
-        for engine in ("auto", "direct"):
-            with self.subTest(engine):
-                self.whole("prints", (b"hello\n", b"by perror: Success\nby puts\n"), engine=engine)
+        """A connection in use is a dead end there; the next one is the relay's."""
+        for way, answer in (("prints", b"by perror: Success\nby puts\n"), ("shells", b"leaked\nnot by the shell\n")):
+            with self.subTest(way):
+                server = self.broken(way, (b"hello\n", b""))
+                self.assertEqual(self.talk(server, (b"hello\n", answer)), (b"", True))
+                server.stop()
+                server = self.broken(way, (b"hello\n", b""), engine="direct")
+                self.assertEqual(self.talk(server, (b"hello\n", b""))[0], b"")
+                server.stop()
+
+    def test_lowest_number(self):
+        server = self.broken("takes_standard", (b"hello", b"hello"))
+        self.assertEqual(server.notes()[:2], ["number 0", "read b''"])
+        with Live(server.port, self.pki.clients["good"]) as client:
+            self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
+            self.assertEqual(client.ask(b"again", lambda data: data == b"by puts\n"), b"by puts\n")
+        procs.wait_until(lambda: "read b'again'" in server.notes(), 5, "a note")
 
     def test_sendfile(self):
         self.whole("sends_file", (b"hello\n", BIG), engine="direct")
 
     def test_splice(self):
-        server = self.governed("splices", "direct")
-        with Live(server.port, self.pki.clients["good"]) as client:
-            self.assertEqual(client.ask(BIG[:300000], lambda data: len(data) >= 300000), BIG[:300000])
+        for engine, notes in (("auto", []), ("direct", ["splice 22"])):
+            with self.subTest(engine):
+                server = self.governed("splices", engine)
+                with Live(server.port, self.pki.clients["good"]) as client:
+                    self.assertEqual(client.ask(BIG[:300000], lambda data: len(data) >= 300000), BIG[:300000])
+                self.assertEqual(server.notes()[:1], notes)
+                server.stop()
 
     def test_numbers(self):
         self.whole("moves", (b"hello", b"one two hello"), engine="direct")
@@ -167,7 +197,8 @@ class Descriptors(ServerCase):
         self.assertEqual(server.notes()[-4:], ["again", "again", "peek b'abc' b'abc'", "all b'12345678'"])
 
     def test_standard_descriptors_closed(self):
-        self.whole("closes_at_start", (b"", b"number 1, by puts\n"), engine="direct")
+        self.whole("closes_at_start", (b"", b"number 1, by puts\n"))
+        self.shut(self.governed("closes_at_start", "direct"))
 
     # several processes
 
@@ -288,7 +319,6 @@ class Descriptors(ServerCase):
         self.whole("executes_beside", (b"hello", b"hello"), engine="auto")
 
     def test_shells(self):
-        self.whole("shells", (b"hello", b"not by the shell\n"), engine="direct")
         self.whole("popens", (b"hello", b"helloafter"), engine="direct")
 
     # before the first connection

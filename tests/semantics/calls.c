@@ -4,6 +4,7 @@
  */
 #include "situations.h"
 
+#include <aio.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
@@ -487,6 +488,34 @@ static void stdio_pair(struct test *t)
 	client_reads_to_end(t);
 }
 
+/* What few servers do, of which the direct engine does nothing: on a connection in use, where nobody else can do it. */
+static void calls_of_few(struct test *t)
+{
+	char text[] = "0123456789";
+	struct aiocb block = {.aio_lio_opcode = LIO_WRITE, .aio_buf = text, .aio_nbytes = 10};
+	struct aiocb *const list[] = {&block};
+	char got[10];
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return;
+	connect_warm(t, 0);
+	block.aio_fildes = t->fd;
+	client_sends(t, 30);
+	CALL(t, splice(t->fd, NULL, ends[1], NULL, 10, 0));
+	CALL(t, write(ends[1], text, 10));
+	CALL(t, splice(ends[0], NULL, t->fd, NULL, 10, 0));
+	CALL(t, dprintf(t->fd, "%s", text));
+	CALL(t, fdopen(t->fd, "r") ? 0 : -1);
+	CALL(t, lio_listio(LIO_WAIT, list, 1, NULL));
+	CALL(t, dup2(t->fd, STDIN_FILENO));
+	CALL(t, read(STDIN_FILENO, got, 10));
+	CALL(t, read(t->fd, got, 10));
+	CALL(t, close(t->fd));
+	CALL(t, close(STDIN_FILENO));
+	client_reads_to_end(t);
+}
+
 const struct single singles_calls[] = {
     {"no_bytes", no_bytes},
     {"too_many_parts", too_many_parts},
@@ -513,5 +542,6 @@ const struct single singles_calls[] = {
     {"splice_through", splice_through},
     {"stdio_conversation", stdio_conversation},
     {"stdio_pair", stdio_pair},
+    {"calls_of_few", calls_of_few},
     {0},
 };

@@ -155,6 +155,18 @@ static bool run_case(const struct one_case *what, struct test t, const char *con
 	return true;
 }
 
+static void run_until_whole(const struct one_case *what, struct test t, const char *control_path)
+{
+	for (int attempt = 1; !run_case(what, t, control_path, attempt == 3); attempt++)
+		;
+}
+
+static bool matches(const char *pattern, const struct one_case *what)
+{
+	return fnmatch(pattern, what->name, FNM_EXTMATCH) == 0;
+}
+
+/* CONTROL PORT [PATTERN PATTERN [FIRST]]: the cases that both patterns match, one of them, or another one, before them. */
 int main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -167,7 +179,7 @@ int main(int argc, char **argv)
 			puts(cases[i].name);
 		return 0;
 	}
-	if (argc != 3 && argc != 4)
+	if (argc != 3 && argc != 5 && argc != 6)
 		return 64;
 	t.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	setsockopt(t.listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -179,9 +191,12 @@ int main(int argc, char **argv)
 	t.log = mmap(NULL, sizeof(*t.log), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (t.log == MAP_FAILED)
 		return 71;
+	for (size_t i = 0; argc == 6 && i < case_count; i++)
+		if (strcmp(cases[i].name, argv[5]) == 0)
+			run_until_whole(&cases[i], t, argv[1]);
 	for (size_t i = 0; i < case_count; i++)
-		if (argc < 4 || fnmatch(argv[3], cases[i].name, FNM_EXTMATCH) == 0)
-			for (int attempt = 1; !run_case(&cases[i], t, argv[1], attempt == 3); attempt++)
-				;
+		if ((argc != 6 || strcmp(cases[i].name, argv[5]) != 0) &&
+		    (argc == 3 || (matches(argv[3], &cases[i]) && matches(argv[4], &cases[i]))))
+			run_until_whole(&cases[i], t, argv[1]);
 	return 0;
 }

@@ -32,7 +32,15 @@ ENGINES = {
     "auto": ({}, "1.3"),
     "direct": ({"engine": "direct"}, "1.2"),
     "relay": ({"engine": "relay"}, "1.3"),
+    "moved": ({}, "1.3"),
 }
+# What of it the direct engine leaves to the relay. `auto` would go there for good, so it is another run: by the first
+# connection the listener is marked, and all that follow must be as over plaintext.
+FEW = ("read/splice", "read/fread", "write/splice", "write/fwrite", "write/fprintf", "write/dprintf", "single/splice_",
+       "single/stdio_", "single/as_standard", "single/calls_of_few")
+OF_FEW = f"@({'|'.join(FEW)})*"
+SOME = {"auto": (f"!({OF_FEW})",), "direct": (f"!(@({'|'.join(FEW[:-1])})*)",), "moved": (OF_FEW, "read/splice/cold")}
+MOVED_AS = {"moved": "relay"}  # whose differences
 
 
 class Run(threading.Thread):
@@ -51,7 +59,7 @@ class Run(threading.Thread):
         programs = graft.build / "tests"
         control = self.home / "control"
         self.client_words = [programs / "semantics-client", control, port]
-        self.server_words = [programs / "semantics-server", control, port, pattern]
+        self.server_words = [programs / "semantics-server", control, port, pattern, *SOME.get(name, ("*",))]
         if version:
             who = pki.clients["good"]
             self.client_words += [who.cert, who.key, version]
@@ -111,17 +119,26 @@ def blurred(engine, case, lines):
     return text.splitlines()
 
 
+def is_run(name, case):
+    """By this engine."""
+    if name == "direct":
+        return not case.startswith(FEW[:-1])
+    return name not in SOME or case.startswith(FEW) == (name == "moved")
+
+
 def compare(plain, run, used):
     """One line for each case that differs, with the difference; (passed, failed)."""
+    engine = MOVED_AS.get(run.name, run.name)
     passed = failed = 0
     if run.problem:
         print(f"FAILED {run.name}: {run.problem}")
         failed += 1
         if not run.records:
             return 0, failed
-    for case, lines in plain.records.items():
-        wanted = blurred(run.name, case, expected(run.name, case, lines, used))
-        found = blurred(run.name, case, run.records.get(case, ["no record"]))
+    cases = [case for case in plain.records if is_run(run.name, case)]
+    for case in cases:
+        wanted = blurred(engine, case, expected(engine, case, plain.records[case], used))
+        found = blurred(engine, case, run.records.get(case, ["no record"]))
         if wanted == found:
             passed += 1
             continue
@@ -129,7 +146,7 @@ def compare(plain, run, used):
         print(f"FAILED {run.name}: {case}")
         for line in difflib.unified_diff(wanted, found, PLAIN, run.name, lineterm="", n=4):
             print(f"    {line}")
-    print(f"{'FAILED' if failed else 'ok    '} {run.name}: {passed} of {len(plain.records)} cases as over plaintext")
+    print(f"{'FAILED' if failed else 'ok    '} {run.name}: {passed} of {len(cases)} cases as over plaintext")
     return passed, failed
 
 

@@ -209,6 +209,10 @@ def popens(connection):
 def streams(connection):
     """fdopen(3) and dprintf(3)."""
     file = LIBC.fdopen(connection.fileno(), b"r+")
+    if file is None:
+        note("fdopen", ctypes.get_errno(), "dprintf", LIBC.dprintf(connection.fileno(), b"leaked"), ctypes.get_errno())
+        connection.close()
+        return
     note("fileno", LIBC.fileno(file) == connection.fileno())
     text = ctypes.create_string_buffer(100)
     LIBC.fgets(text, 100, file)
@@ -232,6 +236,21 @@ def prints(connection):
     in_child(connection, act)
 
 
+def takes_standard(connection):
+    """A connection in use becomes descriptor 0 to 2, by dup2(2) or as the lowest number that is free."""
+    connection.sendall(connection.recv(100))
+
+    def act():
+        os.dup2(connection.fileno(), 1)
+        os.close(0)
+        note("number", os.dup(connection.fileno()))
+        LIBC.puts(b"by puts")
+        LIBC.fflush(None)
+        note("read", os.read(0, 100))
+
+    in_child(connection, act)
+
+
 def sends_file(connection):
     connection.recv(100)
     with open("big", "w+b") as file:
@@ -243,8 +262,20 @@ def sends_file(connection):
     connection.close()
 
 
+def streams_used(connection):
+    """The same on a connection in use."""
+    connection.sendall(connection.recv(100))
+    streams(connection)
+
+
 def splices(connection):
     source, sink = os.pipe()
+    try:
+        os.splice(connection.fileno(), sink, 0)
+    except OSError as fault:  # as a proxy goes on where the kernel splices nothing
+        note("splice", fault.errno)
+        echo(connection)
+        return
     while True:
         size = os.splice(connection.fileno(), sink, 1 << 20)
         if size == 0:

@@ -6,7 +6,6 @@
 #include "shim/direct/descriptors/holder.h"
 #include "shim/direct/descriptors/marks.h"
 #include "shim/direct/readiness/readiness.h"
-#include "shim/direct/stdio.h"
 #include "shim/process/process.h"
 #include "shim/process/state.h"
 
@@ -16,6 +15,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #define BATCH 64 /* holders that are made at once */
 
@@ -220,11 +220,10 @@ struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *
 	return left_of(before, fd);
 }
 
-void tg_left_finish(const struct tg_left *left, int fd)
+void tg_left_finish(const struct tg_left *left)
 {
 	if (left->holder == NULL)
 		return;
-	tg_stdio_leave(fd);
 	if (left->was_last_open) {
 		tg_readiness_forget(left->holder->stream, -1);
 		/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
@@ -238,7 +237,8 @@ void tg_left_finish(const struct tg_left *left, int fd)
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
 			struct tg_section_slot *counters)
 {
-	if (!tg_stdio_enter(fd))
+	/* The C library itself reads and writes there. */
+	if (fd <= STDERR_FILENO)
 		return false;
 	pthread_mutex_lock(&lock);
 	_Atomic uintptr_t *place = tg_entry_make_place(fd);
@@ -259,9 +259,7 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0 ? TG_KEPT : 0);
 	}
 	pthread_mutex_unlock(&lock);
-	tg_left_finish(&before, fd);
-	if (holder == NULL)
-		tg_stdio_leave(fd);
+	tg_left_finish(&before);
 	return holder != NULL;
 }
 

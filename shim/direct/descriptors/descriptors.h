@@ -133,6 +133,9 @@ void tg_descriptors_closed(int fd);
 /*
  * dup(2) with the table: `fd` becomes `from`, or where it is -1 the lowest free number from `least` on. A stream that `fd`
  * was ends as by tg_descriptors_closing. `kept`: the server wants it open in a new program. -1: errno.
+ *
+ * What the C library itself reads and writes, descriptors 0 to 2, is no stream at any time: one of these is returned as
+ * something that has to be replaced.
  */
 int tg_descriptors_copy(int from, int fd, int least, bool kept);
 
@@ -156,6 +159,13 @@ bool tg_descriptors_hand_over(int fd);
 /* The same whatever the engine. */
 bool tg_descriptors_move(int fd);
 
+/*
+ * The server asks for `call`, which the direct engine does not carry. True: `fd` is no stream, or has become the relay's,
+ * and the kernel's or the C library's own call can be made. False, with errno `error`: engine = direct, or something was
+ * read or written already, or an epoll has it. Said once; the section's next connections go to the relay.
+ */
+bool tg_descriptors_leave(int fd, const char *call, int error);
+
 /* `fd` is meant for a new program: false where it is no stream, or has become the relay's. */
 bool tg_descriptors_must_not_cross(int fd);
 
@@ -171,7 +181,10 @@ int tg_descriptors_pass_on(int from, int fd, bool kept);
 /* A new descriptor: reading ends at once and writing fails, as on a connection that the peer has closed. -1: none. */
 int tg_dead_end(void);
 
-/* Every stream of this process becomes the relay's, or a dead end. False: one is left, for want of a descriptor. */
+/* `fd`, and all numbers of the same stream, become the relay's, or a dead end: still a stream for want of a descriptor. */
+void tg_descriptors_let_go(int fd);
+
+/* That of every stream of this process. False: one is left. */
 bool tg_descriptors_give_up(void);
 
 /* Before an exec: what stays open in the new program is handed over where it is untouched; else it is a dead end there. */

@@ -67,7 +67,7 @@ static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder
 		left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
 	}
 	tg_descriptors_unlock();
-	tg_left_finish(&left, fd);
+	tg_left_finish(&left);
 }
 
 /* With a reference. NULL: nothing was to be done. *ret_open: the number is the socket still. */
@@ -122,7 +122,7 @@ void tg_descriptors_closed(int fd)
 	tg_descriptors_lock();
 	const struct tg_left left = tg_entry_set(place, fd, NULL, 0);
 	tg_descriptors_unlock();
-	tg_left_finish(&left, fd);
+	tg_left_finish(&left);
 }
 
 bool tg_descriptors_is_plain(int fd)

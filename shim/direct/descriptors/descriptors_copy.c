@@ -6,28 +6,21 @@
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/direct/descriptors/holder.h"
-#include "shim/direct/stdio.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/single_threaded.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
-/* What the C library itself reads and writes there must not be plaintext. */
-static bool takes_stdio(int fd)
-{
-	if (tg_stdio_enter(fd))
-		return true;
-	if (!tg_descriptors_closing(fd))
-		tg_libc.close(fd);
-	return false;
-}
-
-/* In the lock. The number is the stream's in the table, before it is in the kernel. False: there is no room for it. */
+/*
+ * In the lock. The number is the stream's in the table, before it is in the kernel. False: there is no room for it, or it
+ * is a standard one (tg_descriptors_copy).
+ */
 static bool enter(int fd, struct tg_holder *holder, bool kept, struct tg_left *ret_before)
 {
-	_Atomic uintptr_t *place = tg_entry_make_place(fd);
+	_Atomic uintptr_t *place = fd <= STDERR_FILENO ? NULL : tg_entry_make_place(fd);
 
 	if (place == NULL) {
 		errno = EMFILE;
@@ -47,10 +40,10 @@ bool tg_descriptors_duplicated(int from, int fd, bool kept)
 	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
 	bool done = holder != NULL && enter(fd, holder, kept, &before);
 	tg_descriptors_unlock();
-	tg_left_finish(&before, fd);
+	tg_left_finish(&before);
 	if (holder == NULL)
 		tg_descriptors_closed(fd);
-	return done && takes_stdio(fd);
+	return done;
 }
 
 /* In the lock; of what is no stream. Somebody is about to close it: it is as good as closed. */
@@ -106,14 +99,14 @@ static int copy_above(struct tg_holder *holder, int from, int least, bool kept, 
 {
 	if (__libc_single_threaded) {
 		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
-		if (fd < 0 || enter(fd, holder, kept, ret_before))
+		if (fd <= STDERR_FILENO || enter(fd, holder, kept, ret_before))
 			return fd;
 		tg_libc.close(fd);
 		errno = EMFILE;
 		return -1;
 	}
 	int fd = new_number(least);
-	if (fd < 0 || copy_onto(holder, from, fd, kept, ret_before) >= 0)
+	if (fd <= STDERR_FILENO || copy_onto(holder, from, fd, kept, ret_before) >= 0)
 		return fd;
 	int saved = errno;
 	tg_libc.close(fd);
@@ -142,11 +135,7 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
 	}
 	tg_descriptors_unlock();
-	tg_left_finish(&before, fd < 0 ? r : fd);
-	if (holder != NULL && r >= 0 && !takes_stdio(r)) {
-		saved = EMFILE;
-		r = -1;
-	}
+	tg_left_finish(&before);
 	errno = saved;
 	return r;
 }

@@ -75,7 +75,7 @@ struct tg_left {
 };
 _Atomic uintptr_t *tg_entry_make_place(int fd); /* NULL: no memory, or too high */
 struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, uintptr_t flags); /* NULL: none */
-void tg_left_finish(const struct tg_left *left, int fd);
+void tg_left_finish(const struct tg_left *left);
 
 /*
  * The first half of tg_descriptors_closing, for who puts something else at `fd`. True: the entry is TG_CLOSING, and the

@@ -7,6 +7,7 @@
 #include "shim/direct/handoff/handover.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/process/process.h"
+#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@ static void replace(const struct tg_holder *holder, int fd, int end)
 		left = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
 	}
 	tg_descriptors_unlock();
-	tg_left_finish(&left, fd);
+	tg_left_finish(&left);
 }
 
 /* With a reference: every number of `holder` becomes what `end` is, close-on-exec as the server wants it. */
@@ -65,6 +66,26 @@ bool tg_descriptors_move(int fd)
 bool tg_descriptors_hand_over(int fd)
 {
 	return tg_descriptors_may_relay(fd) && tg_descriptors_move(fd);
+}
+
+bool tg_descriptors_leave(int fd, const char *call, int error)
+{
+	static atomic_flag said = ATOMIC_FLAG_INIT;
+	struct tg_holder *holder = tg_holder_at(fd);
+
+	if (holder == NULL)
+		return true;
+	/* What an epoll waits for, it would never hear of again. */
+	const bool left = !tg_process_is_vforked() && !tg_stream_is_inside() && !tg_readiness_is_watched(holder->stream) &&
+			  tg_descriptors_hand_over(fd);
+	tg_report_moves(tg_shim.report, holder->counters);
+	if (!left && !atomic_flag_test_and_set(&said))
+		tg_say("%s failed on a connection: the direct engine does not carry it (engine = %s)", call,
+		       holder->engine == TG_ENGINE_AUTO ? "auto gives the next ones to the relay" : "relay does");
+	tg_holder_unref(holder);
+	if (!left)
+		errno = error;
+	return left;
 }
 
 bool tg_descriptors_must_not_cross(int fd)
@@ -170,39 +191,38 @@ void tg_holder_finish(const struct tg_holder *holder, int fd)
 		finish_elsewhere(holder, fd, &rest);
 }
 
+void tg_descriptors_let_go(int fd)
+{
+	struct tg_holder *holder = tg_holder_at(fd);
+	const int saved = errno;
+
+	if (holder == NULL)
+		return;
+	if (!tg_descriptors_hand_over(fd))
+		bury(holder);
+	tg_holder_unref(holder);
+	errno = saved;
+}
+
 bool tg_descriptors_give_up(void)
 {
-	int last = tg_descriptors_end(), saved = errno;
+	const int last = tg_descriptors_end();
 	bool all = true;
 
 	for (int fd = 0; fd < last; fd++) {
-		struct tg_holder *holder = tg_holder_at(fd);
-		if (holder == NULL)
-			continue;
-		if (!tg_descriptors_hand_over(fd))
-			bury(holder);
-		all = all && tg_entry_open(tg_entry_at(fd)) != holder;
-		tg_holder_unref(holder);
+		tg_descriptors_let_go(fd);
+		all = all && tg_entry_open(tg_entry_at(fd)) == NULL;
 	}
-	errno = saved;
 	return all;
-}
-
-static bool is_standard(const struct tg_holder *holder)
-{
-	for (int fd = 0; fd <= 2; fd++)
-		if (tg_entry_holder(tg_entry_at(fd)) == holder)
-			return true;
-	return false;
 }
 
 /*
  * A child that has inherited a connection by the way, as ncat's have, must not take it from its parent: what is meant for
- * the new program is given to it as one of 0 to 2, or by the process that has it alone.
+ * the new program is given to it as one of 0 to 2 (tg_duplicate_onto), or by the process that has it alone.
  */
 static bool is_meant(const struct tg_holder *holder)
 {
-	return is_standard(holder) || !atomic_load_explicit(&holder->shared, memory_order_relaxed) ||
+	return !atomic_load_explicit(&holder->shared, memory_order_relaxed) ||
 	       tg_claim_look(&holder->claim) == TG_CLAIM_OURS;
 }
 
@@ -218,8 +238,8 @@ void tg_descriptors_before_exec(void)
 		const uintptr_t entry = tg_entry_at(fd);
 		if (holder == NULL)
 			continue;
-		if ((entry & TG_KEPT) != 0 && is_meant(holder) && !tg_descriptors_hand_over(fd))
-			bury(holder);
+		if ((entry & TG_KEPT) != 0 && is_meant(holder))
+			tg_descriptors_let_go(fd);
 		tg_holder_unref(holder);
 	}
 	errno = saved;
