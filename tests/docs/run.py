@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import docs.objects  # noqa: E402
 import docs.rooms  # noqa: E402
+import docs.stream  # noqa: E402
 import matrix.page  # noqa: E402
 import plaintext.page  # noqa: E402
 
@@ -29,7 +30,7 @@ from support.symbolic import libc, libssl  # noqa: E402
 
 MAN = ROOT / "docs" / "man"
 SAMPLE = ROOT / "examples" / "tlsgraft.ini"
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md", "docs/COMPATIBILITY.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md", "docs/stream.md", "docs/COMPATIBILITY.md")
 
 # What the README must say that tlsgraft cannot do, before its first example.
 LIMITS = (
@@ -175,6 +176,11 @@ class Checks:
         must(not strange, f"not in the table of CONTRIBUTING.md: {sorted(strange)}")
         must(wrong <= set(docs.rooms.MEANT), f"upwards: {sorted(wrong - set(docs.rooms.MEANT))}")
         must(wrong == set(docs.rooms.MEANT), f"no longer: {sorted(set(docs.rooms.MEANT) - wrong)}")
+
+    def check_who_changes_a_stream(self):
+        wrong, parts = docs.stream.differences()
+        must(parts == 7, f"{parts} parts in docs/stream.md")
+        must(not wrong, "docs/stream.md, but is changed by " + "; ".join(wrong))
 
     def check_every_source_names_its_licence(self):
         must("Apache License" in (ROOT / "LICENSE").read_text(), "LICENSE")

@@ -16,10 +16,14 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define RECORD 16384
+#define EXTRA 256 /* what a record has beside its plaintext, at most */
 #define AT_ONCE 40000
 
 static unsigned char bytes[1 << 20];
@@ -45,6 +49,15 @@ static void open_ready(struct both *both, int version)
 	fcntl(both->sockets.client, F_SETFL, O_NONBLOCK);
 }
 
+/* Of the socket: what the kernel holds for the server, and counts against what the client may send. */
+static int lying_in(int fd)
+{
+	int size = 0;
+
+	assert_int_equal(ioctl(fd, FIONREAD, &size), 0);
+	return size;
+}
+
 /* However often the server asks, the client waits until it reads. */
 static void asking_takes_nothing(void **state)
 {
@@ -54,12 +67,16 @@ static void asking_takes_nothing(void **state)
 	open_ready(&both, TLS1_3_VERSION);
 	push(&both);
 	await_bytes(both.sockets.server);
+	const int before = lying_in(both.sockets.server);
 	size_t more = 0;
 	for (int i = 0; i < 200; i++) {
 		size_t told = tg_stream_readable(both.stream);
 		assert_in_range(told, 1, RECORD);
 		ssize_t seen = stream_peek(&both, bytes, sizeof(bytes));
 		assert_in_range(seen, 1, RECORD);
+		assert_true((tg_stream_poll(both.stream) & POLLIN) != 0);
+		/* the second one is what libssl read of it together with the first */
+		assert_in_range(lying_in(both.sockets.server) + 2 * (RECORD + EXTRA), before, INT_MAX);
 		more += push(&both);
 	}
 	/* what was taken from the socket, and what libssl reads of it at once */

@@ -37,13 +37,13 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	if (stream == NULL)
 		return NULL;
 	pthread_mutex_init(&stream->lock, NULL);
-	stream->output.is_public = true;
+	stream->output.unsent.is_public = true;
 	stream->fd = fd;
-	stream->accepts_plain = route->plaintext.accept;
+	stream->opening.accepts_plain = route->plaintext.accept;
 	stream->header = route->plaintext.proxy_header;
-	stream->wait_ms = route->plaintext.wait_ms;
-	stream->born = tg_clock_now();
-	stream->deadline = stream->born + (int64_t)route->plaintext.handshake_timeout * 1000;
+	stream->opening.wait_ms = route->plaintext.wait_ms;
+	stream->opening.born = tg_clock_now();
+	stream->opening.deadline = stream->opening.born + (int64_t)route->plaintext.handshake_timeout * 1000;
 	stream->counters = counters_of(route);
 	tg_socket_tell_of_all(fd);
 	atomic_init(&stream->state, TG_STREAM_OPENING);
@@ -71,7 +71,7 @@ void tg_stream_free(struct tg_stream *stream)
 	tg_stream_enter(&call, stream);
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
-	tg_bytes_free(&stream->input);
+	tg_bytes_free(&stream->input.kept);
 	tg_stream_leave(&call, 0);
 	pthread_mutex_destroy(&stream->lock);
 	free(stream);
@@ -111,14 +111,14 @@ unsigned tg_stream_state(const struct tg_stream *stream)
 
 void tg_stream_hear_end(struct tg_stream *stream)
 {
-	atomic_store_explicit(&stream->heard_end, true, memory_order_relaxed);
+	atomic_store_explicit(&stream->input.heard_end, true, memory_order_relaxed);
 }
 
 bool tg_stream_is_untouched(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	bool untouched = !stream->is_touched && stream->stage == TG_STAGE_SILENT && tg_bytes_left(&stream->early) == 0 &&
-			 !stream->write_shut && !stream->read_shut;
+	bool untouched = !stream->is_touched && stream->stage == TG_STAGE_SILENT &&
+			 tg_bytes_left(&stream->output.early) == 0 && !stream->output.is_shut && !stream->input.is_shut;
 	pthread_mutex_unlock(&stream->lock);
 	return untouched;
 }
@@ -138,10 +138,10 @@ int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const s
 
 	pthread_mutex_lock(&stream->lock);
 	if (!stream->is_touched && stream->stage == TG_STAGE_SILENT) {
-		const struct tg_stream_begun begun = {.data = stream->early.data + stream->early.from,
-						      .size = tg_bytes_left(&stream->early),
-						      .read_shut = stream->read_shut,
-						      .write_shut = stream->write_shut};
+		const struct tg_stream_begun begun = {.data = stream->output.early.data + stream->output.early.from,
+						      .size = tg_bytes_left(&stream->output.early),
+						      .read_shut = stream->input.is_shut,
+						      .write_shut = stream->output.is_shut};
 		result = give(fd, &begun);
 	}
 	if (result >= 0) {
@@ -163,7 +163,7 @@ int tg_stream_moved(const struct tg_stream *stream)
 bool tg_stream_has_early(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	const bool has = tg_bytes_left(&stream->early) > 0;
+	const bool has = tg_bytes_left(&stream->output.early) > 0;
 	pthread_mutex_unlock(&stream->lock);
 	return has;
 }
@@ -171,14 +171,14 @@ bool tg_stream_has_early(struct tg_stream *stream)
 bool tg_stream_has_sent_end(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	bool sent = stream->fin_sent;
+	bool sent = stream->output.fin_sent;
 	pthread_mutex_unlock(&stream->lock);
 	return sent;
 }
 
 int64_t tg_stream_born(const struct tg_stream *stream)
 {
-	return stream->born;
+	return stream->opening.born;
 }
 
 int64_t tg_stream_deadline(const struct tg_stream *stream)
@@ -190,9 +190,9 @@ int64_t tg_stream_deadline(const struct tg_stream *stream)
 		return TG_CLOCK_NEVER;
 	pthread_mutex_lock(&locked->lock);
 	if (stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE)
-		deadline = stream->deadline;
-	if (tg_stream_is_silent(stream) && stream->born + stream->wait_ms < deadline)
-		deadline = stream->born + stream->wait_ms;
+		deadline = stream->opening.deadline;
+	if (tg_stream_is_silent(stream) && stream->opening.born + stream->opening.wait_ms < deadline)
+		deadline = stream->opening.born + stream->opening.wait_ms;
 	pthread_mutex_unlock(&locked->lock);
 	return deadline;
 }
@@ -205,7 +205,7 @@ void tg_stream_end_all(void)
 {
 	tg_stream_lock_all();
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next) {
-		stream->ssl = NULL;
+		stream->tls.ssl = NULL;
 		stream->stage = TG_STAGE_ENDED;
 		stream->error = ECONNRESET;
 		atomic_store_explicit(&stream->state, TG_STREAM_ENDED | TG_STREAM_INPUT, memory_order_release);

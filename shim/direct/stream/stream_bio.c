@@ -19,35 +19,35 @@
 /* The end is behind what was brought, and the kernel tells of it no second time. */
 static bool has_heard_end(const struct tg_stream *stream)
 {
-	return atomic_load_explicit(&stream->heard_end, memory_order_relaxed);
+	return atomic_load_explicit(&stream->input.heard_end, memory_order_relaxed);
 }
 
 static int receive(struct tg_stream *stream, char *data, size_t size, size_t *done)
 {
-	if (tg_bytes_left(&stream->first) > 0) {
-		*done = tg_bytes_copy(&stream->first, &(struct iovec){data, size}, 1);
-		tg_bytes_use(&stream->first, *done);
+	if (tg_bytes_left(&stream->opening.first) > 0) {
+		*done = tg_bytes_copy(&stream->opening.first, &(struct iovec){data, size}, 1);
+		tg_bytes_use(&stream->opening.first, *done);
 		return 1;
 	}
-	stream->is_drained = stream->is_drained || tg_readiness_is_awaited(&stream->watch);
-	if (stream->is_drained || stream->is_at_end)
+	stream->call.is_drained = stream->call.is_drained || tg_readiness_is_awaited(&stream->watch);
+	if (stream->call.is_drained || stream->input.is_at_end)
 		return 0;
 	ssize_t got = tg_socket_receive(stream->fd, data, size, 0);
 	if (got > 0) {
 		stream->is_touched = true;
-		stream->is_drained = stream->was_drained = (size_t)got < size && !has_heard_end(stream);
+		stream->call.is_drained = stream->input.was_drained = (size_t)got < size && !has_heard_end(stream);
 		*done = (size_t)got;
 		return 1;
 	}
-	const bool is_empty = got == 0 ? stream->read_shut /* shutdown(2) says so, not the peer */
+	const bool is_empty = got == 0 ? stream->input.is_shut /* shutdown(2) says so, not the peer */
 				       : errno == EAGAIN || errno == EINTR;
-	stream->was_drained = is_empty;
+	stream->input.was_drained = is_empty;
 	if (is_empty)
-		stream->is_drained = true;
+		stream->call.is_drained = true;
 	else if (got == 0)
-		stream->is_at_end = true;
+		stream->input.is_at_end = true;
 	else
-		stream->input_error = errno;
+		stream->input.error = errno;
 	return 0;
 }
 
@@ -58,7 +58,7 @@ static int bio_read(BIO *bio, char *data, size_t size, size_t *done)
 
 	o->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
 	int result = receive(stream, data, size, done);
-	if (result != 1 && stream->is_drained)
+	if (result != 1 && stream->call.is_drained)
 		o->BIO_set_flags(bio, BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY);
 	return result;
 }
@@ -66,8 +66,8 @@ static int bio_read(BIO *bio, char *data, size_t size, size_t *done)
 static ssize_t send_now(struct tg_stream *stream, const void *data, size_t size)
 {
 	stream->is_touched = true;
-	stream->is_held_below = stream->more_follows;
-	return tg_socket_send(stream->fd, data, size, stream->more_follows ? MSG_MORE : 0);
+	stream->output.is_held_below = stream->call.more_follows;
+	return tg_socket_send(stream->fd, data, size, stream->call.more_follows ? MSG_MORE : 0);
 }
 
 static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
@@ -81,14 +81,14 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 		o->BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
 		return 0;
 	}
-	if (stream->sends_now && tg_bytes_left(&stream->output) == 0) {
+	if (stream->call.sends_now && tg_bytes_left(&stream->output.unsent) == 0) {
 		ssize_t n = send_now(stream, data, size);
 		if (n > 0)
 			sent = (size_t)n;
 		else if (n < 0 && errno != EAGAIN && errno != EINTR)
-			stream->output_error = errno;
+			stream->output.error = errno;
 	}
-	if (stream->output_error != 0 || !tg_bytes_add(&stream->output, data + sent, size - sent))
+	if (stream->output.error != 0 || !tg_bytes_add(&stream->output.unsent, data + sent, size - sent))
 		return 0;
 	*done = size;
 	return 1;
@@ -105,7 +105,7 @@ static long bio_control(BIO *bio, int command, long number, void *pointer)
 			*(int *)pointer = stream->fd;
 		return stream->fd;
 	case BIO_CTRL_EOF:
-		return stream->is_at_end;
+		return stream->input.is_at_end;
 	case BIO_CTRL_FLUSH:
 		return 1;
 	default:
@@ -136,24 +136,24 @@ BIO_METHOD *tg_stream_bio_method(const struct tg_openssl *o)
 
 bool tg_stream_flush(struct tg_stream *stream)
 {
-	struct tg_bytes *output = &stream->output;
+	struct tg_bytes *output = &stream->output.unsent;
 
 	while (tg_bytes_left(output) > 0) {
 		size_t left = tg_bytes_left(output);
 		ssize_t n = send_now(stream, output->data + output->from, left);
 		if (n < 0 && errno != EAGAIN && errno != EINTR)
-			stream->output_error = errno;
-		if (stream->output_error != 0)
+			stream->output.error = errno;
+		if (stream->output.error != 0)
 			tg_bytes_free(output);
 		if (n <= 0)
 			return false;
 		tg_bytes_use(output, (size_t)n);
 	}
-	if (stream->output_error != 0)
+	if (stream->output.error != 0)
 		return false;
-	if (stream->close_sent && !stream->fin_sent) {
+	if (stream->output.close_sent && !stream->output.fin_sent) {
 		tg_socket_shutdown(stream->fd, SHUT_WR);
-		stream->fin_sent = true;
+		stream->output.fin_sent = true;
 	}
 	return true;
 }

@@ -34,8 +34,8 @@ static void give_back(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	o->SSL_ctrl(stream->ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
-	o->SSL_free_buffers(stream->ssl);
+	o->SSL_ctrl(stream->tls.ssl, SSL_CTRL_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+	o->SSL_free_buffers(stream->tls.ssl);
 }
 
 /* Another stream in use by a thread right now keeps its place. *ret_before: whose it was, locked; NULL: nobody's. */
@@ -43,11 +43,11 @@ static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before
 {
 	struct tg_stream *before = places.streams[place];
 
-	if (before != NULL && (now - atomic_load_explicit(&before->busy_at, memory_order_relaxed) < IDLE_SECONDS ||
+	if (before != NULL && (now - atomic_load_explicit(&before->tls.busy_at, memory_order_relaxed) < IDLE_SECONDS ||
 			       pthread_mutex_trylock(&before->lock) != 0))
 		return false;
 	if (before != NULL)
-		before->place = 0;
+		before->tls.place = 0;
 	*ret_before = before;
 	return true;
 }
@@ -64,7 +64,7 @@ static void find_place(struct tg_stream *stream, int64_t now)
 		found = take_over(place, now, &before);
 		if (found) {
 			places.streams[place] = stream;
-			stream->place = place + 1;
+			stream->tls.place = place + 1;
 		}
 	}
 	tg_stream_places_unlock();
@@ -73,25 +73,25 @@ static void find_place(struct tg_stream *stream, int64_t now)
 		pthread_mutex_unlock(&before->lock);
 	}
 	if (found)
-		tg_openssl()->SSL_ctrl(stream->ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
+		tg_openssl()->SSL_ctrl(stream->tls.ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
 }
 
 void tg_stream_used(struct tg_stream *stream)
 {
-	if (++stream->calls % CALLS != 0)
+	if (++stream->tls.calls % CALLS != 0)
 		return;
 	int64_t now = seconds();
-	atomic_store_explicit(&stream->busy_at, now, memory_order_relaxed);
-	if (stream->place == 0)
+	atomic_store_explicit(&stream->tls.busy_at, now, memory_order_relaxed);
+	if (stream->tls.place == 0)
 		find_place(stream, now);
 }
 
 void tg_stream_unused(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&places.lock);
-	if (stream->place != 0)
-		places.streams[stream->place - 1] = NULL;
-	stream->place = 0;
+	if (stream->tls.place != 0)
+		places.streams[stream->tls.place - 1] = NULL;
+	stream->tls.place = 0;
 	pthread_mutex_unlock(&places.lock);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/direct/stream/stream_inside.h"
+#include "shim/direct/stream/stream_bytes.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -84,9 +84,7 @@ void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *strea
 	call->stream = stream;
 	call->saved_errno = errno;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
-	stream->is_drained = false;
-	stream->may_have_failed = false;
-	stream->more_follows = false;
+	stream->call = (struct tg_stream_now){.is_drained = false};
 	/* Nobody else looks at the queue of a libssl that is ours alone. */
 	call->errors = o->supported && !o->is_private && o->ERR_peek_error() != 0 ? take_errors(o) : NULL;
 }
@@ -100,18 +98,19 @@ static unsigned hints(const struct tg_stream *stream)
 		state |= TG_STREAM_OPENING;
 	if (stream->stage == TG_STAGE_PLAIN)
 		state |= TG_STREAM_PLAIN;
-	if (stream->stage == TG_STAGE_ENDED || stream->peer_closed)
+	if (stream->stage == TG_STAGE_ENDED || stream->input.peer_closed)
 		state |= TG_STREAM_ENDED | TG_STREAM_INPUT;
-	if (tg_bytes_left(&stream->input) > 0 || stream->read_shut)
+	if (tg_bytes_left(&stream->input.kept) > 0 || stream->input.is_shut)
 		state |= TG_STREAM_INPUT;
-	if (stream->stage == TG_STAGE_OPEN && !stream->is_stalled && o->SSL_has_pending(stream->ssl) == 1)
+	if (stream->stage == TG_STAGE_OPEN && !stream->tls.is_stalled && o->SSL_has_pending(stream->tls.ssl) == 1)
 		state |= TG_STREAM_INPUT;
-	if (stream->stage == TG_STAGE_OPEN && !stream->peer_closed && !tg_stream_is_choked(stream) &&
-	    (!stream->was_drained || atomic_load_explicit(&stream->heard_end, memory_order_relaxed)))
+	if (stream->stage == TG_STAGE_OPEN && !stream->input.peer_closed && !tg_stream_is_choked(stream) &&
+	    (!stream->input.was_drained || atomic_load_explicit(&stream->input.heard_end, memory_order_relaxed)))
 		state |= TG_STREAM_UNREAD;
-	if (stream->has_news)
+	if (stream->input.has_news)
 		state |= TG_STREAM_NEWS;
-	if (tg_bytes_left(&stream->output) > 0 || (tg_bytes_left(&stream->early) > 0 && stream->stage != TG_STAGE_OPEN))
+	if (tg_bytes_left(&stream->output.unsent) > 0 ||
+	    (tg_bytes_left(&stream->output.early) > 0 && stream->stage != TG_STAGE_OPEN))
 		state |= TG_STREAM_OUTPUT;
 	return state;
 }
@@ -121,7 +120,7 @@ void tg_stream_leave(const struct tg_stream_call *call, int error)
 	const struct tg_openssl *o = tg_openssl();
 	struct tg_stream *stream = call->stream;
 
-	if (stream->may_have_failed && o->ERR_peek_error() != 0)
+	if (stream->call.may_have_failed && o->ERR_peek_error() != 0)
 		o->ERR_clear_error();
 	atomic_store_explicit(&stream->state, hints(stream), memory_order_release);
 	pthread_mutex_unlock(&stream->lock);

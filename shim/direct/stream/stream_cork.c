@@ -32,8 +32,8 @@ static struct {
 static void begin_anew(void)
 {
 	while (held.first != NULL) {
-		held.first->held_link = NULL;
-		held.first = held.first->held_next;
+		held.first->output.held_link = NULL;
+		held.first = held.first->output.held_next;
 	}
 	atomic_store_explicit(&tg_stream_held_count, 0, memory_order_relaxed);
 	held.process = tg_claims_process();
@@ -44,11 +44,11 @@ static void list(struct tg_stream *stream)
 	pthread_mutex_lock(&held.lock);
 	if (held.process != tg_claims_process())
 		begin_anew();
-	if (stream->held_link == NULL) {
-		stream->held_next = held.first;
-		stream->held_link = &held.first;
+	if (stream->output.held_link == NULL) {
+		stream->output.held_next = held.first;
+		stream->output.held_link = &held.first;
 		if (held.first != NULL)
-			held.first->held_link = &stream->held_next;
+			held.first->output.held_link = &stream->output.held_next;
 		held.first = stream;
 		atomic_fetch_add_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
 	}
@@ -58,11 +58,11 @@ static void list(struct tg_stream *stream)
 void tg_stream_held_forget(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&held.lock);
-	if (stream->held_link != NULL) {
-		*stream->held_link = stream->held_next;
-		if (stream->held_next != NULL)
-			stream->held_next->held_link = stream->held_link;
-		stream->held_link = NULL;
+	if (stream->output.held_link != NULL) {
+		*stream->output.held_link = stream->output.held_next;
+		if (stream->output.held_next != NULL)
+			stream->output.held_next->output.held_link = stream->output.held_link;
+		stream->output.held_link = NULL;
 		atomic_fetch_sub_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&held.lock);
@@ -74,10 +74,10 @@ bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int co
 
 	for (int i = 0; i < count; i++)
 		size += vector[i].iov_len;
-	if (!tg_bytes_reserve(&stream->early, MAX(size, HEADER_ROOM)))
+	if (!tg_bytes_reserve(&stream->output.early, MAX(size, HEADER_ROOM)))
 		return false;
 	for (int i = 0; i < count; i++)
-		tg_bytes_add(&stream->early, vector[i].iov_base, vector[i].iov_len);
+		tg_bytes_add(&stream->output.early, vector[i].iov_base, vector[i].iov_len);
 	list(stream);
 	return true;
 }
@@ -86,24 +86,24 @@ void tg_stream_let_go(struct tg_stream *stream)
 {
 	const struct tg_pace pace = tg_stream_pace_begin(stream, 0);
 
-	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->early) > 0) {
+	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->output.early) > 0) {
 		tg_stream_held_forget(stream);
 		tg_stream_release_early(stream);
-	} else if (stream->is_held_below) {
+	} else if (stream->output.is_held_below) {
 		tg_stream_held_forget(stream);
-		stream->is_held_below = false;
+		stream->output.is_held_below = false;
 		tg_socket_push(stream->fd);
 	}
 	tg_stream_pace_end(stream, &pace);
-	stream->in_a_row = 0;
-	stream->is_row_split = false;
+	stream->output.in_a_row = 0;
+	stream->output.is_row_split = false;
 }
 
 void tg_stream_held_follow(struct tg_stream *stream)
 {
-	if (stream->is_held_below)
+	if (stream->output.is_held_below)
 		list(stream);
-	else if (stream->held_link != NULL && tg_bytes_left(&stream->early) == 0)
+	else if (stream->output.held_link != NULL && tg_bytes_left(&stream->output.early) == 0)
 		tg_stream_held_forget(stream);
 }
 
@@ -119,7 +119,7 @@ void tg_stream_let_go_all(void)
 		pthread_mutex_lock(&held.lock);
 		for (stream = held.process == tg_claims_process() ? held.first : NULL;
 		     stream != NULL && pthread_mutex_trylock(&stream->lock) != 0;)
-			stream = stream->held_next;
+			stream = stream->output.held_next;
 		pthread_mutex_unlock(&held.lock);
 		if (stream != NULL) {
 			struct tg_stream_call call;
@@ -144,7 +144,7 @@ void tg_stream_let_go_all(void)
 void tg_stream_lock_for_fork(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	while (stream->held_link != NULL && held.process == tg_claims_process()) {
+	while (stream->output.held_link != NULL && held.process == tg_claims_process()) {
 		struct tg_stream_call call;
 		tg_stream_enter_locked(&call, stream);
 		tg_stream_let_go(stream);
@@ -171,7 +171,7 @@ bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
 	tg_stream_enter(&call, stream);
 	bool taken = stream->stage != TG_STAGE_PLAIN && stream->stage != TG_STAGE_ENDED;
 	if (taken)
-		stream->cork = cork;
+		stream->output.cork = cork;
 	if (taken && cork == TG_CORK_OFF)
 		tg_stream_let_go(stream);
 	tg_stream_leave(&call, 0);
@@ -181,7 +181,7 @@ bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
 bool tg_stream_is_corked(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&stream->lock);
-	bool corked = stream->cork != TG_CORK_OFF;
+	bool corked = stream->output.cork != TG_CORK_OFF;
 	pthread_mutex_unlock(&stream->lock);
 	return corked;
 }

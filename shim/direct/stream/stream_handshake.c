@@ -15,33 +15,33 @@
 void tg_stream_release(struct tg_stream *stream)
 {
 	tg_stream_opening_end(stream);
-	if (stream->held_link != NULL)
+	if (stream->output.held_link != NULL)
 		tg_stream_held_forget(stream);
-	if (stream->place != 0)
+	if (stream->tls.place != 0)
 		tg_stream_unused(stream);
-	if (stream->ssl != NULL)
-		tg_openssl()->SSL_free(stream->ssl);
-	stream->ssl = NULL;
-	tg_bytes_free(&stream->first);
-	tg_bytes_free(&stream->early);
-	tg_bytes_free(&stream->output);
+	if (stream->tls.ssl != NULL)
+		tg_openssl()->SSL_free(stream->tls.ssl);
+	stream->tls.ssl = NULL;
+	tg_bytes_free(&stream->opening.first);
+	tg_bytes_free(&stream->output.early);
+	tg_bytes_free(&stream->output.unsent);
 }
 
 /* An alert may be on its way out: as much as the socket takes of it goes before the end. */
 void tg_stream_end(struct tg_stream *stream, int error)
 {
 	if (tg_stream_flush(stream) && stream->is_touched && tg_socket_shutdown(stream->fd, SHUT_WR) == 0)
-		stream->fin_sent = true;
+		stream->output.fin_sent = true;
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
-	stream->may_have_failed = true;
+	stream->call.may_have_failed = true;
 	stream->error = error;
 }
 
 void tg_stream_refuse(struct tg_stream *stream)
 {
 	tg_stream_end(stream, ECONNRESET);
-	tg_bytes_free(&stream->input);
+	tg_bytes_free(&stream->input.kept);
 }
 
 bool tg_stream_start(struct tg_stream *stream)
@@ -49,7 +49,7 @@ bool tg_stream_start(struct tg_stream *stream)
 	const struct tg_openssl *o = tg_openssl();
 	SSL_CTX *ssl_ctx = tg_stream_context();
 
-	stream->may_have_failed = true;
+	stream->call.may_have_failed = true;
 	SSL *ssl = ssl_ctx == NULL ? NULL : o->SSL_new(ssl_ctx);
 	BIO *bio = ssl == NULL ? NULL : o->BIO_new(tg_stream_bio());
 
@@ -62,7 +62,7 @@ bool tg_stream_start(struct tg_stream *stream)
 	o->BIO_set_data(bio, stream);
 	o->SSL_set_bio(ssl, bio, bio);
 	o->SSL_set_accept_state(ssl);
-	stream->ssl = ssl;
+	stream->tls.ssl = ssl;
 	stream->stage = TG_STAGE_HANDSHAKE;
 	tg_stream_opening_begin(stream);
 	return true;
@@ -73,12 +73,12 @@ bool tg_stream_may_retry(struct tg_stream *stream, int result)
 	const struct tg_openssl *o = tg_openssl();
 
 	/* The common case without a look at the error queue. */
-	if (stream->is_drained && o->SSL_want(stream->ssl) == SSL_READING)
+	if (stream->call.is_drained && o->SSL_want(stream->tls.ssl) == SSL_READING)
 		return true;
-	stream->may_have_failed = true;
-	int error = o->SSL_get_error(stream->ssl, result);
-	if (stream->input_error != 0)
-		tg_stream_end(stream, stream->input_error);
+	stream->call.may_have_failed = true;
+	int error = o->SSL_get_error(stream->tls.ssl, result);
+	if (stream->input.error != 0)
+		tg_stream_end(stream, stream->input.error);
 	else if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE)
 		tg_stream_end(stream, ECONNRESET);
 	return stream->stage != TG_STAGE_ENDED;
@@ -87,13 +87,13 @@ bool tg_stream_may_retry(struct tg_stream *stream, int result)
 bool tg_stream_is_ready(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
-	int go = tg_ready(o, stream->ssl);
+	int go = tg_ready(o, stream->tls.ssl);
 
 	if (go == 1)
 		return true;
-	stream->may_have_failed = true;
+	stream->call.may_have_failed = true;
 	/* Not ready although no handshake is under way: refused by a newer generation. */
-	if (o->SSL_is_init_finished(stream->ssl))
+	if (o->SSL_is_init_finished(stream->tls.ssl))
 		tg_stream_refuse(stream);
 	else
 		tg_stream_may_retry(stream, go);
@@ -115,7 +115,7 @@ static void opened(struct tg_stream *stream)
 	stream->stage = TG_STAGE_OPEN;
 	if (!tg_stream_add_header(stream))
 		return;
-	forget_handshake(o, stream->ssl);
+	forget_handshake(o, stream->tls.ssl);
 	tg_stream_release_early(stream);
 }
 
@@ -123,12 +123,12 @@ static void shake_hands(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	stream->may_have_failed = true;
-	int result = tg_ready_handshake(stream->ssl, o->SSL_do_handshake);
+	stream->call.may_have_failed = true;
+	int result = tg_ready_handshake(stream->tls.ssl, o->SSL_do_handshake);
 
 	if (result == 1)
 		opened(stream);
-	else if (o->SSL_is_init_finished(stream->ssl))
+	else if (o->SSL_is_init_finished(stream->tls.ssl))
 		tg_stream_refuse(stream);
 	else if (tg_stream_may_retry(stream, result))
 		tg_stream_flush(stream);
@@ -138,14 +138,14 @@ static void shake_hands(struct tg_stream *stream)
 static void tell_timeout(const struct tg_stream *stream)
 {
 	const struct tg_fault fault =
-	    tg_fault_of_ours(TG_REFUSED_TIMEOUT, atomic_load_explicit(&stream->is_pushed_out, memory_order_relaxed)
+	    tg_fault_of_ours(TG_REFUSED_TIMEOUT, atomic_load_explicit(&stream->opening.is_evicted, memory_order_relaxed)
 						     ? "too many handshakes are unfinished: the oldest one was closed"
 						     : "no finished handshake within handshake_timeout");
 	struct tg_connection *connection = NULL;
 
-	if (stream->ssl != NULL && tg_enforce_begin(stream->ssl, &connection) && connection != NULL) {
+	if (stream->tls.ssl != NULL && tg_enforce_begin(stream->tls.ssl, &connection) && connection != NULL) {
 		tg_connection_refuse_for(connection, &fault);
-		tg_connection_count_end(connection, stream->ssl);
+		tg_connection_count_end(connection, stream->tls.ssl);
 	} else {
 		tg_refused_tell(&(struct tg_refused){.counters = stream->counters, .fault = &fault, .fd = stream->fd});
 	}
@@ -164,7 +164,7 @@ void tg_stream_advance(struct tg_stream *stream)
 {
 	if (stream->stage == TG_STAGE_SILENT)
 		tg_stream_listen(stream);
-	if (stream->stage == TG_STAGE_HANDSHAKE && !atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire))
+	if (stream->stage == TG_STAGE_HANDSHAKE && !atomic_load_explicit(&stream->opening.is_evicted, memory_order_acquire))
 		shake_hands(stream);
 	tg_stream_look_at_time(stream);
 }
@@ -172,7 +172,7 @@ void tg_stream_advance(struct tg_stream *stream)
 void tg_stream_look_at_time(struct tg_stream *stream)
 {
 	bool opening = stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
-	if (opening &&
-	    (tg_clock_now() >= stream->deadline || atomic_load_explicit(&stream->is_pushed_out, memory_order_acquire)))
+	if (opening && (tg_clock_now() >= stream->opening.deadline ||
+			atomic_load_explicit(&stream->opening.is_evicted, memory_order_acquire)))
 		time_out(stream);
 }

@@ -133,17 +133,17 @@ static int add(struct tg_stream *stream, const struct tg_proxy_facts *facts)
 
 	if (size == 0)
 		return EMSGSIZE;
-	if (!tg_bytes_add(&stream->input, header, size))
+	if (!tg_bytes_add(&stream->input.kept, header, size))
 		return ENOMEM;
 	if (facts->tls == NULL || facts->tls->certificate.size == 0)
 		return 0;
-	return tg_bytes_add(&stream->input, facts->tls->certificate.data, facts->tls->certificate.size) ? 0 : ENOMEM;
+	return tg_bytes_add(&stream->input.kept, facts->tls->certificate.data, facts->tls->certificate.size) ? 0 : ENOMEM;
 }
 
 static int add_tls(struct tg_stream *stream, struct tg_proxy_facts *facts)
 {
 	const struct tg_openssl *o = tg_openssl();
-	SSL *ssl = stream->ssl;
+	SSL *ssl = stream->tls.ssl;
 	const struct tg_connection *connection = tg_connection_find(ssl);
 	const X509 *leaf = o->SSL_get0_peer_certificate(ssl);
 	unsigned char *text = NULL, *der = NULL;
@@ -191,7 +191,7 @@ bool tg_stream_add_header(struct tg_stream *stream)
 	if (stream->header == TG_PROXY_OFF)
 		return true;
 	facts.has_addresses = addresses_of(stream->fd, &facts);
-	int error = stream->ssl == NULL ? add(stream, &facts) : add_tls(stream, &facts);
+	int error = stream->tls.ssl == NULL ? add(stream, &facts) : add_tls(stream, &facts);
 	if (error == 0)
 		return true;
 	if (error == EMSGSIZE)

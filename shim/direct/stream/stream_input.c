@@ -16,7 +16,7 @@
 
 static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_stream *stream)
 {
-	return !stream->is_drained || (!stream->is_stalled && o->SSL_has_pending(stream->ssl) == 1);
+	return !stream->call.is_drained || (!stream->tls.is_stalled && o->SSL_has_pending(stream->tls.ssl) == 1);
 }
 
 /* Decrypts into `data` or (peek) leaves it in libssl. 0: nothing there, or the end; the stage and peer_closed say which. */
@@ -25,27 +25,27 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 	const struct tg_openssl *o = tg_openssl();
 	size_t done = 0;
 
-	if (!is_readable_in_libssl(o, stream) || stream->peer_closed || !tg_stream_is_ready(stream))
+	if (!is_readable_in_libssl(o, stream) || stream->input.peer_closed || !tg_stream_is_ready(stream))
 		return 0;
 	int result;
 	do
-		result =
-		    peek ? o->SSL_peek_ex(stream->ssl, data, size, &done) : o->SSL_read_ex(stream->ssl, data, size, &done);
-	while (result != 1 && stream->output_error == 0 && tg_stream_is_choked(stream) && tg_stream_flush(stream));
+		result = peek ? o->SSL_peek_ex(stream->tls.ssl, data, size, &done)
+			      : o->SSL_read_ex(stream->tls.ssl, data, size, &done);
+	while (result != 1 && stream->output.error == 0 && tg_stream_is_choked(stream) && tg_stream_flush(stream));
 	if (result == 1) {
-		stream->is_stalled = false;
+		stream->tls.is_stalled = false;
 		tg_stream_used(stream);
-		if (tg_ready_still(o, stream->ssl))
+		if (tg_ready_still(o, stream->tls.ssl))
 			return done;
 		explicit_bzero(data, done);
 		tg_stream_refuse(stream);
 		return 0;
 	}
-	if ((o->SSL_get_shutdown(stream->ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
-	    o->SSL_get_error(stream->ssl, result) == SSL_ERROR_ZERO_RETURN)
-		stream->peer_closed = true;
+	if ((o->SSL_get_shutdown(stream->tls.ssl) & SSL_RECEIVED_SHUTDOWN) != 0 &&
+	    o->SSL_get_error(stream->tls.ssl, result) == SSL_ERROR_ZERO_RETURN)
+		stream->input.peer_closed = true;
 	else if (tg_stream_may_retry(stream, result))
-		stream->is_stalled = true;
+		stream->tls.is_stalled = true;
 	return 0;
 }
 
@@ -53,8 +53,9 @@ bool tg_stream_fill(struct tg_stream *stream)
 {
 	unsigned char byte;
 
-	return tg_bytes_left(&stream->input) > 0 || (stream->stage == TG_STAGE_OPEN && take(stream, &byte, 1, true) > 0) ||
-	       stream->peer_closed || stream->read_shut || stream->stage == TG_STAGE_ENDED;
+	return tg_bytes_left(&stream->input.kept) > 0 ||
+	       (stream->stage == TG_STAGE_OPEN && take(stream, &byte, 1, true) > 0) || stream->input.peer_closed ||
+	       stream->input.is_shut || stream->stage == TG_STAGE_ENDED;
 }
 
 static size_t total(const struct iovec *vector, int count)
@@ -76,11 +77,11 @@ static void keep(struct tg_stream *stream, size_t wanted)
 	unsigned char piece[PIECE];
 
 	wanted = MIN(wanted, TG_STREAM_RECORD);
-	while (tg_bytes_left(&stream->input) < wanted && stream->stage == TG_STAGE_OPEN) {
-		size_t got = take(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input)), false);
+	while (tg_bytes_left(&stream->input.kept) < wanted && stream->stage == TG_STAGE_OPEN) {
+		size_t got = take(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input.kept)), false);
 		if (got == 0)
 			break;
-		if (!tg_bytes_add(&stream->input, piece, got))
+		if (!tg_bytes_add(&stream->input.kept, piece, got))
 			tg_stream_end(stream, ENOMEM);
 		explicit_bzero(piece, got);
 	}
@@ -104,7 +105,7 @@ static size_t read_open(struct tg_stream *stream, const struct iovec *vector, in
 			at += got;
 			/* What has come since is news that the next wait brings; to ask for it here would cost each request
 			 * a call. */
-			stream->is_drained = stream->is_drained || stream->was_drained;
+			stream->call.is_drained = stream->call.is_drained || stream->input.was_drained;
 		}
 	}
 	return done;
@@ -128,17 +129,17 @@ static ssize_t read_plain(struct tg_stream *stream, const struct iovec *vector, 
  */
 static void note_read(struct tg_stream *stream, size_t done)
 {
-	stream->has_news = false;
-	if (stream->told == 0)
+	stream->input.has_news = false;
+	if (stream->input.counted == 0)
 		return;
-	stream->told -= MIN(done, stream->told);
-	stream->has_news = stream->told == 0;
+	stream->input.counted -= MIN(done, stream->input.counted);
+	stream->input.has_news = stream->input.counted == 0;
 }
 
 /* Nothing could be read: why? */
 static ssize_t nothing(const struct tg_stream *stream, int *ret_error)
 {
-	if (stream->peer_closed || stream->read_shut)
+	if (stream->input.peer_closed || stream->input.is_shut)
 		return 0;
 	*ret_error = stream->stage == TG_STAGE_ENDED ? stream->error : EAGAIN;
 	return -1;
@@ -154,9 +155,9 @@ static ssize_t read_locked(struct tg_stream *stream, const struct iovec *vector,
 	tg_stream_let_go(stream);
 	if (peek && stream->stage == TG_STAGE_OPEN)
 		keep(stream, wanted);
-	size_t done = tg_bytes_copy(&stream->input, vector, count);
+	size_t done = tg_bytes_copy(&stream->input.kept, vector, count);
 	if (done > 0 && !peek)
-		tg_bytes_use(&stream->input, done);
+		tg_bytes_use(&stream->input.kept, done);
 	if (stream->stage == TG_STAGE_PLAIN && done == 0)
 		return read_plain(stream, vector, count, peek, ret_error);
 	if (!peek && done < wanted && stream->stage == TG_STAGE_OPEN)
@@ -188,8 +189,8 @@ size_t tg_stream_readable(struct tg_stream *stream)
 	tg_stream_advance(stream);
 	if (stream->stage == TG_STAGE_OPEN)
 		keep(stream, TG_STREAM_RECORD);
-	size_t size = tg_bytes_left(&stream->input);
-	stream->told = stream->stage == TG_STAGE_OPEN && is_readable_in_libssl(tg_openssl(), stream) ? size : 0;
+	size_t size = tg_bytes_left(&stream->input.kept);
+	stream->input.counted = stream->stage == TG_STAGE_OPEN && is_readable_in_libssl(tg_openssl(), stream) ? size : 0;
 	int more = 0;
 	if (stream->stage == TG_STAGE_PLAIN && tg_libc.ioctl(stream->fd, FIONREAD, &more) == 0)
 		size += (size_t)more;

@@ -18,8 +18,8 @@
 
 bool tg_stream_is_silent(const struct tg_stream *stream)
 {
-	return stream->stage == TG_STAGE_SILENT && stream->accepts_plain && stream->wait_ms > 0 &&
-	       tg_bytes_left(&stream->first) == 0;
+	return stream->stage == TG_STAGE_SILENT && stream->opening.accepts_plain && stream->opening.wait_ms > 0 &&
+	       tg_bytes_left(&stream->opening.first) == 0;
 }
 
 /* Bytes stay in the socket, from which the server reads them. */
@@ -27,9 +27,9 @@ static void let_plain(struct tg_stream *stream)
 {
 	stream->stage = TG_STAGE_PLAIN;
 	/* From here on it is the socket's own, and the server pulls it there. */
-	if (stream->cork != TG_CORK_OFF)
+	if (stream->output.cork != TG_CORK_OFF)
 		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
-	stream->cork = TG_CORK_OFF;
+	stream->output.cork = TG_CORK_OFF;
 	if (!tg_stream_add_header(stream))
 		return;
 	if (tg_shim_is(TG_STATE_GOVERNED))
@@ -40,13 +40,13 @@ static void let_plain(struct tg_stream *stream)
 /* It went without a word: its end is a true one, nothing of it is missing. */
 static void count_silence(struct tg_stream *stream)
 {
-	stream->is_at_end = true;
+	stream->input.is_at_end = true;
 	struct tg_connection *counted;
 
 	if (tg_stream_start(stream))
-		(void)tg_enforce_begin(stream->ssl, &counted); /* which ends here, without a handshake */
+		(void)tg_enforce_begin(stream->tls.ssl, &counted); /* which ends here, without a handshake */
 	tg_stream_end(stream, EPIPE);
-	stream->peer_closed = true;
+	stream->input.peer_closed = true;
 }
 
 /*
@@ -58,7 +58,7 @@ static void take_short(struct tg_stream *stream, unsigned char *head, size_t see
 	ssize_t got = tg_socket_receive(stream->fd, head, seen, 0);
 
 	stream->is_touched = true;
-	if (got <= 0 || !tg_bytes_add(&stream->first, head, (size_t)got))
+	if (got <= 0 || !tg_bytes_add(&stream->opening.first, head, (size_t)got))
 		tg_stream_end(stream, ECONNRESET);
 }
 
@@ -66,12 +66,12 @@ static void take_short(struct tg_stream *stream, unsigned char *head, size_t see
 static void decide_later(struct tg_stream *stream)
 {
 	unsigned char head[TG_FIRST_BYTES];
-	size_t size = tg_bytes_copy(&stream->first, &(struct iovec){head, sizeof(head)}, 1);
+	size_t size = tg_bytes_copy(&stream->opening.first, &(struct iovec){head, sizeof(head)}, 1);
 	ssize_t got = tg_socket_receive(stream->fd, head + size, sizeof(head) - size, 0);
 
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (got < 0 || !tg_bytes_add(&stream->first, head + size, (size_t)got)) {
+	if (got < 0 || !tg_bytes_add(&stream->opening.first, head + size, (size_t)got)) {
 		tg_stream_end(stream, ECONNRESET);
 		return;
 	}
@@ -79,10 +79,10 @@ static void decide_later(struct tg_stream *stream)
 	if (looks == TG_LOOKS_TLS) {
 		tg_stream_start(stream);
 	} else if (looks == TG_LOOKS_PLAIN) {
-		struct tg_bytes first = stream->first;
-		stream->first = (struct tg_bytes){0};
+		struct tg_bytes first = stream->opening.first;
+		stream->opening.first = (struct tg_bytes){0};
 		let_plain(stream);
-		if (!tg_bytes_add(&stream->input, first.data + first.from, tg_bytes_left(&first)))
+		if (!tg_bytes_add(&stream->input.kept, first.data + first.from, tg_bytes_left(&first)))
 			tg_stream_refuse(stream);
 		tg_bytes_free(&first);
 	}
@@ -90,7 +90,7 @@ static void decide_later(struct tg_stream *stream)
 
 static void decide(struct tg_stream *stream)
 {
-	if (tg_bytes_left(&stream->first) > 0) {
+	if (tg_bytes_left(&stream->opening.first) > 0) {
 		decide_later(stream);
 		return;
 	}
@@ -102,7 +102,8 @@ static void decide(struct tg_stream *stream)
 		return;
 	}
 	enum tg_looks looks = got > 0 ? tg_first_bytes_look(head, (size_t)got) : TG_LOOKS_MORE;
-	bool waited = got < 0 && tg_stream_is_silent(stream) && tg_clock_now() >= stream->born + stream->wait_ms;
+	bool waited =
+	    got < 0 && tg_stream_is_silent(stream) && tg_clock_now() >= stream->opening.born + stream->opening.wait_ms;
 	if (got == 0)
 		count_silence(stream);
 	else if (looks == TG_LOOKS_PLAIN || waited)
@@ -119,9 +120,9 @@ static void refuse_plain(struct tg_stream *stream)
 	if (!tg_stream_start(stream))
 		return;
 	struct tg_connection *connection;
-	if (tg_enforce_begin(stream->ssl, &connection) && connection != NULL) {
+	if (tg_enforce_begin(stream->tls.ssl, &connection) && connection != NULL) {
 		tg_connection_refuse(connection, TG_REFUSED_MALFORMED, "the client does not speak TLS");
-		tg_connection_count_end(connection, stream->ssl);
+		tg_connection_count_end(connection, stream->tls.ssl);
 	}
 	tg_stream_refuse(stream);
 }
@@ -130,7 +131,7 @@ void tg_stream_listen(struct tg_stream *stream)
 {
 	unsigned char head[FIRST_SIZE];
 
-	if (stream->accepts_plain) {
+	if (stream->opening.accepts_plain) {
 		decide(stream);
 		return;
 	}
@@ -138,12 +139,12 @@ void tg_stream_listen(struct tg_stream *stream)
 	if (got < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			tg_stream_end(stream, errno);
-		stream->is_drained = true;
+		stream->call.is_drained = true;
 		return;
 	}
 	stream->is_touched = true;
-	stream->is_drained = got > 0 && (size_t)got < sizeof(head);
-	if (!tg_bytes_add(&stream->first, head, (size_t)got))
+	stream->call.is_drained = got > 0 && (size_t)got < sizeof(head);
+	if (!tg_bytes_add(&stream->opening.first, head, (size_t)got))
 		tg_stream_end(stream, ENOMEM);
 	else if (got > 0 && tg_first_bytes_look(head, (size_t)got) == TG_LOOKS_PLAIN)
 		refuse_plain(stream);
@@ -166,8 +167,8 @@ static struct {
 
 static void unlink_opening(struct tg_stream *stream)
 {
-	tg_shares_remove(&openings.shares, &stream->opening);
-	stream->is_opening = false;
+	tg_shares_remove(&openings.shares, &stream->opening.share);
+	stream->opening.is_counted = false;
 }
 
 static uint32_t share_of(int fd)
@@ -190,7 +191,7 @@ static uint64_t cookie_of(int fd)
 
 static struct tg_stream *stream_of(struct tg_share_entry *entry)
 {
-	return (struct tg_stream *)(void *)((char *)entry - offsetof(struct tg_stream, opening));
+	return (struct tg_stream *)(void *)((char *)entry - offsetof(struct tg_stream, opening.share));
 }
 
 /*
@@ -200,10 +201,10 @@ static struct tg_stream *stream_of(struct tg_share_entry *entry)
 static void push_out(struct tg_stream *stream)
 {
 	unlink_opening(stream);
-	if (stream->opening_pid != getpid())
+	if (stream->opening.pid != getpid())
 		return; /* a fork's copy */
-	atomic_store_explicit(&stream->is_pushed_out, true, memory_order_release);
-	if (stream->cookie != 0 && cookie_of(stream->fd) == stream->cookie)
+	atomic_store_explicit(&stream->opening.is_evicted, true, memory_order_release);
+	if (stream->opening.cookie != 0 && cookie_of(stream->fd) == stream->opening.cookie)
 		tg_socket_shutdown(stream->fd, SHUT_RDWR);
 }
 
@@ -211,13 +212,13 @@ void tg_stream_opening_begin(struct tg_stream *stream)
 {
 	int saved = errno;
 
-	stream->cookie = cookie_of(stream->fd);
-	stream->opening_pid = getpid();
+	stream->opening.cookie = cookie_of(stream->fd);
+	stream->opening.pid = getpid();
 	const uint32_t share = share_of(stream->fd);
 	pthread_mutex_lock(&openings.lock);
-	if (!stream->is_opening) {
-		tg_shares_add(&openings.shares, &stream->opening, share);
-		stream->is_opening = true;
+	if (!stream->opening.is_counted) {
+		tg_shares_add(&openings.shares, &stream->opening.share, share);
+		stream->opening.is_counted = true;
 		if (openings.shares.count > tg_stream_openings_max)
 			push_out(stream_of(tg_shares_next_to_go(&openings.shares)));
 	}
@@ -241,7 +242,7 @@ void tg_stream_bound_openings(unsigned max)
 void tg_stream_opening_end(struct tg_stream *stream)
 {
 	pthread_mutex_lock(&openings.lock);
-	if (stream->is_opening)
+	if (stream->opening.is_counted)
 		unlink_opening(stream);
 	pthread_mutex_unlock(&openings.lock);
 }

@@ -21,13 +21,13 @@ static bool encrypt(struct tg_stream *stream, const void *data, size_t size, boo
 	const struct tg_openssl *o = tg_openssl();
 	size_t done = 0;
 
-	stream->sends_now = is_last;
-	int result = o->SSL_write_ex(stream->ssl, data, size, &done);
-	stream->sends_now = false;
-	stream->may_have_failed = stream->may_have_failed || result != 1;
-	if (stream->output_error == 0 && (result != 1 || done != size))
+	stream->call.sends_now = is_last;
+	int result = o->SSL_write_ex(stream->tls.ssl, data, size, &done);
+	stream->call.sends_now = false;
+	stream->call.may_have_failed = stream->call.may_have_failed || result != 1;
+	if (stream->output.error == 0 && (result != 1 || done != size))
 		tg_stream_end(stream, ECONNRESET);
-	return stream->output_error == 0 && stream->stage == TG_STAGE_OPEN;
+	return stream->output.error == 0 && stream->stage == TG_STAGE_OPEN;
 }
 
 /* A place in the server's vector. */
@@ -70,7 +70,7 @@ static const void *next_piece(struct place *place, size_t size, unsigned char *p
 /* The next `size` bytes as records. False: not all of them, and nothing more can be sent. */
 static bool write_batch(struct tg_stream *stream, struct place *place, size_t size, unsigned char *piece, size_t *done)
 {
-	if (size > RECORD && !tg_bytes_reserve(&stream->output, size + TG_STREAM_BATCH / RECORD * RECORD_EXTRA))
+	if (size > RECORD && !tg_bytes_reserve(&stream->output.unsent, size + TG_STREAM_BATCH / RECORD * RECORD_EXTRA))
 		return false;
 	for (size_t in = 0; in < size;) {
 		size_t part = MIN(size - in, RECORD);
@@ -90,20 +90,20 @@ static bool write_batch(struct tg_stream *stream, struct place *place, size_t si
 static size_t write_batches(struct tg_stream *stream, struct place *place, size_t wanted, unsigned char *piece)
 {
 	const struct tg_pace pace = tg_stream_pace_begin(stream, wanted);
-	const bool more = stream->more_follows;
+	const bool more = stream->call.more_follows;
 	bool goes_on = true;
 	size_t done = 0;
 
-	stream->more_follows = !pace.at_once;
+	stream->call.more_follows = !pace.at_once;
 	while (goes_on && done < wanted && (goes_on = tg_stream_flush(stream))) {
 		const size_t left = wanted - done, batch = left < pace.batch + NOT_ALONE ? left : pace.batch;
-		stream->more_follows = !pace.at_once && (more || batch < left);
+		stream->call.more_follows = !pace.at_once && (more || batch < left);
 		goes_on = write_batch(stream, place, batch, piece, &done);
 	}
 	if (goes_on)
 		tg_stream_flush(stream);
-	stream->in_a_row = more ? stream->in_a_row + done : 0;
-	stream->is_row_split = more && pace.at_once;
+	stream->output.in_a_row = more ? stream->output.in_a_row + done : 0;
+	stream->output.is_row_split = more && pace.at_once;
 	tg_stream_pace_end(stream, &pace);
 	return done;
 }
@@ -130,12 +130,12 @@ static size_t write_open(struct tg_stream *stream, const struct iovec *vector, i
  */
 static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
-	size_t before = tg_bytes_left(&stream->early);
-	struct iovec whole[PIECES + 1] = {{stream->early.data + stream->early.from, before}};
+	size_t before = tg_bytes_left(&stream->output.early);
+	struct iovec whole[PIECES + 1] = {{stream->output.early.data + stream->output.early.from, before}};
 
 	if (!tg_stream_flush(stream))
 		return 0;
-	if (stream->cork == TG_CORK_HELD && before + wanted < RECORD)
+	if (stream->output.cork == TG_CORK_HELD && before + wanted < RECORD)
 		return tg_stream_hold(stream, vector, count) ? (ssize_t)wanted : 0;
 	count = MIN(count, PIECES);
 	memcpy(whole + 1, vector, (size_t)count * sizeof(*vector));
@@ -146,13 +146,13 @@ static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *v
 	if (done < before)
 		return 0;
 	tg_stream_held_forget(stream);
-	tg_bytes_free(&stream->early);
+	tg_bytes_free(&stream->output.early);
 	return (ssize_t)(done - before);
 }
 
 static ssize_t write_judged(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
-	if (stream->cork == TG_CORK_HELD || tg_bytes_left(&stream->early) > 0)
+	if (stream->output.cork == TG_CORK_HELD || tg_bytes_left(&stream->output.early) > 0)
 		return write_behind_cork(stream, vector, count, wanted);
 	return (ssize_t)write_open(stream, vector, count, wanted);
 }
@@ -162,9 +162,9 @@ static ssize_t write_early(struct tg_stream *stream, const struct iovec *vector,
 	size_t done = 0;
 
 	for (int i = 0; i < count; i++) {
-		size_t room = TG_STREAM_EARLY - tg_bytes_left(&stream->early);
+		size_t room = TG_STREAM_EARLY - tg_bytes_left(&stream->output.early);
 		size_t size = MIN(room, vector[i].iov_len);
-		if (!tg_bytes_add(&stream->early, vector[i].iov_base, size))
+		if (!tg_bytes_add(&stream->output.early, vector[i].iov_base, size))
 			break;
 		done += size;
 		if (size < vector[i].iov_len)
@@ -178,35 +178,35 @@ static ssize_t write_plain(struct tg_stream *stream, const struct iovec *vector,
 	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)vector, .msg_iovlen = (size_t)count};
 
 	if (!tg_stream_flush(stream)) {
-		errno = stream->output_error == 0 ? EAGAIN : stream->output_error;
+		errno = stream->output.error == 0 ? EAGAIN : stream->output.error;
 		return -1;
 	}
 	stream->is_touched = true;
-	return tg_socket_send_vector(stream->fd, &message, stream->more_follows ? MSG_MORE : 0);
+	return tg_socket_send_vector(stream->fd, &message, stream->call.more_follows ? MSG_MORE : 0);
 }
 
 static int close_write(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	if (stream->stage == TG_STAGE_OPEN && !stream->close_sent && stream->output_error == 0) {
-		if (tg_stream_is_ready(stream) && o->SSL_shutdown(stream->ssl) < 0)
-			stream->may_have_failed = true;
-		stream->close_sent = stream->stage == TG_STAGE_OPEN;
+	if (stream->stage == TG_STAGE_OPEN && !stream->output.close_sent && stream->output.error == 0) {
+		if (tg_stream_is_ready(stream) && o->SSL_shutdown(stream->tls.ssl) < 0)
+			stream->call.may_have_failed = true;
+		stream->output.close_sent = stream->stage == TG_STAGE_OPEN;
 	}
 	if (stream->stage == TG_STAGE_PLAIN)
-		stream->close_sent = true;
+		stream->output.close_sent = true;
 	tg_stream_flush(stream);
 	return 0;
 }
 
 void tg_stream_release_early(struct tg_stream *stream)
 {
-	struct tg_bytes early = stream->early;
+	struct tg_bytes early = stream->output.early;
 
-	stream->early = (struct tg_bytes){0};
+	stream->output.early = (struct tg_bytes){0};
 	if (stream->stage == TG_STAGE_PLAIN) {
-		stream->output = early;
+		stream->output.unsent = early;
 	} else {
 		for (size_t at = early.from; at < early.size && stream->stage == TG_STAGE_OPEN;) {
 			size_t size = MIN(early.size - at, RECORD);
@@ -216,7 +216,7 @@ void tg_stream_release_early(struct tg_stream *stream)
 		}
 		tg_bytes_free(&early);
 	}
-	if (stream->write_shut)
+	if (stream->output.is_shut)
 		close_write(stream);
 	else
 		tg_stream_flush(stream);
@@ -240,9 +240,9 @@ static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector
 
 	for (int i = 0; i < count; i++)
 		wanted += vector[i].iov_len;
-	go_on(stream, tg_bytes_left(&stream->early) == 0);
-	if (stream->stage == TG_STAGE_ENDED || stream->write_shut) {
-		*ret_error = stream->write_shut ? EPIPE : stream->error;
+	go_on(stream, tg_bytes_left(&stream->output.early) == 0);
+	if (stream->stage == TG_STAGE_ENDED || stream->output.is_shut) {
+		*ret_error = stream->output.is_shut ? EPIPE : stream->error;
 		return -1;
 	}
 	if (wanted == 0)
@@ -259,12 +259,12 @@ static ssize_t write_locked(struct tg_stream *stream, const struct iovec *vector
 	*ret_error = EAGAIN;
 	if (stream->stage == TG_STAGE_ENDED)
 		*ret_error = stream->error;
-	else if (stream->output_error != 0)
-		*ret_error = stream->output_error;
+	else if (stream->output.error != 0)
+		*ret_error = stream->output.error;
 	else if (stream->stage == TG_STAGE_PLAIN && done < 0 && errno != EINTR)
 		*ret_error = errno;
-	if (stream->output_error != 0)
-		stream->output_error = EPIPE; /* it is told once what happened, as by tcp(7) */
+	if (stream->output.error != 0)
+		stream->output.error = EPIPE; /* it is told once what happened, as by tcp(7) */
 	return -1;
 }
 
@@ -274,7 +274,7 @@ ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, in
 	int error = 0;
 
 	tg_stream_enter(&call, stream);
-	stream->more_follows = more || stream->cork != TG_CORK_OFF;
+	stream->call.more_follows = more || stream->output.cork != TG_CORK_OFF;
 	ssize_t result = write_locked(stream, vector, count, &error);
 	tg_stream_held_follow(stream);
 	tg_stream_leave(&call, error);
@@ -294,12 +294,12 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 		error = ENOTCONN;
 	} else {
 		tg_stream_let_go(stream);
-		stream->read_shut = stream->read_shut || how != SHUT_WR;
+		stream->input.is_shut = stream->input.is_shut || how != SHUT_WR;
 		/* It wakes who blocks in the kernel. A handshake has still to be read. */
 		if ((stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN) && how != SHUT_WR)
 			tg_socket_shutdown(stream->fd, SHUT_RD);
 		if (how != SHUT_RD) {
-			stream->write_shut = true;
+			stream->output.is_shut = true;
 			close_write(stream);
 		}
 	}
@@ -315,7 +315,7 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 	tg_stream_enter(&call, stream);
 	tg_stream_advance(stream);
 	tg_stream_let_go(stream);
-	stream->write_shut = true;
+	stream->output.is_shut = true;
 	if (stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_PLAIN)
 		close_write(stream);
 	if (stream->stage == TG_STAGE_OPEN || stream->stage == TG_STAGE_ENDED)
@@ -323,12 +323,12 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 			;
 	if (stream->stage != TG_STAGE_ENDED) {
 		bool opening = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
-		size_t left = tg_bytes_left(opening ? &stream->early : &stream->output);
-		done = left == 0 || stream->output_error != 0;
+		size_t left = tg_bytes_left(opening ? &stream->output.early : &stream->output.unsent);
+		done = left == 0 || stream->output.error != 0;
 		if (!done && opening)
 			*ret_rest = (struct iovec){0};
 		else if (!done)
-			*ret_rest = (struct iovec){stream->output.data + stream->output.from, left};
+			*ret_rest = (struct iovec){stream->output.unsent.data + stream->output.unsent.from, left};
 	}
 	tg_stream_leave(&call, 0);
 	return done;

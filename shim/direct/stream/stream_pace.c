@@ -27,12 +27,12 @@ struct tg_pace tg_stream_pace_begin(struct tg_stream *stream, size_t wanted)
 {
 	struct tg_pace pace = {.batch = TG_STREAM_BATCH};
 
-	if (wanted <= TG_STREAM_RECORD && !stream->is_row_split)
+	if (wanted <= TG_STREAM_RECORD && !stream->output.is_row_split)
 		return pace;
-	if (stream->packet == 0)
-		stream->packet = tg_socket_option(stream->fd, TCP_MAXSEG);
+	if (stream->output.packet == 0)
+		stream->output.packet = tg_socket_option(stream->fd, TCP_MAXSEG);
 	/* Over loopback it is 65,483 bytes, or half of the client's window at first. */
-	const bool takes_records = stream->packet > TG_STREAM_RECORD, is_much = stream->in_a_row >= MUCH;
+	const bool takes_records = stream->output.packet > TG_STREAM_RECORD, is_much = stream->output.in_a_row >= MUCH;
 	if (takes_records && !is_much)
 		return pace;
 	pace.batch = takes_records || !is_much ? PIECE : TG_STREAM_RECORD;

@@ -17,9 +17,9 @@ static unsigned ready_plain(const struct tg_stream *stream)
 	struct pollfd socket = {.fd = stream->fd, .events = POLLIN | POLLOUT | POLLRDHUP};
 	unsigned ready = tg_libc.poll(&socket, 1, 0) == 1 ? (unsigned)socket.revents : 0;
 
-	if (tg_bytes_left(&stream->input) > 0)
+	if (tg_bytes_left(&stream->input.kept) > 0)
 		ready |= POLLIN;
-	if (tg_bytes_left(&stream->output) > 0)
+	if (tg_bytes_left(&stream->output.unsent) > 0)
 		ready &= ~(unsigned)POLLOUT;
 	return ready;
 }
@@ -36,12 +36,12 @@ static unsigned ready_now(struct tg_stream *stream)
 		ready |= POLLIN;
 	if (stream->stage == TG_STAGE_ENDED)
 		return POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
-	bool room = is_opening(stream) ? tg_bytes_left(&stream->early) < TG_STREAM_EARLY : tg_stream_flush(stream);
-	if (room || stream->write_shut || stream->output_error != 0)
+	bool room = is_opening(stream) ? tg_bytes_left(&stream->output.early) < TG_STREAM_EARLY : tg_stream_flush(stream);
+	if (room || stream->output.is_shut || stream->output.error != 0)
 		ready |= POLLOUT;
-	if (stream->peer_closed || stream->read_shut)
+	if (stream->input.peer_closed || stream->input.is_shut)
 		ready |= POLLRDHUP;
-	if (stream->peer_closed && stream->fin_sent)
+	if (stream->input.peer_closed && stream->output.fin_sent)
 		ready |= POLLHUP;
 	return ready;
 }
@@ -51,8 +51,8 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 	struct tg_stream_call call;
 
 	tg_stream_enter(&call, stream);
-	stream->was_drained = false;
-	stream->has_news = false;
+	stream->input.was_drained = false;
+	stream->input.has_news = false;
 	tg_stream_advance(stream);
 	tg_stream_let_go(stream);
 	unsigned ready = ready_now(stream);
@@ -65,17 +65,17 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 	unsigned wants = 0;
 
 	pthread_mutex_lock(&stream->lock);
-	bool input, output = tg_bytes_left(&stream->output) > 0 || tg_bytes_left(&stream->early) > 0;
+	bool input, output = tg_bytes_left(&stream->output.unsent) > 0 || tg_bytes_left(&stream->output.early) > 0;
 	switch (stream->stage) {
 	case TG_STAGE_SILENT:
 	case TG_STAGE_HANDSHAKE:
 		/* What the server has written already waits for the verdict, not for room. */
-		wants = POLLIN | (tg_bytes_left(&stream->output) > 0 ? POLLOUT : 0);
+		wants = POLLIN | (tg_bytes_left(&stream->output.unsent) > 0 ? POLLOUT : 0);
 		break;
 	case TG_STAGE_OPEN:
 		/* The end of the stream comes after what waits to be read. */
 		input = (tg_stream_state(stream) & TG_STREAM_INPUT) != 0;
-		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->peer_closed &&
+		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->input.peer_closed &&
 		    !tg_stream_is_choked(stream))
 			wants |= POLLIN;
 		if ((events & POLLOUT) != 0 || output)
