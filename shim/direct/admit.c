@@ -205,6 +205,33 @@ static void shut_for_good(int fd, int flags)
 	}
 }
 
+bool tg_descriptors_is_pending(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t size = sizeof(peer);
+	struct tg_address local;
+	int domain = AF_UNSPEC;
+
+	switch (local_address(fd, &local)) {
+	case PLACE_HIDDEN:
+		return true;
+	case PLACE_KNOWN: {
+		struct tg_generation *generation = tg_generation_acquire();
+		if (generation == NULL)
+			return is_governed(&local);
+		const bool governed = speaking_route(generation->document, &local) != NULL;
+		tg_generation_unref(generation);
+		return governed;
+	}
+	default:
+		size = sizeof(domain);
+		if (tg_libc.getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX)
+			return false;
+		size = sizeof(peer);
+		return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) != 0 && errno == ENOTCONN;
+	}
+}
+
 static void give_flags(int fd, int flags)
 {
 	if ((flags & SOCK_CLOEXEC) == 0)

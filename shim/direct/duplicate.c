@@ -61,7 +61,7 @@ void tg_close_range(unsigned first, unsigned last, int flags)
 		if ((flags & CLOSE_RANGE_CLOEXEC) != 0)
 			tg_descriptors_keep((int)fd, false);
 		else
-			tg_descriptors_closing((int)fd);
+			tg_descriptors_closing((int)fd, false);
 	if ((flags & CLOSE_RANGE_CLOEXEC) == 0)
 		for (unsigned fd = first; fd <= last && fd < TG_EPOLLS_PAGES * TG_EPOLLS_PAGE; fd++) {
 			if (tg_epolls_place((int)fd) == NULL)

@@ -27,6 +27,16 @@ static inline bool tg_transfer_is_one(int fd)
 }
 
 /*
+ * For a call that writes by itself, unlike those below: the number is a stream, or was one and may be one again before the
+ * kernel's own call comes there.
+ */
+static inline bool tg_transfer_is_ours(int fd)
+{
+	return tg_transfer_any() && tg_descriptors_is_known(fd) &&
+	       (tg_descriptors_is_one(fd) || !tg_descriptors_is_plain(fd));
+}
+
+/*
  * With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. TG_TRANSFER_CLOSED:
  * it was one, and has been closed. The number may be another connection before the kernel's own call comes there, and
  * what is in the clear would go to it: the calls below fail with EBADF.

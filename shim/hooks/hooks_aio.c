@@ -12,7 +12,7 @@
 
 static bool may_use(int fd)
 {
-	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, "aio", ENOSYS);
+	return !tg_transfer_is_ours(fd) || tg_descriptors_leave(fd, "aio", ENOSYS);
 }
 
 TG_EXPORT int aio_read(struct aiocb *block)

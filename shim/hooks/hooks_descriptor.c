@@ -22,12 +22,15 @@
 TG_EXPORT int close(int fd)
 {
 	tg_libc_bind();
-	if (tg_transfer_is_one(fd) && tg_descriptors_closing(fd))
+	if (tg_transfer_is_one(fd) && tg_descriptors_closing(fd, true))
 		return 0;
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	tg_peers_forget(fd);
-	return tg_libc.close(fd);
+	const int r = tg_libc.close(fd);
+	if (tg_transfer_any())
+		tg_descriptors_note_closed(fd);
+	return r;
 }
 
 TG_EXPORT __typeof__(close) __close __attribute__((alias("close")));

@@ -13,7 +13,7 @@
 TG_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 {
 	tg_libc_bind();
-	if (!tg_transfer_is_one(out) && !tg_transfer_is_one(in))
+	if (!tg_transfer_is_ours(out) && !tg_transfer_is_ours(in))
 		return tg_libc.sendfile(out, in, offset, count);
 	off64_t at = offset == NULL ? 0 : *offset;
 	ssize_t r = tg_filetransfer_send(out, in, offset == NULL ? NULL : &at, count);
@@ -25,14 +25,14 @@ TG_EXPORT ssize_t sendfile(int out, int in, off_t *offset, size_t count)
 TG_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	tg_libc_bind();
-	return tg_transfer_is_one(out) || tg_transfer_is_one(in) ? tg_filetransfer_send(out, in, offset, count)
+	return tg_transfer_is_ours(out) || tg_transfer_is_ours(in) ? tg_filetransfer_send(out, in, offset, count)
 								 : tg_libc.sendfile64(out, in, offset, count);
 }
 
 /* Event-driven servers, which alone do this to connections in use, read and write where it fails so. */
 static bool may_splice(int fd)
 {
-	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, "splice", EINVAL);
+	return !tg_transfer_is_ours(fd) || tg_descriptors_leave(fd, "splice", EINVAL);
 }
 
 TG_EXPORT ssize_t splice(int in, off64_t *in_offset, int out, off64_t *out_offset, size_t count, unsigned flags)

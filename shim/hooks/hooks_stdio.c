@@ -15,7 +15,7 @@
 
 static bool may_use(int fd, const char *call)
 {
-	return !tg_transfer_is_one(fd) || tg_descriptors_leave(fd, call, EOPNOTSUPP);
+	return !tg_transfer_is_ours(fd) || tg_descriptors_leave(fd, call, EOPNOTSUPP);
 }
 
 TG_EXPORT FILE *fdopen(int fd, const char *mode)
@@ -65,7 +65,7 @@ TG_EXPORT int __dprintf_chk(int fd, int flag, const char *format, ...)
 TG_EXPORT void backtrace_symbols_fd(void *const *frames, int count, int fd)
 {
 	tg_libc_bind();
-	if (!tg_transfer_is_one(fd))
+	if (!tg_transfer_is_ours(fd))
 		tg_libc.backtrace_symbols_fd(frames, count, fd);
 }
 

@@ -45,7 +45,7 @@ static int open_one(int *ret_peer)
 
 static void close_one(int fd)
 {
-	tg_descriptors_closing(fd);
+	tg_descriptors_closing(fd, false);
 	close(fd);
 }
 
@@ -134,7 +134,7 @@ static void *copy_onto(void *unused)
 {
 	while (!atomic_load(&over)) {
 		int fd = atomic_load(&number);
-		tg_descriptors_closing(ONTO);
+		tg_descriptors_closing(ONTO, false);
 		if (fd >= 0 && tg_descriptors_copy(fd, ONTO, 0, true) >= 0) {
 			struct tg_stream *stream = tg_descriptors_get(ONTO);
 			if (stream != NULL) {

@@ -44,7 +44,7 @@ static int open_one(int *ret_peer)
 
 static void close_one(int fd)
 {
-	tg_descriptors_closing(fd);
+	tg_descriptors_closing(fd, false);
 	close(fd);
 }
 

@@ -116,7 +116,7 @@ static void edges(void **state)
 		got += told;
 	}
 	assert_int_equal(got, AT_ONCE);
-	tg_descriptors_closing(both.sockets.server);
+	tg_descriptors_closing(both.sockets.server, false);
 	both.stream = NULL; /* it ended */
 	both_close(&both);
 	tg_readiness_closed(epoll);

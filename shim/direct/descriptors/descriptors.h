@@ -52,7 +52,7 @@ static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
 }
 
 /*
- * In a process of several threads the entry of a number whose stream was closed. Such a number may be a stream again while
+ * In a process of several threads the entry of a number that was closed. Such a number may be a stream again while
  * a call on it is on its way to the kernel: the call asks first whether it is open (tg_descriptors_is_plain).
  */
 #define TG_FORMER ((uintptr_t)4)
@@ -75,8 +75,17 @@ static inline bool tg_descriptors_is_known(int fd)
 	return tg_descriptors_entry(fd) != 0;
 }
 
-/* Of a number where no stream was found: it is open, and nothing of ours. False: closed, or a stream by now. */
+/* Of a number where no stream was found: it is open, and nothing of ours. False: closed, or a stream by now or soon. */
 bool tg_descriptors_is_plain(int fd);
+
+/*
+ * Of an open number that is no stream: it may become one at any moment. It is a connection of a plaintext section that was
+ * accepted and is not entered yet, or what holds a number's place while a stream comes or goes.
+ */
+bool tg_descriptors_is_pending(int fd);
+
+/* In a process of several threads, after a close(2) of what was no stream: a call that is late finds TG_FORMER. */
+void tg_descriptors_note_closed(int fd);
 
 /* `fd` is this stream's, as far as is known, and nobody is about to close it. Takes no lock. */
 bool tg_descriptors_is(int fd, struct tg_stream *stream);
@@ -124,8 +133,11 @@ int tg_descriptors_end(void);
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
 			struct tg_section_slot *counters);
 
-/* Before the real close. The stream may end here. True: it has been closed, too; there was no descriptor to spare. */
-bool tg_descriptors_closing(int fd);
+/*
+ * Before the real close. The stream may end here. True: it has been closed, too: `here` asks for that, which is what another
+ * thread that uses the number cannot get in between of; or there was no descriptor to spare.
+ */
+bool tg_descriptors_closing(int fd, bool here);
 
 /* After a close that went by: the number is nothing or something else. Nothing is sent. */
 void tg_descriptors_closed(int fd);

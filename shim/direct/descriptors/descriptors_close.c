@@ -52,8 +52,9 @@ static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last)
 }
 
 /*
- * `here`: the kernel's close is made as well, before the number leaves the table: until then calls find a stream that has
- * no socket. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
+ * `here`: the kernel's close is made before the number leaves the table: until then calls find a stream that has no socket, and
+ * after it a number that is closed. In between they would find an open one of nobody's, and write to whatever comes next.
+ * Nothing, where the number was closed behind our back meanwhile and is another stream by now.
  */
 static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder, bool here)
 {
@@ -101,13 +102,14 @@ bool tg_entry_leave(int fd)
 	return holder != NULL;
 }
 
-bool tg_descriptors_closing(int fd)
+bool tg_descriptors_closing(int fd, bool here)
 {
-	bool here = false;
-	struct tg_holder *holder = leave(fd, &here);
+	bool is_open = false;
+	struct tg_holder *holder = leave(fd, &is_open);
 
 	if (holder == NULL)
 		return false;
+	here = is_open || (here && !__libc_single_threaded);
 	end(tg_descriptors_place(fd), fd, holder, here);
 	tg_holder_unref(holder);
 	return here;
@@ -120,9 +122,18 @@ void tg_descriptors_closed(int fd)
 	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
 		return;
 	tg_descriptors_lock();
-	const struct tg_left left = tg_entry_set(place, fd, NULL, 0);
+	const struct tg_left left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
+}
+
+void tg_descriptors_note_closed(int fd)
+{
+	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	uintptr_t unknown = 0;
+
+	if (place != NULL && !__libc_single_threaded)
+		atomic_compare_exchange_strong(place, &unknown, TG_FORMER);
 }
 
 bool tg_descriptors_is_plain(int fd)
@@ -130,7 +141,7 @@ bool tg_descriptors_is_plain(int fd)
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 	uintptr_t former = TG_FORMER;
 	int saved = errno;
-	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0;
+	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0 && !tg_descriptors_is_pending(fd);
 
 	errno = saved;
 	if (!is_open)

@@ -73,8 +73,12 @@ bool tg_descriptors_leave(int fd, const char *call, int error)
 	static atomic_flag said = ATOMIC_FLAG_INIT;
 	struct tg_holder *holder = tg_holder_at(fd);
 
-	if (holder == NULL)
-		return true;
+	if (holder == NULL) {
+		const bool is_plain = tg_descriptors_is_plain(fd);
+		if (!is_plain)
+			errno = EBADF;
+		return is_plain;
+	}
 	/* What an epoll waits for, it would never hear of again. */
 	const bool left = !tg_process_is_vforked() && !tg_stream_is_inside() && !tg_readiness_is_watched(holder->stream) &&
 			  tg_descriptors_hand_over(fd);
