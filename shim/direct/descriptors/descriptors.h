@@ -134,8 +134,8 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 			struct tg_section_slot *counters);
 
 /*
- * Before the real close. The stream may end here. True: it has been closed, too: `here` asks for that, which is what another
- * thread that uses the number cannot get in between of; or there was no descriptor to spare.
+ * Before the real close. The stream may end here. True: it has been closed, too: `here` asks for that, which is what
+ * another thread that uses the number cannot get in between of; or there was no descriptor to spare.
  */
 bool tg_descriptors_closing(int fd, bool here);
 

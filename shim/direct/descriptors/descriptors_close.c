@@ -52,9 +52,9 @@ static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last)
 }
 
 /*
- * `here`: the kernel's close is made before the number leaves the table: until then calls find a stream that has no socket, and
- * after it a number that is closed. In between they would find an open one of nobody's, and write to whatever comes next.
- * Nothing, where the number was closed behind our back meanwhile and is another stream by now.
+ * `here`: the kernel's close is made before the number leaves the table: until then calls find a stream that has no socket,
+ * and after it a number that is closed. In between they would find an open one of nobody's, and write to whatever comes
+ * next. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
  */
 static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder, bool here)
 {
