@@ -26,7 +26,7 @@ TG_EXPORT ssize_t sendfile64(int out, int in, off64_t *offset, size_t count)
 {
 	tg_libc_bind();
 	return tg_transfer_is_ours(out) || tg_transfer_is_ours(in) ? tg_filetransfer_send(out, in, offset, count)
-								 : tg_libc.sendfile64(out, in, offset, count);
+								   : tg_libc.sendfile64(out, in, offset, count);
 }
 
 /* Event-driven servers, which alone do this to connections in use, read and write where it fails so. */
