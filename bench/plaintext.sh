@@ -22,7 +22,8 @@
 # MTU: of a loopback device in a network namespace of its own, where all of it runs then (root): with 1500 the kernel cuts
 # what is sent into packets as for a container or another machine. Else it is the machine's own, of 64 KiB.
 #
-# CELLS, SUBJECTS, ROUNDS and DURATION (seconds of each measurement) choose what is measured. Status 1 where a target is
+# CELLS, SUBJECTS, ROUNDS and DURATION (seconds of each measurement) choose what is measured; ROWS is a file that gets the
+# single measurements, too. Status 1 where a target is
 # missed, each with a line that says why.
 set -eu
 
@@ -74,7 +75,10 @@ esac
 folder=$(mktemp -d)
 chmod 755 "$folder"
 pids=
-report() { awk -v TITLES=titles -f "$ROOT/bench/plaintext.awk" rows; }
+report() {
+    if [ -n "${ROWS:-}" ]; then cat rows >>"$ROWS"; fi
+    awk -v TITLES=titles -f "$ROOT/bench/plaintext.awk" rows
+}
 clean_up() {
     stop_all
     rm -rf "$folder"
