@@ -8,6 +8,7 @@
 #   keeper    keeper and command line as processes
 #   servers   real servers under tlsgraft
 #   rows      each row of the shim's table taken out: a test must fail
+#   models    every schedule of a few threads on the tables of the shim: none goes wrong, and with an old fault put back one does
 #   matrix    every column of docs/COMPATIBILITY.md on every server
 #   plaintext servers without TLS, through TLS and without it
 #   semantics every call on connections, over plaintext and over TLS, compared
@@ -39,7 +40,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers matrix plaintext semantics attack doctor faults config docs clang asan asan-keeper asan-servers asan-semantics tsan rows tidy cppcheck format fuzz"
+stages="unit keeper servers models matrix plaintext semantics attack doctor faults config docs clang asan asan-keeper asan-servers asan-semantics tsan rows tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -191,6 +192,11 @@ stage_servers() {
 
 stage_rows() {
     build dev && counted rows "$python" tests/shim/rows.py build
+}
+
+# Built by itself, with flags of its own.
+stage_models() {
+    counted models "$python" tests/models/run.py
 }
 
 stage_matrix() {
