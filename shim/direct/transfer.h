@@ -32,8 +32,7 @@ static inline bool tg_transfer_is_one(int fd)
  */
 static inline bool tg_transfer_is_ours(int fd)
 {
-	return tg_transfer_any() && tg_descriptors_is_known(fd) &&
-	       (tg_descriptors_is_one(fd) || !tg_descriptors_is_plain(fd));
+	return tg_descriptors_is_known(fd) && (tg_descriptors_is_one(fd) || !tg_descriptors_is_plain(fd));
 }
 
 /*
@@ -47,7 +46,7 @@ struct tg_stream *tg_transfer_begin_slowly(int fd);
 
 static inline struct tg_stream *tg_transfer_begin(int fd)
 {
-	return tg_transfer_any() && tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly(fd) : NULL;
+	return tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly(fd) : NULL;
 }
 
 /* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */

@@ -293,7 +293,7 @@ static ssize_t read_at(struct tg_stream *stream, const struct iovec *vector, int
 {
 	int saved = errno;
 
-	if (!is_vector_call(offset, flags, RWF_HIPRI | RWF_NOWAIT)) {
+	if (stream != TG_TRANSFER_CLOSED && !is_vector_call(offset, flags, RWF_HIPRI | RWF_NOWAIT)) {
 		tg_descriptors_put(stream);
 		return -1;
 	}

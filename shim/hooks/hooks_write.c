@@ -68,7 +68,7 @@ TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 	unsigned done = 0;
 
 	tg_libc_bind();
-	if (!tg_transfer_any())
+	if (!tg_transfer_any() && !tg_descriptors_is_known(fd))
 		return tg_libc.sendmmsg(fd, messages, count, flags);
 	while (done < count) {
 		ssize_t size = sendmsg(fd, &messages[done].msg_hdr, flags);
@@ -84,6 +84,10 @@ TG_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 
 static ssize_t write_at(struct tg_stream *stream, const struct iovec *vector, int count, off64_t offset, int flags)
 {
+	if (stream == TG_TRANSFER_CLOSED) {
+		errno = EBADF;
+		return -1;
+	}
 	if (offset != -1 || (flags & ~(RWF_HIPRI | RWF_NOWAIT | RWF_SYNC | RWF_DSYNC | RWF_APPEND)) != 0) {
 		tg_descriptors_put(stream);
 		errno = offset != -1 ? ESPIPE : EOPNOTSUPP;

@@ -135,7 +135,8 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 
 /*
  * Before the real close. The stream may end here. True: it has been closed, too: `here` asks for that, which is what
- * another thread that uses the number cannot get in between of; or there was no descriptor to spare.
+ * another thread that uses the number cannot get in between of; or there was no descriptor to spare; or another thread does
+ * so at this moment.
  */
 bool tg_descriptors_closing(int fd, bool here);
 

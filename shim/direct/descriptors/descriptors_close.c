@@ -37,11 +37,13 @@ static bool bar(int fd)
 	return dead >= 0;
 }
 
-/* With a reference. NULL: it is no stream, or somebody else closes it at this moment. */
-static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last)
+/* With a reference. NULL: it is no stream, or (*ret_closing) somebody else closes it at this moment. */
+static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last, bool *ret_closing)
 {
 	tg_descriptors_lock();
-	struct tg_holder *holder = tg_entry_open(atomic_load_explicit(place, memory_order_relaxed));
+	const uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
+	struct tg_holder *holder = tg_entry_open(entry);
+	*ret_closing = (entry & TG_CLOSING) != 0;
 	if (holder != NULL) {
 		atomic_fetch_or_explicit(place, TG_CLOSING, memory_order_release);
 		*ret_last = tg_holder_close_one(holder, fd);
@@ -65,21 +67,25 @@ static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder
 	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {
 		if (here)
 			tg_libc.syscall(SYS_close, fd);
-		left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
+		left = tg_entry_set(place, fd, NULL, tg_entry_former());
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
 }
 
-/* With a reference. NULL: nothing was to be done. *ret_open: the number is the socket still. */
-static struct tg_holder *leave(int fd, bool *ret_open)
+/*
+ * With a reference. NULL: nothing was to be done here; *ret_closing: another thread does it. *ret_open: the number is the
+ * socket still.
+ */
+static struct tg_holder *leave(int fd, bool *ret_open, bool *ret_closing)
 {
 	bool last = false;
 
+	*ret_closing = false;
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
 		return NULL;
-	struct tg_holder *holder = begin(tg_descriptors_place(fd), fd, &last);
+	struct tg_holder *holder = begin(tg_descriptors_place(fd), fd, &last, ret_closing);
 	if (holder == NULL)
 		return NULL;
 	if (last)
@@ -94,8 +100,8 @@ static struct tg_holder *leave(int fd, bool *ret_open)
 
 bool tg_entry_leave(int fd)
 {
-	bool is_open = false;
-	struct tg_holder *holder = leave(fd, &is_open);
+	bool is_open = false, closing;
+	struct tg_holder *holder = leave(fd, &is_open, &closing);
 
 	if (holder != NULL)
 		tg_holder_unref(holder);
@@ -104,11 +110,11 @@ bool tg_entry_leave(int fd)
 
 bool tg_descriptors_closing(int fd, bool here)
 {
-	bool is_open = false;
-	struct tg_holder *holder = leave(fd, &is_open);
+	bool is_open = false, closing;
+	struct tg_holder *holder = leave(fd, &is_open, &closing);
 
 	if (holder == NULL)
-		return false;
+		return closing;
 	here = is_open || (here && !__libc_single_threaded);
 	end(tg_descriptors_place(fd), fd, holder, here);
 	tg_holder_unref(holder);
@@ -122,7 +128,7 @@ void tg_descriptors_closed(int fd)
 	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
 		return;
 	tg_descriptors_lock();
-	const struct tg_left left = tg_entry_set(place, fd, NULL, __libc_single_threaded ? 0 : TG_FORMER);
+	const struct tg_left left = tg_entry_set(place, fd, NULL, tg_entry_former());
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
 }

@@ -46,12 +46,12 @@ bool tg_descriptors_duplicated(int from, int fd, bool kept)
 	return done;
 }
 
-/* In the lock; of what is no stream. Somebody is about to close it: it is as good as closed. */
+/* In the lock; of what is no stream. Somebody is about to close it, or has just done so: it is closed. */
 static int copy_other(int from, int fd, int least, bool kept, struct tg_left *ret_before)
 {
 	int r = -1;
 
-	if (tg_entry_holder(tg_entry_at(from)) != NULL)
+	if (tg_entry_at(from) != 0)
 		errno = EBADF;
 	else if (fd < 0)
 		r = tg_libc.fcntl(from, kept ? F_DUPFD : F_DUPFD_CLOEXEC, least);
@@ -73,7 +73,7 @@ static int copy_onto(struct tg_holder *holder, int from, int fd, bool kept, stru
 	if (ret_before->holder != NULL)
 		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
 	/* Never the last one: `from` is there. */
-	const struct tg_left undone = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+	const struct tg_left undone = tg_entry_set(tg_descriptors_place(fd), fd, NULL, tg_entry_former());
 	tg_holder_unref(undone.holder);
 	errno = saved;
 	return -1;
@@ -116,13 +116,22 @@ static int copy_above(struct tg_holder *holder, int from, int least, bool kept, 
 
 int tg_descriptors_copy(int from, int fd, int least, bool kept)
 {
-	const bool was_stream = fd >= 0 && tg_entry_leave(fd);
 	struct tg_left before = {.holder = NULL};
 	int r, saved;
 
+	/* What it is now is not asked in the lock. */
+	if (tg_entry_at(from) == TG_FORMER && !tg_descriptors_is_plain(from) && !tg_descriptors_is_one(from)) {
+		errno = EBADF;
+		return -1;
+	}
+	const bool was_stream = fd >= 0 && tg_entry_leave(fd);
 	tg_descriptors_lock();
 	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
-	if (holder == NULL)
+	if (fd >= 0 && !was_stream && (tg_entry_at(fd) & TG_CLOSING) != 0) {
+		/* Another thread is about to close it (dup(2)). */
+		errno = EBUSY;
+		r = -1;
+	} else if (holder == NULL)
 		r = copy_other(from, fd, least, kept, &before);
 	else if (fd >= 0)
 		r = copy_onto(holder, from, fd, kept, &before);
@@ -132,7 +141,7 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 	/* Nothing came in its place: it is closed. */
 	if (r < 0 && was_stream && before.holder == NULL && (tg_entry_at(fd) & TG_CLOSING) != 0) {
 		tg_libc.syscall(SYS_close, fd);
-		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, 0);
+		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, tg_entry_former());
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&before);

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/single_threaded.h>
 
 struct tg_holder {
 	_Alignas(16) atomic_uint references; /* of calls that go on, and one for all numbers together */
@@ -50,6 +51,12 @@ static inline struct tg_holder *tg_entry_holder(uintptr_t entry)
 static inline struct tg_holder *tg_entry_open(uintptr_t entry)
 {
 	return (entry & TG_CLOSING) != 0 ? NULL : tg_entry_holder(entry);
+}
+
+/* What the entry of a number becomes that is closed. */
+static inline uintptr_t tg_entry_former(void)
+{
+	return __libc_single_threaded ? 0 : TG_FORMER;
 }
 
 /* 0: none, or beyond what is kept. Without a reference. */
