@@ -7,10 +7,10 @@ REVIVED = (
     ("descriptors_copy.c", "tg_entry_open(tg_entry_at(from));\n	if (fd >= 0 &&",
      "tg_entry_holder(tg_entry_at(from));\n	if (fd >= 0 &&"),
 )
-# The kernel's close follows when the number is nobody's any more.
-LATE_CLOSE = (
-    "a number leaves the table before the kernel's close",
-    ("descriptors_close.c", "	const bool here = !__libc_single_threaded;\n", "	const bool here = false;\n"),
+# A number that was closed, and that the kernel has given out again.
+EARLY_COPY = (
+    "a number that was accepted and is not entered yet is copied",
+    ("descriptors_copy.c", "	if (tg_entry_at(from) != 0)\n", "	if (tg_entry_holder(tg_entry_at(from)) != NULL)\n"),
 )
 # Registered when whoever closes the number has looked already.
 LATE_REGISTRATION = (
@@ -24,9 +24,8 @@ FAULTS = (
     ("numbers", "copied while closed", *REVIVED),
     ("numbers", "copied onto while closed", *REVIVED),
     ("numbers", "copied while closed, and the next client", *REVIVED),
-    ("numbers", "copied while closed, and the next client", "a number that was accepted and is not entered yet is copied",
-     ("descriptors_copy.c", "	if (tg_entry_at(from) != 0)\n", "	if (tg_entry_holder(tg_entry_at(from)) != NULL)\n")),
-    ("numbers", "copied while closed and given to the next client", *LATE_CLOSE),
+    ("numbers", "copied while closed, and the next client", *EARLY_COPY),
+    ("numbers", "copied while closed and given to the next client", *EARLY_COPY),
     ("numbers", "both numbers closed", "the numbers that are open are counted outside of the lock",
      ("descriptors_close.c", "	tg_descriptors_lock();\n	const uintptr_t entry", "	const uintptr_t entry"),
      ("descriptors_close.c", "		tg_holder_ref(holder);\n	}\n	tg_descriptors_unlock();\n", "		tg_holder_ref(holder);\n	}\n")),
@@ -39,7 +38,7 @@ FAULTS = (
      ("transfer.h", "	return tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly",
       "	return tg_transfer_any() && tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly")),
     ("numbers", "written while closed and given to the next client", "a number that was accepted and is not entered yet is the kernel's own",
-     ("descriptors_close.c", "if (!is_open || arrives)", "if (!is_open)")),
+     ("descriptors_close.c", "F_GETFD) >= 0 && !tg_descriptors_is_pending(fd);", "F_GETFD) >= 0;")),
     ("numbers", "registered while closed", *LATE_REGISTRATION),
     ("numbers", "registered while closed, and the next client", *LATE_REGISTRATION),
     ("numbers", "modified while closed", "who closes a number looks at its registrations without their lock",

@@ -10,10 +10,10 @@
 #include "shim/direct/handoff/handover.h"
 #include "shim/direct/readiness/epolls.h"
 #include "shim/direct/readiness/readiness.h"
-#include "shim/direct/stdio.h"
 #include "shim/direct/stream/clock.h"
 #include "shim/direct/transfer.h"
 #include "shim/process/process.h"
+#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -259,11 +259,11 @@ void tg_report_moves(struct tg_report_page *page, const struct tg_section_slot *
 	(void)page, (void)slot;
 }
 
-/* Of kernel.h's sockets every one was accepted. */
-bool tg_descriptors_is_arrival(int fd)
+/* Of kernel.h's sockets every one was accepted; what is dead may hold the place of one. */
+bool tg_descriptors_is_pending(int fd)
 {
 	model_step(&kernel_file_at);
-	return kernel_kind_at(fd) == KERNEL_SOCKET;
+	return kernel_kind_at(fd) == KERNEL_SOCKET || kernel_kind_at(fd) == KERNEL_DEAD;
 }
 
 bool tg_relayed_is(int fd)
@@ -272,15 +272,9 @@ bool tg_relayed_is(int fd)
 	return false;
 }
 
-bool tg_stdio_enter(int fd)
+void tg_say(const char *format, ...)
 {
-	(void)fd;
-	return true;
-}
-
-void tg_stdio_leave(int fd)
-{
-	(void)fd;
+	(void)format;
 }
 
 bool tg_process_is_vforked(void)
@@ -299,11 +293,13 @@ void tg_libc_bind_now(void)
 
 void server_close(int fd)
 {
-	if (tg_transfer_is_one(fd) && tg_descriptors_closing(fd))
+	if (tg_transfer_is_one(fd) && tg_descriptors_closing(fd, true))
 		return;
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	kernel_close(fd);
+	if (tg_transfer_any())
+		tg_descriptors_note_closed(fd);
 }
 
 /* No stream was found: the bytes are the kernel's. */
