@@ -236,7 +236,7 @@ bool tg_text_is_bad(const cJSON *tree)
 		if (cJSON_IsTrue(item(socket, "plaintext")))
 			return true;
 	for (section = tg_json_first(item(tree, "sections")); section != NULL; section = section->next) {
-		/* each client of such a server is closed */
+		/* clients of such a server are closed, or its calls fail */
 		if (engine_of(item(section, "plaintext")) == TG_ENGINE_DIRECT &&
 		    cJSON_IsTrue(item(item(section, "plaintext"), "needs_relay")))
 			return true;

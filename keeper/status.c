@@ -441,10 +441,10 @@ const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool an
 	if (engine == TG_ENGINE_RELAY)
 		return any_closed ? "connections were closed: the relay did not take them, or there was no policy" : NULL;
 	if (needs_relay && engine == TG_ENGINE_DIRECT)
-		return "connections were closed: the server passes them to another process while it uses them, which "
-		       "engine = "
-		       "direct cannot follow; engine = relay carries them";
-	if (needs_relay)
+		return "connections were closed, or calls on them failed: the server passes them to another process "
+		       "while it uses them, or uses stdio, splice or aio, which engine = direct cannot follow; "
+		       "engine = relay carries them";
+	if (needs_relay && any_closed)
 		return "a connection was closed: the server passes them to another process while it uses them; the relay "
 		       "has "
 		       "the next ones from the beginning, and by engine = relay the first one, too";

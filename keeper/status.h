@@ -45,8 +45,8 @@ size_t tg_status_processes(const struct tg_report_page *report, const char *tree
 			   size_t capacity);
 
 /*
- * Why connections of a plaintext listener were closed, and which engine can carry them; NULL: none were. `needs_relay`: the
- * server passed on one in use.
+ * Why connections of a plaintext listener were closed, or calls on them failed, and which engine can carry them; NULL: none
+ * of it. `needs_relay`: the server did with one what the direct engine does not carry.
  */
 const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool any_closed);
 

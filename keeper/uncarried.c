@@ -19,7 +19,7 @@ static void look_at(struct tg_uncarried *uncarried, const struct tg_route *route
 		return;
 	closed = atomic_load_explicit(&report->plaintext[slot - report->sections].counts[TG_PLAINTEXT_CLOSED],
 				      memory_order_relaxed) != 0;
-	if (!closed || (route->plaintext.engine == TG_ENGINE_RELAY && !relay_is_well))
+	if (route->plaintext.engine == TG_ENGINE_RELAY && !relay_is_well)
 		return;
 	advice = tg_status_uncarried(route->plaintext.engine, tg_report_has_moved(report, slot), closed);
 	if (advice == NULL)

@@ -143,6 +143,7 @@ class Descriptors(ServerCase):
         server = self.broken("streams_used", (b"hello", b"hello"), engine="direct")
         self.assertIn("fdopen 95 dprintf -1 95", server.notes())
         self.assertIn("fdopen failed on a connection: the direct engine does not carry it", server.output.read_text())
+        self.assertIn("uses stdio, splice or aio, which engine = direct cannot follow", self.graft.command("status", server.pid).stdout)
         server.stop()
         server = self.broken("streams_used", (b"hello", b"hello"))
         self.assertIn("fdopen 95 dprintf -1 95", server.notes())
