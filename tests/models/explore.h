@@ -53,6 +53,10 @@ static inline void model_check(bool holds, const char *words)
 		model_fail("%s", words);
 }
 
+/* `thread` is of another process than those that are not named here: it has its own of what a fork empties
+ * (MADV_WIPEONFORK). */
+void model_fork(unsigned thread, unsigned process);
+
 /* No lock is held by any thread but this one: as at a fork, whose child has no other. */
 void model_check_fork(void);
 

@@ -19,6 +19,7 @@
 #define ARENA ((size_t)64 << 20)
 #define UNIT 16
 #define HELD 64
+#define WIPED 64 /* bytes at the beginning of such a page */
 
 struct clock {
 	uint32_t of[MODEL_THREADS];
@@ -60,6 +61,9 @@ struct model_memory {
 	struct clock clocks[MODEL_THREADS];
 	struct cell cells[TABLE];
 	struct place places[TABLE];
+	const volatile char *wiped; /* a page that is each process's own */
+	unsigned processes[MODEL_THREADS];
+	_Alignas(8) char copies[MODEL_THREADS][WIPED];
 	struct place *held[HELD];
 	size_t held_count;
 	size_t used, allocated;
@@ -94,6 +98,8 @@ void model_memory_begin(void)
 	memory->held_count = 0;
 	memset(memory->freed, 0, memory->used / UNIT + 1);
 	memory->used = memory->allocated = 0;
+	memset(memory->processes, 0, sizeof(memory->processes));
+	memset(memory->copies, 0, sizeof(memory->copies));
 	memset(memory->clocks, 0, sizeof(memory->clocks));
 	for (unsigned i = 0; i < MODEL_THREADS; i++)
 		memory->clocks[i].of[i] = 1;
@@ -263,6 +269,31 @@ static struct place *place_of(uintptr_t key)
 	return place;
 }
 
+int __wrap_madvise(void *at, size_t size, int advice);
+int __real_madvise(void *at, size_t size, int advice);
+
+int __wrap_madvise(void *at, size_t size, int advice)
+{
+	if (advice == MADV_WIPEONFORK)
+		memory->wiped = at;
+	return __real_madvise(at, size, advice);
+}
+
+void model_fork(unsigned thread, unsigned process)
+{
+	memory->processes[thread] = process;
+}
+
+/* Where this process has what is at `at`. */
+static void *own(const volatile void *at)
+{
+	const uintptr_t offset = (uintptr_t)at - (uintptr_t)memory->wiped;
+
+	return memory->wiped != NULL && offset < WIPED && model_is_running()
+		   ? memory->copies[memory->processes[model_self()]] + offset
+		   : (void *)(uintptr_t)at;
+}
+
 static bool acquires(int order)
 {
 	return order == __ATOMIC_CONSUME || order == __ATOMIC_ACQUIRE || order == __ATOMIC_ACQ_REL ||
@@ -345,6 +376,7 @@ static void stored(const volatile void *at, uint64_t before, uint64_t value, siz
 	type __tsan_atomic##bits##_##name(volatile type *at, type value, int order);                                       \
 	type __tsan_atomic##bits##_##name(volatile type *at, type value, int order)                                        \
 	{                                                                                                                  \
+		at = own(at);                                                                                              \
 		model_step_at((const void *)(uintptr_t)at, CALLER);                                                        \
 		const type before = *at;                                                                                   \
 		*at = (type)(result);                                                                                      \
@@ -357,6 +389,7 @@ static void stored(const volatile void *at, uint64_t before, uint64_t value, siz
 	int __tsan_atomic##bits##_compare_exchange_##strength(volatile type *at, type *expected, type value, int order,    \
 							      int failed)                                                  \
 	{                                                                                                                  \
+		at = own(at);                                                                                              \
 		model_step_at((const void *)(uintptr_t)at, CALLER);                                                        \
 		const type before = *at;                                                                                   \
 		if (before != *expected) {                                                                                 \
@@ -372,11 +405,13 @@ static void stored(const volatile void *at, uint64_t before, uint64_t value, siz
 	void __tsan_atomic##bits##_store(volatile type *at, type value, int order);                                        \
 	type __tsan_atomic##bits##_load(const volatile type *at, int order)                                                \
 	{                                                                                                                  \
+		at = own(at);                                                                                              \
 		model_step_at((const void *)(uintptr_t)at, CALLER);                                                        \
 		return (type)load(at, *at, sizeof(type), order, CALLER);                                                   \
 	}                                                                                                                  \
 	void __tsan_atomic##bits##_store(volatile type *at, type value, int order)                                         \
 	{                                                                                                                  \
+		at = own(at);                                                                                              \
 		model_step_at((const void *)(uintptr_t)at, CALLER);                                                        \
 		const type before = *at;                                                                                   \
 		*at = value;                                                                                               \

@@ -19,7 +19,7 @@ from faults import FAULTS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HERE = ROOT / "tests/models"
-WRAPPED = ("malloc calloc realloc reallocarray free mmap munmap "
+WRAPPED = ("malloc calloc realloc reallocarray free mmap munmap madvise "
            "pthread_mutex_lock pthread_mutex_trylock pthread_mutex_unlock").split()
 FLAGS = f"-std=gnu11 -D_GNU_SOURCE -O1 -g -fno-pie -fno-builtin -fno-stack-protector -Wall -Wextra -Werror -I{ROOT} " \
         f"-I{ROOT}/include -I{HERE}".split()
@@ -34,6 +34,8 @@ MODELS = {
     "numbers": (("kernel.c",),
                 "streams.c descriptors.c descriptors_close.c descriptors_copy.c descriptors_exec.c descriptors_fork.c duplicate.c marks.c "
                 "claims.c epoll_control.c epoll_wait.c epolls.c registrations.c asked.c readiness.c wait.c transfer.c".split()),
+    "forks": ((), ("claims.c",)),
+    "policy": ((), ("publish.c", "read.c")),
 }
 
 
