@@ -34,6 +34,7 @@ MODELS = {
     "numbers": (("kernel.c",),
                 "streams.c descriptors.c descriptors_close.c descriptors_copy.c descriptors_exec.c descriptors_fork.c duplicate.c marks.c "
                 "claims.c epoll_control.c epoll_wait.c epolls.c registrations.c asked.c readiness.c wait.c transfer.c".split()),
+    "connections": ((), ("connection.c", "recheck.c", "table.c")),
     "forks": ((), ("claims.c",)),
     "policy": ((), ("publish.c", "read.c")),
 }
