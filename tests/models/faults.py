@@ -20,6 +20,18 @@ LATE_REGISTRATION = (
     ("descriptors.c", "		tg_readiness_forget(left->holder->stream, -1);\n", ""),
 )
 
+# Where the locks are taken the other way round.
+INVERTED = (
+    "a sweep waits for a stream's lock in the one of what is held back",
+    ("stream_cork.c", "pthread_mutex_trylock(&stream->lock) != 0", "pthread_mutex_lock(&stream->lock) != 0"),
+)
+UNLOCKED_SWEEP = (
+    "a sweep looks for what is held back without a lock",
+    ("stream_cork.c", "		pthread_mutex_lock(&held.lock);\n		for (stream", "		for (stream"),
+    ("stream_cork.c", "			stream = stream->output.held_next;\n		pthread_mutex_unlock(&held.lock);",
+     "			stream = stream->output.held_next;"),
+)
+
 FAULTS = (
     ("numbers", "copied while closed", *REVIVED),
     ("numbers", "copied onto while closed", *REVIVED),
@@ -63,6 +75,10 @@ FAULTS = (
     ("numbers", "registered while read", "who reads may not see that somebody registers",
      ("epoll_control.c", "__libc_single_threaded ? atomic_load_explicit(&watch->look, memory_order_relaxed)",
       "true ? atomic_load_explicit(&watch->look, memory_order_relaxed)")),
+    ("numbers", "waited for while read", "who waits already is not woken for what a reader has left",
+     ("asked.c", "woken || (reports && wakes && tg_epoll_has_waiters(epoll));", "woken;")),
+    ("numbers", "read by two", "the next reader is not woken",
+     ("wait.c", "	if (atomic_load(&watch->behind_it) == 0)\n		return;", "	if (watch != NULL)\n		return;")),
     ("numbers", "read by one, looked at by another", "a thread that sleeps for input does not say so",
      ("wait.c", "	atomic_store(&watch->sleeper, this_process());\n", "")),
     ("forks", "used by both", "a claim is looked at and taken in two steps",
@@ -101,4 +117,16 @@ FAULTS = (
     ("connections", "made while judged", "the table is gone through without its locks",
      ("table.c", "		pthread_mutex_lock(&shard->lock);\n		for (size_t k", "		for (size_t k"),
      ("table.c", "				visit(entry, arg);\n		pthread_mutex_unlock(&shard->lock);\n", "				visit(entry, arg);\n")),
+    ("sweeps", "forked while held back bytes are written", *INVERTED),
+    ("sweeps", "forked while one is written", "a fork takes the lock of what is held back before those of streams",
+     ("stream.c", "	pthread_mutex_lock(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
+      "		tg_stream_lock_for_fork(stream);",
+      "	tg_stream_held_lock();\n	pthread_mutex_lock(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
+      "		pthread_mutex_lock(&stream->lock);"),
+     ("stream.c", "	tg_stream_places_lock();\n	tg_stream_held_lock();", "	tg_stream_places_lock();")),
+    ("sweeps", "forked while one is made and freed", "the list of streams is changed without its lock",
+     ("stream.c", "	pthread_mutex_lock(&all_lock);\n	stream->next = all;", "	stream->next = all;"),
+     ("stream.c", "	all = stream;\n	pthread_mutex_unlock(&all_lock);", "	all = stream;")),
+    ("sweeps", "held back bytes written by two", *UNLOCKED_SWEEP),
+    ("sweeps", "freed while held back bytes are written", *UNLOCKED_SWEEP),
 )

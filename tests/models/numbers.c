@@ -192,6 +192,24 @@ static void arrive_and_look(void)
 	tg_descriptors_put(stream);
 }
 
+static void arrive_twice(void)
+{
+	kernel_arrives(FIRST);
+	kernel_arrives(FIRST);
+}
+
+/* What a read takes from the socket and leaves in TLS the kernel tells nobody of. */
+static void arrive_and_read(void)
+{
+	arrive_twice();
+	server_read(FIRST);
+}
+
+static void wait_for_ever(void)
+{
+	model_check(wait_with(-1) == 1, "a wait that ends for nothing");
+}
+
 /* Checks. */
 
 static void nothing_is_left(void)
@@ -235,39 +253,28 @@ static void one_is_told(void)
 	nothing_is_left();
 }
 
+/* clang-format off */
 const struct scenario scenarios[] = {
-    {"copied while closed", one, {copy_above, close_first}, nothing_is_left, 3, false},
-    {"copied onto while closed", one, {copy_onto, close_first}, nothing_is_left, 3, false},
-    {"copied while closed, and the next client", one, {copy_above, close_first, next_client}, nothing_is_left, 1, false},
-    {"closed twice and given to the next client", one, {close_first, close_and_next_client}, nothing_is_left, 2, false},
-    {"both numbers closed", two_numbers, {close_first, close_onto}, nothing_is_left, 3, false},
-    {"copied onto what is closed", two_numbers, {copy_onto, close_onto}, nothing_is_left, 3, false},
-    {"written while closed, and the next client", one, {write_first, close_first, next_client}, nothing_is_left, 1, false},
-    {"copied while closed and given to the next client",
-     one,
-     {copy_above, close_and_next_client},
-     nothing_is_left,
-     2,
-     false},
-    {"written while closed and given to the next client",
-     one,
-     {write_first, close_and_next_client},
-     nothing_is_left,
-     2,
-     false},
-    {"registered while closed", one_with_epoll, {add, close_first}, nothing_is_left, 3, false},
-    {"registered while closed, and the next client",
-     one_with_epoll,
-     {add, close_first, next_client},
-     nothing_is_left,
-     1,
-     false},
-    {"modified while closed", registered, {modify, close_first}, nothing_is_left, 2, false},
-    {"registered while the epoll is closed", one_with_epoll, {add, close_epoll}, epoll_is_forgotten, 3, false},
-    {"registered while deleted", registered, {delete_it, add}, registration_is_whole, 2, false},
-    {"waited for while closed", waited_for, {look, close_first}, nothing_is_left, 2, false},
-    {"passed on while closed, and the next client", one, {pass_on, close_first, next_client}, nothing_is_left, 1, false},
-    {"registered while read", one_with_epoll_and_records, {add, read_first}, one_is_told, 2, true},
-    {"read by one, looked at by another", one, {read_first, arrive_and_look}, nothing_is_left, 3, false},
-    {NULL, NULL, {NULL}, NULL, 0, false},
+	{"copied while closed", one, {copy_above, close_first}, nothing_is_left, 3, false},
+	{"copied onto while closed", one, {copy_onto, close_first}, nothing_is_left, 3, false},
+	{"copied while closed, and the next client", one, {copy_above, close_first, next_client}, nothing_is_left, 1, false},
+	{"closed twice and given to the next client", one, {close_first, close_and_next_client}, nothing_is_left, 2, false},
+	{"both numbers closed", two_numbers, {close_first, close_onto}, nothing_is_left, 3, false},
+	{"copied onto what is closed", two_numbers, {copy_onto, close_onto}, nothing_is_left, 3, false},
+	{"written while closed, and the next client", one, {write_first, close_first, next_client}, nothing_is_left, 1, false},
+	{"copied while closed and given to the next client", one, {copy_above, close_and_next_client}, nothing_is_left, 2, false},
+	{"written while closed and given to the next client", one, {write_first, close_and_next_client}, nothing_is_left, 2, false},
+	{"registered while closed", one_with_epoll, {add, close_first}, nothing_is_left, 3, false},
+	{"registered while closed, and the next client", one_with_epoll, {add, close_first, next_client}, nothing_is_left, 1, false},
+	{"modified while closed", registered, {modify, close_first}, nothing_is_left, 2, false},
+	{"registered while the epoll is closed", one_with_epoll, {add, close_epoll}, epoll_is_forgotten, 3, false},
+	{"registered while deleted", registered, {delete_it, add}, registration_is_whole, 2, false},
+	{"waited for while closed", waited_for, {look, close_first}, nothing_is_left, 2, false},
+	{"passed on while closed, and the next client", one, {pass_on, close_first, next_client}, nothing_is_left, 1, false},
+	{"registered while read", one_with_epoll_and_records, {add, read_first}, one_is_told, 2, true},
+	{"waited for while read", registered, {wait_for_ever, arrive_and_read}, nothing_is_left, 3, false},
+	{"read by two", one, {read_first, read_first, arrive_twice}, nothing_is_left, 2, false},
+	{"read by one, looked at by another", one, {read_first, arrive_and_look}, nothing_is_left, 3, false},
+	{NULL, NULL, {NULL}, NULL, 0, false},
 };
+/* clang-format on */

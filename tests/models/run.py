@@ -36,6 +36,7 @@ MODELS = {
                 "claims.c epoll_control.c epoll_wait.c epolls.c registrations.c asked.c readiness.c wait.c transfer.c".split()),
     "connections": ((), ("connection.c", "recheck.c", "table.c")),
     "forks": ((), ("claims.c",)),
+    "sweeps": ((), ("stream.c", "stream_bytes.c", "stream_cork.c")),
     "policy": ((), ("publish.c", "read.c")),
 }
 
