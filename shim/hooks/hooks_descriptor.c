@@ -28,7 +28,7 @@ TG_EXPORT int close(int fd)
 		tg_readiness_closed(fd);
 	tg_peers_forget(fd);
 	const int r = tg_libc.close(fd);
-	if (tg_transfer_any())
+	if (tg_descriptors_are_wanted())
 		tg_descriptors_note_closed(fd);
 	return r;
 }
