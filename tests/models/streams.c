@@ -298,7 +298,7 @@ void server_close(int fd)
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	kernel_close(fd);
-	if (tg_transfer_any())
+	if (tg_descriptors_are_wanted())
 		tg_descriptors_note_closed(fd);
 }
 
