@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/fork.h"
 
+#include "shim/binding/lock.h"
 #include "shim/binding/openssl.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/direct/readiness/readiness.h"
+#include "shim/policy/conf.h"
 #include "shim/policy/connection.h"
 #include "shim/policy/context.h"
 #include "shim/policy/generation.h"
@@ -16,18 +18,27 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+/* False: this thread is deciding, and goes on with it after the fork. */
+static _Thread_local bool took_decision __attribute__((tls_model("initial-exec")));
+
 static void take_decision(void)
 {
-	tg_shim_decision_begin();
+	took_decision = tg_shim_decision_begin();
+}
+
+static void release_decision(void)
+{
+	if (took_decision)
+		tg_shim_decision_end();
 }
 
 static const struct {
 	void (*lock)(void);
 	void (*unlock)(void);
 } locks[] = {
-#define TG_LOCK(lock, unlock) {lock, unlock},
-#include "shim/process/locks.def"
-#undef TG_LOCK
+#define TG_FORK(lock, unlock) {lock, unlock},
+#include "shim/binding/locks.def"
+#undef TG_FORK
 };
 enum { LOCKS = sizeof(locks) / sizeof(locks[0]) };
 
@@ -61,8 +72,10 @@ static void before(void)
 		tg_generation_prepare();
 	tg_stream_before_wait(); /* what is held back is for one process to write */
 	hold_signals();
+	tg_lock_fork_begin();
 	for (size_t i = 0; i < LOCKS; i++)
 		locks[i].lock();
+	tg_lock_check_all();
 	tg_descriptors_before_fork();
 }
 
@@ -70,6 +83,7 @@ static void after(void)
 {
 	for (size_t i = LOCKS; i-- > 0;)
 		locks[i].unlock();
+	tg_lock_fork_end();
 	let_signals();
 }
 

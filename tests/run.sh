@@ -23,6 +23,8 @@
 #   asan-servers  real servers with the sanitized shim, keeper and command line
 #   asan-semantics    the calls of semantics with sanitized shim, relay and server
 #   tsan      unit tests, servers of many threads with and without TLS, the relay, calls of semantics under ThreadSanitizer
+#   lockorder unit tests, real servers with and without TLS in a build that looks at the order of the shim's locks
+#             (TLSGRAFT_LONG=1: every stage with real servers)
 #   tidy      clang-tidy
 #   cppcheck
 #   format    clang-format, shellcheck
@@ -40,7 +42,7 @@ fi
 # shellcheck source=tests/support/packages.sh
 . tests/support/packages.sh
 
-stages="unit keeper servers models matrix plaintext semantics attack doctor faults config docs clang asan asan-keeper asan-servers asan-semantics tsan rows tidy cppcheck format fuzz"
+stages="unit keeper servers models matrix plaintext semantics attack doctor faults config docs clang asan asan-keeper asan-servers asan-semantics tsan lockorder rows tidy cppcheck format fuzz"
 python=/usr/bin/python3
 jobs=$(nproc)
 passed=0
@@ -329,6 +331,33 @@ stage_tsan() {
     counted tsan-plaintext env TSAN_OPTIONS="$options" \
         "$python" tests/plaintext/run.py "$reporting" -k test_threads.Threads -j "$jobs"
     no_reports tsan
+}
+
+# An order that is broken on purpose ends the process, and is told where the stage looks.
+lock_order_reports_planted() {
+    if env TLSGRAFT_LOCK_PLANT=1 LD_PRELOAD="$PWD/build-lockorder/lib/libtlsgraft.so" /bin/true; then return 1; fi
+    grep 'takes DESCRIPTORS, holding STREAM' build-lockorder/lock-reports
+}
+
+# Processes of any user add to the file of reports; nobody else makes it.
+stage_lockorder() {
+    local reports=build-lockorder/lock-reports stage
+    build lockorder || return
+    unit_tests lockorder
+    : >"$reports"
+    chmod 666 "$reports"
+    check "lockorder: reports a planted inversion" lock_order_reports_planted || return
+    : >"$reports"
+    if [ -n "${TLSGRAFT_LONG:-}" ]; then
+        for stage in keeper servers matrix plaintext attack faults; do
+            counted "lockorder-$stage" "$python" "tests/$stage/run.py" build-lockorder -j "$jobs"
+        done
+        counted lockorder-semantics "$python" tests/semantics/run.py build-lockorder
+    fi
+    counted lockorder-servers "$python" tests/servers/run.py build-lockorder -k test_mutual -j "$jobs"
+    counted lockorder-threads "$python" tests/plaintext/run.py build-lockorder -k test_threads.Threads -j "$jobs"
+    counted lockorder-web "$python" tests/plaintext/run.py build-lockorder -k test_web.Web -j "$jobs"
+    if [ -s "$reports" ]; then fail "lockorder: reports" "$reports"; else pass "lockorder: 0 reports"; fi
 }
 
 # tidy_one FILE: with the flags of the build that compiles it; tests compile some programs themselves, with few flags.

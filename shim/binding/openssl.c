@@ -2,10 +2,10 @@
 #include "shim/binding/openssl.h"
 
 #include "shim/binding/libc.h"
+#include "shim/binding/lock.h"
 
 #include <dlfcn.h>
 #include <link.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
@@ -45,7 +45,7 @@ _Atomic(const struct tg_openssl *) tg_openssl_bound;
 static _Atomic(const struct tg_openssl *) current; /* NULL: nobody has asked yet */
 static _Atomic unsigned long long seen_changes;    /* of the loaded objects, when the libraries were last counted */
 static atomic_bool is_alone;
-static pthread_mutex_t bind_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_lock bind_lock = TG_LOCK_INITIALIZER(OPENSSL);
 
 struct libraries {
 	unsigned long long changes; /* objects that were loaded and unloaded so far */
@@ -179,9 +179,9 @@ static void bind_table(bool may_open)
 	struct binding binding = {.found = {.changes = 0}};
 
 	look(may_open, &binding);
-	pthread_mutex_lock(&bind_lock);
+	tg_lock_take(&bind_lock);
 	publish(&binding);
-	pthread_mutex_unlock(&bind_lock);
+	tg_lock_release(&bind_lock);
 }
 
 static int note_changes(struct dl_phdr_info *info, size_t size, void *data)
@@ -222,12 +222,12 @@ const struct tg_openssl *tg_openssl_open(void)
 
 void tg_openssl_lock(void)
 {
-	pthread_mutex_lock(&bind_lock);
+	tg_lock_take(&bind_lock);
 }
 
 void tg_openssl_unlock(void)
 {
-	pthread_mutex_unlock(&bind_lock);
+	tg_lock_release(&bind_lock);
 }
 
 const char *tg_openssl_unusable(void)

@@ -6,6 +6,8 @@
 #ifndef TG_SHIM_BINDING_OPENSSL_H
 #define TG_SHIM_BINDING_OPENSSL_H
 
+#include "shim/binding/lock.h"
+
 /* Methods of one fixed version are deprecated; servers use them all the same. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 
@@ -44,6 +46,7 @@ const struct tg_openssl *tg_openssl_bind(void);
  */
 static inline const struct tg_openssl *tg_openssl(void)
 {
+	tg_lock_check_call();
 	const struct tg_openssl *table = atomic_load_explicit(&tg_openssl_bound, memory_order_acquire);
 
 	return table != NULL ? table : tg_openssl_bind();

@@ -9,7 +9,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection);
+static struct tg_table connections = TG_TABLE_INITIALIZER(struct tg_connection, CONNECTION);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 
 /* A BIO of the server's own has none; what it read from in this handshake is its socket. */

@@ -16,7 +16,7 @@
 #define MARK "tlsgraft"
 #define MARK_SIZE (sizeof(MARK) - 1)
 
-static struct tg_table contexts = TG_TABLE_INITIALIZER(struct tg_context);
+static struct tg_table contexts = TG_TABLE_INITIALIZER(struct tg_context, CONTEXT);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
 
 static void context_freed(void *parent, void *value, CRYPTO_EX_DATA *data, int index, long argl, void *argp)

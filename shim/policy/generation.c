@@ -4,6 +4,7 @@
 #include "ipc/read.h"
 #include "ipc/report.h"
 #include "ipc/route.h"
+#include "shim/binding/lock.h"
 #include "shim/connections/accepted.h"
 #include "shim/process/process.h"
 #include "shim/process/say.h"
@@ -17,9 +18,9 @@
 #define RETRY_SECONDS 5 /* before a generation that could not be built, say for want of memory, is tried again */
 
 static struct tg_generation *current;
-static pthread_mutex_t current_lock = PTHREAD_MUTEX_INITIALIZER; /* pointer and reference together */
-static pthread_mutex_t build_lock = PTHREAD_MUTEX_INITIALIZER;   /* one builder; taken before current_lock */
-static uint64_t failed_number;                                   /* under build_lock: not tried again before failed_until */
+static struct tg_lock current_lock = TG_LOCK_INITIALIZER(GENERATION); /* pointer and reference together */
+static struct tg_lock build_lock = TG_LOCK_INITIALIZER(BUILD);        /* one builder */
+static uint64_t failed_number; /* under build_lock: not tried again before failed_until */
 static time_t failed_until;
 
 typedef void (*free_function)(void *);
@@ -173,10 +174,10 @@ static void swap_current(struct tg_generation *generation)
 {
 	if (tg_route_needs_address(generation->document))
 		tg_accepted_want();
-	pthread_mutex_lock(&current_lock);
+	tg_lock_take(&current_lock);
 	struct tg_generation *old = current;
 	current = generation;
-	pthread_mutex_unlock(&current_lock);
+	tg_lock_release(&current_lock);
 	tg_generation_unref(old);
 }
 
@@ -194,7 +195,7 @@ static void refresh(void)
 {
 	int saved = errno;
 
-	pthread_mutex_lock(&build_lock);
+	tg_lock_take(&build_lock);
 	uint64_t newest = tg_policy_generation(tg_shim.policy);
 	if ((current == NULL || current->number != newest) && (newest != failed_number || seconds() >= failed_until)) {
 		struct tg_generation *generation = build_newest(&newest);
@@ -207,19 +208,19 @@ static void refresh(void)
 			tg_say("generation %llu cannot be used with this libssl", (unsigned long long)newest);
 		}
 	}
-	pthread_mutex_unlock(&build_lock);
+	tg_lock_release(&build_lock);
 	errno = saved;
 }
 
 struct tg_generation *tg_generation_acquire(void)
 {
 	for (int round = 0;; round++) {
-		pthread_mutex_lock(&current_lock);
+		tg_lock_take(&current_lock);
 		struct tg_generation *generation = current;
 		bool newest = generation != NULL && generation->number == tg_policy_generation(tg_shim.policy);
 		if (generation != NULL && (newest || round > 0))
 			tg_generation_ref(generation);
-		pthread_mutex_unlock(&current_lock);
+		tg_lock_release(&current_lock);
 		if (newest || round > 0)
 			return generation;
 		refresh();
@@ -245,20 +246,20 @@ void tg_generation_prepare(void)
 
 uint64_t tg_generation_number(void)
 {
-	pthread_mutex_lock(&current_lock);
+	tg_lock_take(&current_lock);
 	uint64_t number = current == NULL ? 0 : current->number;
-	pthread_mutex_unlock(&current_lock);
+	tg_lock_release(&current_lock);
 	return number;
 }
 
 void tg_generation_lock(void)
 {
-	pthread_mutex_lock(&build_lock);
-	pthread_mutex_lock(&current_lock);
+	tg_lock_take(&build_lock);
+	tg_lock_take(&current_lock);
 }
 
 void tg_generation_unlock(void)
 {
-	pthread_mutex_unlock(&current_lock);
-	pthread_mutex_unlock(&build_lock);
+	tg_lock_release(&current_lock);
+	tg_lock_release(&build_lock);
 }

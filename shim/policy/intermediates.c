@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/policy/intermediates.h"
 
-#include <pthread.h>
+#include "shim/binding/lock.h"
+
 #include <stdbool.h>
 
 #define MOST 32
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_lock lock = TG_LOCK_INITIALIZER(INTERMEDIATES);
 static X509 *known[MOST];
 static size_t count;
 static size_t oldest; /* once all places are taken */
@@ -14,13 +15,13 @@ static size_t oldest; /* once all places are taken */
 /* References to all that are known, so that libcrypto need not be called in the lock. Returns how many. */
 static size_t take_all(const struct tg_openssl *o, X509 *ret[MOST])
 {
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	const size_t taken = count;
 	for (size_t i = 0; i < taken; i++) {
 		o->X509_up_ref(known[i]); /* an atomic increment */
 		ret[i] = known[i];
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 	return taken;
 }
 
@@ -38,7 +39,7 @@ static void enter(const struct tg_openssl *o, X509 *certificate)
 	X509 *before = NULL;
 
 	o->X509_up_ref(certificate);
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	if (count < MOST) {
 		known[count++] = certificate;
 	} else {
@@ -46,7 +47,7 @@ static void enter(const struct tg_openssl *o, X509 *certificate)
 		known[oldest] = certificate;
 		oldest = (oldest + 1) % MOST;
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 	o->X509_free(before);
 }
 
@@ -84,10 +85,10 @@ STACK_OF(X509) * tg_intermediates_get(void)
 
 void tg_intermediates_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 }
 
 void tg_intermediates_unlock(void)
 {
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }

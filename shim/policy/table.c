@@ -53,10 +53,10 @@ void *tg_table_find(struct tg_table *table, const void *key)
 	uint64_t hashed = hash(key);
 	struct tg_shard *shard = shard_of(table, hashed);
 
-	pthread_mutex_lock(&shard->lock);
+	tg_lock_take(&shard->lock);
 	struct tg_entry **place = find(shard, key, hashed);
 	struct tg_entry *entry = place == NULL ? NULL : *place;
-	pthread_mutex_unlock(&shard->lock);
+	tg_lock_release(&shard->lock);
 	return entry;
 }
 
@@ -66,7 +66,7 @@ void *tg_table_get(struct tg_table *table, const void *key)
 	struct tg_shard *shard = shard_of(table, hashed);
 	struct tg_entry *entry = NULL;
 
-	pthread_mutex_lock(&shard->lock);
+	tg_lock_take(&shard->lock);
 	struct tg_entry **place = find(shard, key, hashed);
 	if (place != NULL) {
 		entry = *place;
@@ -85,7 +85,7 @@ void *tg_table_get(struct tg_table *table, const void *key)
 	*place = entry;
 	shard->entry_count++;
 out:
-	pthread_mutex_unlock(&shard->lock);
+	tg_lock_release(&shard->lock);
 	return entry;
 }
 
@@ -94,7 +94,7 @@ void *tg_table_take(struct tg_table *table, const void *key)
 	uint64_t hashed = hash(key);
 	struct tg_shard *shard = shard_of(table, hashed);
 
-	pthread_mutex_lock(&shard->lock);
+	tg_lock_take(&shard->lock);
 	struct tg_entry **place = find(shard, key, hashed);
 	struct tg_entry *entry = NULL;
 	if (place != NULL) {
@@ -102,7 +102,7 @@ void *tg_table_take(struct tg_table *table, const void *key)
 		*place = entry->next;
 		shard->entry_count--;
 	}
-	pthread_mutex_unlock(&shard->lock);
+	tg_lock_release(&shard->lock);
 	return entry;
 }
 
@@ -111,11 +111,11 @@ void tg_table_with(struct tg_table *table, const void *key, void (*visit)(struct
 	uint64_t hashed = hash(key);
 	struct tg_shard *shard = shard_of(table, hashed);
 
-	pthread_mutex_lock(&shard->lock);
+	tg_lock_take(&shard->lock);
 	struct tg_entry **place = find(shard, key, hashed);
 	if (place != NULL)
 		visit(*place, arg);
-	pthread_mutex_unlock(&shard->lock);
+	tg_lock_release(&shard->lock);
 }
 
 void tg_table_each(struct tg_table *table, void (*visit)(struct tg_entry *, void *), void *arg)
@@ -123,22 +123,22 @@ void tg_table_each(struct tg_table *table, void (*visit)(struct tg_entry *, void
 	for (size_t i = 0; i < TG_TABLE_SHARDS; i++) {
 		struct tg_shard *shard = &table->shards[i];
 
-		pthread_mutex_lock(&shard->lock);
+		tg_lock_take(&shard->lock);
 		for (size_t k = 0; k < shard->bucket_count; k++)
 			for (struct tg_entry *entry = shard->buckets[k]; entry != NULL; entry = entry->next)
 				visit(entry, arg);
-		pthread_mutex_unlock(&shard->lock);
+		tg_lock_release(&shard->lock);
 	}
 }
 
 void tg_table_lock_all(struct tg_table *table)
 {
 	for (size_t i = 0; i < TG_TABLE_SHARDS; i++)
-		pthread_mutex_lock(&table->shards[i].lock);
+		tg_lock_take_next(&table->shards[i].lock);
 }
 
 void tg_table_unlock_all(struct tg_table *table)
 {
 	for (size_t i = TG_TABLE_SHARDS; i > 0; i--)
-		pthread_mutex_unlock(&table->shards[i - 1].lock);
+		tg_lock_release(&table->shards[i - 1].lock);
 }

@@ -12,7 +12,8 @@
 #ifndef TG_SHIM_POLICY_TABLE_H
 #define TG_SHIM_POLICY_TABLE_H
 
-#include <pthread.h>
+#include "shim/binding/lock.h"
+
 #include <stddef.h>
 
 #define TG_TABLE_SHARDS 16
@@ -23,7 +24,7 @@ struct tg_entry {
 };
 
 struct tg_shard {
-	pthread_mutex_t lock;
+	struct tg_lock lock;
 	struct tg_entry **buckets;
 	size_t bucket_count; /* a power of two, or 0 */
 	size_t entry_count;
@@ -34,16 +35,17 @@ struct tg_table {
 	struct tg_shard shards[TG_TABLE_SHARDS];
 };
 
-#define TG_SHARD_INITIALIZER                                                                                               \
+#define TG_SHARD_INITIALIZER(name)                                                                                         \
 	{                                                                                                                  \
-		PTHREAD_MUTEX_INITIALIZER, NULL, 0, 0                                                                      \
+		TG_LOCK_INITIALIZER(name), NULL, 0, 0                                                                      \
 	}
-#define TG_SHARDS_4 TG_SHARD_INITIALIZER, TG_SHARD_INITIALIZER, TG_SHARD_INITIALIZER, TG_SHARD_INITIALIZER
-#define TG_TABLE_INITIALIZER(type)                                                                                         \
+#define TG_SHARDS_4(name)                                                                                                  \
+	TG_SHARD_INITIALIZER(name), TG_SHARD_INITIALIZER(name), TG_SHARD_INITIALIZER(name), TG_SHARD_INITIALIZER(name)
+#define TG_TABLE_INITIALIZER(type, name)                                                                                   \
 	{                                                                                                                  \
 		sizeof(type),                                                                                              \
 		{                                                                                                          \
-			TG_SHARDS_4, TG_SHARDS_4, TG_SHARDS_4, TG_SHARDS_4                                                 \
+			TG_SHARDS_4(name), TG_SHARDS_4(name), TG_SHARDS_4(name), TG_SHARDS_4(name)                         \
 		}                                                                                                          \
 	}
 

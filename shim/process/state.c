@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/process/state.h"
 
+#include "shim/binding/lock.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 
 struct tg_shim tg_shim;
 
-static pthread_mutex_t decision = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_lock decision = TG_LOCK_INITIALIZER(DECISION);
 static _Atomic pthread_t decider; /* 0: nobody */
 
 bool tg_shim_decision_begin(void)
 {
 	if (atomic_load_explicit(&decider, memory_order_relaxed) == pthread_self())
 		return false;
-	pthread_mutex_lock(&decision);
+	tg_lock_take(&decision);
 	atomic_store_explicit(&decider, pthread_self(), memory_order_relaxed);
 	return true;
 }
@@ -21,5 +23,5 @@ bool tg_shim_decision_begin(void)
 void tg_shim_decision_end(void)
 {
 	atomic_store_explicit(&decider, 0, memory_order_relaxed);
-	pthread_mutex_unlock(&decision);
+	tg_lock_release(&decision);
 }

@@ -16,6 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import docs.locks  # noqa: E402
 import docs.objects  # noqa: E402
 import docs.rooms  # noqa: E402
 import docs.stream  # noqa: E402
@@ -176,6 +177,15 @@ class Checks:
         must(not strange, f"not in the table of CONTRIBUTING.md: {sorted(strange)}")
         must(wrong <= set(docs.rooms.MEANT), f"upwards: {sorted(wrong - set(docs.rooms.MEANT))}")
         must(wrong == set(docs.rooms.MEANT), f"no longer: {sorted(set(docs.rooms.MEANT) - wrong)}")
+
+    def check_every_lock_has_its_rank(self):
+        names = [name for name, *_ in docs.locks.rows()]
+        must(len(names) > 15, f"only {names} in locks.def")
+        raw = docs.locks.raw()
+        must(not raw, "by shim/binding/lock.h: " + ", ".join(f"{word} in {file}" for file, word in raw))
+        must(docs.locks.made() == set(names), f"differ: {sorted(docs.locks.made() ^ set(names))}")
+        text = (ROOT / "docs/design.md").read_text()
+        must(docs.locks.table() in text, "docs/design.md shows another table; it is:\n" + docs.locks.table())
 
     def check_who_changes_a_stream(self):
         wrong, parts = docs.stream.differences()

@@ -113,9 +113,9 @@ static void start(struct waiter *waiter, int at, unsigned waiters)
 	assert_int_equal(pthread_create(&waiter->thread, NULL, wait_without_end, waiter), 0);
 	while (now != waiters) {
 		usleep(1000);
-		pthread_mutex_lock(&counted->lock);
+		tg_lock_take(&counted->lock);
 		now = counted->waiters;
-		pthread_mutex_unlock(&counted->lock);
+		tg_lock_release(&counted->lock);
 	}
 }
 
@@ -251,9 +251,9 @@ static void test_oneshot_for_one_thread(void **state)
 		struct tg_epoll *counted = tg_epoll_find(epoll);
 		while (left != 2U - (unsigned)i) {
 			usleep(1000);
-			pthread_mutex_lock(&counted->lock);
+			tg_lock_take(&counted->lock);
 			left = counted->waiters;
-			pthread_mutex_unlock(&counted->lock);
+			tg_lock_release(&counted->lock);
 		}
 		read_some(9, 1);
 		assert_int_equal(control(epoll, EPOLL_CTL_MOD, fake.fd, EPOLLIN | EPOLLONESHOT), 0);

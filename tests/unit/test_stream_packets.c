@@ -125,9 +125,11 @@ static void cork_and_fork(void **state)
 	await_bytes(other.sockets.client);
 	assert_int_equal(SSL_read(other.client, data, sizeof(data)), 1);
 	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
+	tg_lock_fork_begin();
 	tg_stream_lock_all();
 	assert_int_equal(tg_stream_held_count, 0);
 	tg_stream_unlock_all();
+	tg_lock_fork_end();
 	await_bytes(both.sockets.client);
 	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
 	both_close(&both);

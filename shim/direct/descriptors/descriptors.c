@@ -3,6 +3,7 @@
 
 #include "ipc/report.h"
 #include "shim/binding/libc.h"
+#include "shim/binding/lock.h"
 #include "shim/direct/descriptors/holder.h"
 #include "shim/direct/descriptors/marks.h"
 #include "shim/direct/readiness/readiness.h"
@@ -11,7 +12,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stddef.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES]
 
 static _Atomic int end;
 static struct tg_holder *free_holders;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of entries that change, and of free_holders */
+static struct tg_lock lock = TG_LOCK_INITIALIZER(DESCRIPTORS); /* of entries that change, and of free_holders */
 
 static void *map(size_t size)
 {
@@ -87,11 +87,11 @@ void tg_holder_unref(struct tg_holder *holder)
 	tg_readiness_forget(holder->stream, -1);
 	tg_stream_free(holder->stream);
 	tg_claim_end(&holder->claim);
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	holder->stream = NULL;
 	holder->next = free_holders;
 	free_holders = holder;
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }
 
 struct tg_holder *tg_holder_at(int fd)
@@ -240,7 +240,7 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 	/* The C library itself reads and writes there. */
 	if (fd <= STDERR_FILENO)
 		return false;
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	_Atomic uintptr_t *place = tg_entry_make_place(fd);
 	struct tg_holder *holder = place == NULL ? NULL : take_free();
 	struct tg_left before = {.holder = NULL};
@@ -258,7 +258,7 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 		atomic_store_explicit(&holder->references, 1, memory_order_release);
 		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0 ? TG_KEPT : 0);
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 	tg_left_finish(&before);
 	return holder != NULL;
 }
@@ -275,19 +275,19 @@ void tg_descriptors_keep(int fd, bool kept)
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (place == NULL || tg_process_is_vforked())
 		return;
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
 	if (tg_entry_holder(entry) != NULL)
 		atomic_store_explicit(place, kept ? entry | TG_KEPT : entry & ~TG_KEPT, memory_order_release);
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }
 
 void tg_descriptors_lock(void)
 {
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 }
 
 void tg_descriptors_unlock(void)
 {
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }

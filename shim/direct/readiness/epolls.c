@@ -11,7 +11,7 @@ _Atomic unsigned tg_epolls_registrations;
 _Atomic bool tg_epolls_have_strays;
 
 static struct tg_epoll *all, *unused;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of numbers; taken before an epoll's own */
+static struct tg_lock lock = TG_LOCK_INITIALIZER(EPOLLS); /* of numbers */
 
 /* With the lock. Pages stay: descriptor numbers are used again. */
 static struct tg_epoll *_Atomic *make_place(int fd)
@@ -37,7 +37,7 @@ static struct tg_epoll *make(void)
 	}
 	epoll = calloc(1, sizeof(*epoll));
 	if (epoll != NULL) {
-		pthread_mutex_init(&epoll->lock, NULL);
+		tg_lock_init(&epoll->lock, TG_RANK_EPOLL);
 		epoll->next = all;
 		all = epoll;
 	}
@@ -50,7 +50,7 @@ struct tg_epoll *tg_epoll_get(int fd)
 
 	if (epoll != NULL)
 		return epoll;
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	struct tg_epoll *_Atomic *place = make_place(fd);
 	epoll = place == NULL ? NULL : atomic_load_explicit(place, memory_order_relaxed);
 	if (place != NULL && epoll == NULL && (epoll = make()) != NULL) {
@@ -59,7 +59,7 @@ struct tg_epoll *tg_epoll_get(int fd)
 		atomic_store_explicit(place, epoll, memory_order_release);
 		tg_mark_follow(fd);
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 	return epoll;
 }
 
@@ -99,12 +99,12 @@ static void leave(struct tg_epoll *_Atomic *place, int fd)
 	if (epoll == NULL)
 		return;
 	tg_mark_follow(fd);
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (--epoll->numbers == 0)
 		end(epoll);
 	else if (epoll->fd == fd)
 		epoll->fd = find_number(epoll);
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 }
 
 void tg_epoll_forget(int fd)
@@ -113,16 +113,16 @@ void tg_epoll_forget(int fd)
 
 	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == NULL)
 		return;
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	leave(place, fd);
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }
 
 void tg_epoll_duplicated(int from, int fd)
 {
 	if (from == fd)
 		return;
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	struct tg_epoll *epoll = tg_epoll_find(from);
 	struct tg_epoll *_Atomic *place = epoll == NULL ? tg_epolls_place(fd) : make_place(fd);
 	if (place != NULL) {
@@ -132,7 +132,7 @@ void tg_epoll_duplicated(int from, int fd)
 		atomic_store_explicit(place, epoll, memory_order_release);
 		tg_mark_follow(fd);
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }
 
 void tg_epoll_add(struct tg_epoll *epoll, struct tg_registration *registration)
@@ -267,9 +267,9 @@ struct tg_registration *tg_epoll_earliest(const struct tg_epoll *epoll)
 
 void tg_epolls_lock_all(void)
 {
-	pthread_mutex_lock(&lock);
+	tg_lock_take(&lock);
 	for (struct tg_epoll *epoll = all; epoll != NULL; epoll = epoll->next)
-		pthread_mutex_lock(&epoll->lock);
+		tg_lock_take_next(&epoll->lock);
 }
 
 /* The child has none of the threads that waited. */
@@ -278,7 +278,7 @@ void tg_epolls_unlock_all(bool child)
 	for (struct tg_epoll *epoll = all; epoll != NULL; epoll = epoll->next) {
 		if (child)
 			epoll->waiters = 0;
-		pthread_mutex_unlock(&epoll->lock);
+		tg_lock_release(&epoll->lock);
 	}
-	pthread_mutex_unlock(&lock);
+	tg_lock_release(&lock);
 }

@@ -12,13 +12,13 @@
 #ifndef TG_SHIM_DIRECT_READINESS_EPOLLS_H
 #define TG_SHIM_DIRECT_READINESS_EPOLLS_H
 
+#include "shim/binding/lock.h"
 #include "shim/direct/readiness/registrations.h"
 
-#include <pthread.h>
 #include <sys/single_threaded.h>
 
 struct tg_epoll {
-	pthread_mutex_t lock;
+	struct tg_lock lock;
 	struct tg_epoll *next; /* all that there are, or all that are free */
 	struct tg_epoll *next_free;
 	int fd;                 /* one of its numbers */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/readiness/registrations.h"
 
+#include "shim/binding/lock.h"
 #include "shim/direct/stream/claims.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,27 +21,28 @@ static struct page *_Atomic pages[PAGE_COUNT];
 static struct tg_registration *unused; /* by of_stream */
 static uint32_t slot_count;
 static uint32_t last_generation;
-static pthread_mutex_t slots_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct tg_lock slots_lock = TG_LOCK_INITIALIZER(SLOTS);
 
-#define LOCKS_4 PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER, PTHREAD_MUTEX_INITIALIZER
-static pthread_mutex_t list_locks[LOCK_COUNT] = {LOCKS_4, LOCKS_4, LOCKS_4, LOCKS_4};
+#define LOCK TG_LOCK_INITIALIZER(REGISTRATIONS)
+#define LOCKS_4 LOCK, LOCK, LOCK, LOCK
+static struct tg_lock list_locks[LOCK_COUNT] = {LOCKS_4, LOCKS_4, LOCKS_4, LOCKS_4};
 
 static unsigned epoch;
 _Atomic bool tg_registrations_forked;
 
-static pthread_mutex_t *lock_of(const struct tg_watch *watch)
+static struct tg_lock *lock_of(const struct tg_watch *watch)
 {
 	return &list_locks[((uintptr_t)watch >> 6 ^ (uintptr_t)watch >> 12) % LOCK_COUNT];
 }
 
 void tg_registrations_lock(const struct tg_watch *watch)
 {
-	pthread_mutex_lock(lock_of(watch));
+	tg_lock_take(lock_of(watch));
 }
 
 void tg_registrations_unlock(const struct tg_watch *watch)
 {
-	pthread_mutex_unlock(lock_of(watch));
+	tg_lock_release(lock_of(watch));
 }
 
 uint64_t tg_registration_token(const struct tg_registration *registration)
@@ -96,13 +97,13 @@ static void clear(struct tg_registration *slot)
 
 struct tg_registration *tg_registration_new(struct tg_watch *watch, struct tg_stream *stream, int fd)
 {
-	pthread_mutex_lock(&slots_lock);
+	tg_lock_take(&slots_lock);
 	struct tg_registration *slot = slot_new();
 	do
 		last_generation = (last_generation + 1) & FIELD_MASK;
 	while (last_generation == 0);
 	uint32_t generation = last_generation;
-	pthread_mutex_unlock(&slots_lock);
+	tg_lock_release(&slots_lock);
 	if (slot == NULL)
 		return NULL;
 	clear(slot);
@@ -127,10 +128,10 @@ static bool is_live(struct tg_registration *registration)
 
 static void slot_free(struct tg_registration *slot)
 {
-	pthread_mutex_lock(&slots_lock);
+	tg_lock_take(&slots_lock);
 	slot->of_stream = unused;
 	unused = slot;
-	pthread_mutex_unlock(&slots_lock);
+	tg_lock_release(&slots_lock);
 }
 
 void tg_registrations_prune(struct tg_watch *watch)
@@ -167,7 +168,8 @@ unsigned tg_registrations_epoch(void)
 void tg_registrations_lock_all(void)
 {
 	for (size_t i = 0; i < LOCK_COUNT; i++)
-		pthread_mutex_lock(&list_locks[i]);
+		tg_lock_take_next(&list_locks[i]);
+	tg_lock_take(&slots_lock);
 }
 
 /* Parent and child may wait on one epoll: what the child registers from now on must not look like the parent's. */
@@ -178,6 +180,7 @@ void tg_registrations_unlock_all(bool child)
 		epoch++;
 		last_generation = (last_generation ^ (uint32_t)getpid() * UINT32_C(2654435761)) & FIELD_MASK;
 	}
+	tg_lock_release(&slots_lock);
 	for (size_t i = LOCK_COUNT; i-- > 0;)
-		pthread_mutex_unlock(&list_locks[i]);
+		tg_lock_release(&list_locks[i]);
 }

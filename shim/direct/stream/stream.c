@@ -13,7 +13,7 @@
 #include <stdlib.h>
 
 static struct tg_stream *all;
-static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER; /* taken before any stream's lock */
+static struct tg_lock all_lock = TG_LOCK_INITIALIZER(STREAMS);
 
 /* Where a newer generation came between, the listener's counters are found by the handshake alone. */
 static struct tg_section_slot *counters_of(const struct tg_route *route)
@@ -36,7 +36,7 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 
 	if (stream == NULL)
 		return NULL;
-	pthread_mutex_init(&stream->lock, NULL);
+	tg_lock_init(&stream->lock, TG_RANK_STREAM);
 	stream->output.unsent.is_public = true;
 	stream->fd = fd;
 	stream->opening.accepts_plain = route->plaintext.accept;
@@ -47,13 +47,13 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	stream->counters = counters_of(route);
 	tg_socket_tell_of_all(fd);
 	atomic_init(&stream->state, TG_STREAM_OPENING);
-	pthread_mutex_lock(&all_lock);
+	tg_lock_take(&all_lock);
 	stream->next = all;
 	stream->link = &all;
 	if (all != NULL)
 		all->link = &stream->next;
 	all = stream;
-	pthread_mutex_unlock(&all_lock);
+	tg_lock_release(&all_lock);
 	return stream;
 }
 
@@ -63,17 +63,17 @@ void tg_stream_free(struct tg_stream *stream)
 
 	if (stream == NULL)
 		return;
-	pthread_mutex_lock(&all_lock);
+	tg_lock_take(&all_lock);
 	*stream->link = stream->next;
 	if (stream->next != NULL)
 		stream->next->link = stream->link;
-	pthread_mutex_unlock(&all_lock);
+	tg_lock_release(&all_lock);
 	tg_stream_enter(&call, stream);
 	tg_stream_release(stream);
 	stream->stage = TG_STAGE_ENDED;
 	tg_bytes_free(&stream->input.kept);
 	tg_stream_leave(&call, 0);
-	pthread_mutex_destroy(&stream->lock);
+	tg_lock_end(&stream->lock);
 	free(stream);
 }
 
@@ -83,10 +83,10 @@ void tg_stream_set_fd(struct tg_stream *stream, int fd)
 	const bool waits = !tg_stream_is_inside();
 
 	if (waits)
-		pthread_mutex_lock(&stream->lock);
+		tg_lock_take(&stream->lock);
 	stream->fd = fd;
 	if (waits)
-		pthread_mutex_unlock(&stream->lock);
+		tg_lock_release(&stream->lock);
 }
 
 int tg_stream_fd(const struct tg_stream *stream)
@@ -116,18 +116,18 @@ void tg_stream_hear_end(struct tg_stream *stream)
 
 bool tg_stream_is_untouched(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	bool untouched = !stream->is_touched && stream->stage == TG_STAGE_SILENT &&
 			 tg_bytes_left(&stream->output.early) == 0 && !stream->output.is_shut && !stream->input.is_shut;
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return untouched;
 }
 
 bool tg_stream_is_unread(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	const bool unread = !stream->is_touched && stream->stage == TG_STAGE_SILENT;
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return unread;
 }
 
@@ -136,7 +136,7 @@ int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const s
 {
 	int result = -EBUSY;
 
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	if (!stream->is_touched && stream->stage == TG_STAGE_SILENT) {
 		const struct tg_stream_begun begun = {.data = stream->output.early.data + stream->output.early.from,
 						      .size = tg_bytes_left(&stream->output.early),
@@ -151,7 +151,7 @@ int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const s
 			atomic_store_explicit(&stream->moved, fd + 1, memory_order_release);
 		atomic_store_explicit(&stream->state, TG_STREAM_ENDED | TG_STREAM_INPUT, memory_order_release);
 	}
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return result < 0 ? result : 0;
 }
 
@@ -162,17 +162,17 @@ int tg_stream_moved(const struct tg_stream *stream)
 
 bool tg_stream_has_early(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	const bool has = tg_bytes_left(&stream->output.early) > 0;
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return has;
 }
 
 bool tg_stream_has_sent_end(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	bool sent = stream->output.fin_sent;
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return sent;
 }
 
@@ -188,12 +188,12 @@ int64_t tg_stream_deadline(const struct tg_stream *stream)
 
 	if ((tg_stream_state(stream) & TG_STREAM_OPENING) == 0)
 		return TG_CLOCK_NEVER;
-	pthread_mutex_lock(&locked->lock);
+	tg_lock_take(&locked->lock);
 	if (stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE)
 		deadline = stream->opening.deadline;
 	if (tg_stream_is_silent(stream) && stream->opening.born + stream->opening.wait_ms < deadline)
 		deadline = stream->opening.born + stream->opening.wait_ms;
-	pthread_mutex_unlock(&locked->lock);
+	tg_lock_release(&locked->lock);
 	return deadline;
 }
 
@@ -215,7 +215,7 @@ void tg_stream_end_all(void)
 
 void tg_stream_lock_all(void)
 {
-	pthread_mutex_lock(&all_lock);
+	tg_lock_take(&all_lock);
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
 		tg_stream_lock_for_fork(stream);
 	tg_stream_openings_lock();
@@ -229,6 +229,6 @@ void tg_stream_unlock_all(void)
 	tg_stream_places_unlock();
 	tg_stream_openings_unlock();
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
-		pthread_mutex_unlock(&stream->lock);
-	pthread_mutex_unlock(&all_lock);
+		tg_lock_release(&stream->lock);
+	tg_lock_release(&all_lock);
 }

@@ -14,6 +14,7 @@
 #define TG_SHIM_DIRECT_STREAM_STREAM_H
 
 #include "ipc/policy.h"
+#include "shim/binding/lock.h"
 #include "shim/direct/stream/watch.h"
 
 #include <stdatomic.h>
@@ -148,6 +149,7 @@ static inline bool tg_stream_is_any_held(void)
 }
 static inline void tg_stream_before_wait(void)
 {
+	tg_lock_check_wait();
 	if (tg_stream_is_any_held())
 		tg_stream_let_go_all();
 }

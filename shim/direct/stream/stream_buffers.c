@@ -15,10 +15,10 @@
 #define IDLE_SECONDS 2 /* without so many calls, and its place may be taken */
 
 static struct {
-	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_lock lock;
 	struct tg_stream *streams[PLACES];
 	unsigned next;
-} places = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} places = {.lock = TG_LOCK_INITIALIZER(BUFFERS)};
 
 /* No system call (the vDSO's). */
 static int64_t seconds(void)
@@ -44,7 +44,7 @@ static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before
 	struct tg_stream *before = places.streams[place];
 
 	if (before != NULL && (now - atomic_load_explicit(&before->tls.busy_at, memory_order_relaxed) < IDLE_SECONDS ||
-			       pthread_mutex_trylock(&before->lock) != 0))
+			       !tg_lock_try(&before->lock)))
 		return false;
 	if (before != NULL)
 		before->tls.place = 0;
@@ -70,7 +70,7 @@ static void find_place(struct tg_stream *stream, int64_t now)
 	tg_stream_places_unlock();
 	if (before != NULL) {
 		give_back(before);
-		pthread_mutex_unlock(&before->lock);
+		tg_lock_release(&before->lock);
 	}
 	if (found)
 		tg_openssl()->SSL_ctrl(stream->tls.ssl, SSL_CTRL_CLEAR_MODE, SSL_MODE_RELEASE_BUFFERS, NULL);
@@ -88,19 +88,19 @@ void tg_stream_used(struct tg_stream *stream)
 
 void tg_stream_unused(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&places.lock);
+	tg_lock_take(&places.lock);
 	if (stream->tls.place != 0)
 		places.streams[stream->tls.place - 1] = NULL;
 	stream->tls.place = 0;
-	pthread_mutex_unlock(&places.lock);
+	tg_lock_release(&places.lock);
 }
 
 void tg_stream_places_lock(void)
 {
-	pthread_mutex_lock(&places.lock);
+	tg_lock_take(&places.lock);
 }
 
 void tg_stream_places_unlock(void)
 {
-	pthread_mutex_unlock(&places.lock);
+	tg_lock_release(&places.lock);
 }

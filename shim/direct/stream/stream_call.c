@@ -70,7 +70,7 @@ void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
 	/* before the lock is there: a signal may come between the two */
 	entered++;
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	tg_stream_enter_locked(call, stream);
 	entered--;
 	call->cancellation = cancellation;
@@ -123,7 +123,7 @@ void tg_stream_leave(const struct tg_stream_call *call, int error)
 	if (stream->call.may_have_failed && o->ERR_peek_error() != 0)
 		o->ERR_clear_error();
 	atomic_store_explicit(&stream->state, hints(stream), memory_order_release);
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	if (call->errors != NULL)
 		put_errors_back(o, call->errors);
 	entered--;

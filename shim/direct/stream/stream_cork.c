@@ -23,10 +23,10 @@ _Atomic unsigned tg_stream_held_count;
 
 /* Streams that hold something back. */
 static struct {
-	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_lock lock;
 	struct tg_stream *first;
 	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
-} held = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} held = {.lock = TG_LOCK_INITIALIZER(HELD)};
 
 /* With the lock. What another process held back when this one began (a raw clone(2)) stays that one's to write. */
 static void begin_anew(void)
@@ -41,7 +41,7 @@ static void begin_anew(void)
 
 static void list(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&held.lock);
+	tg_lock_take(&held.lock);
 	if (held.process != tg_claims_process())
 		begin_anew();
 	if (stream->output.held_link == NULL) {
@@ -52,12 +52,12 @@ static void list(struct tg_stream *stream)
 		held.first = stream;
 		atomic_fetch_add_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
 	}
-	pthread_mutex_unlock(&held.lock);
+	tg_lock_release(&held.lock);
 }
 
 void tg_stream_held_forget(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&held.lock);
+	tg_lock_take(&held.lock);
 	if (stream->output.held_link != NULL) {
 		*stream->output.held_link = stream->output.held_next;
 		if (stream->output.held_next != NULL)
@@ -65,7 +65,7 @@ void tg_stream_held_forget(struct tg_stream *stream)
 		stream->output.held_link = NULL;
 		atomic_fetch_sub_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
 	}
-	pthread_mutex_unlock(&held.lock);
+	tg_lock_release(&held.lock);
 }
 
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count)
@@ -116,11 +116,11 @@ void tg_stream_let_go_all(void)
 	if (tg_stream_is_inside())
 		return;
 	do {
-		pthread_mutex_lock(&held.lock);
+		tg_lock_take(&held.lock);
 		for (stream = held.process == tg_claims_process() ? held.first : NULL;
-		     stream != NULL && pthread_mutex_trylock(&stream->lock) != 0;)
+		     stream != NULL && !tg_lock_try(&stream->lock);)
 			stream = stream->output.held_next;
-		pthread_mutex_unlock(&held.lock);
+		tg_lock_release(&held.lock);
 		if (stream != NULL) {
 			struct tg_stream_call call;
 			tg_stream_enter_locked(&call, stream);
@@ -143,25 +143,25 @@ void tg_stream_let_go_all(void)
  */
 void tg_stream_lock_for_fork(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take_next(&stream->lock);
 	while (stream->output.held_link != NULL && held.process == tg_claims_process()) {
 		struct tg_stream_call call;
 		tg_stream_enter_locked(&call, stream);
 		tg_stream_let_go(stream);
 		tg_stream_held_forget(stream);
 		tg_stream_leave(&call, 0);
-		pthread_mutex_lock(&stream->lock);
+		tg_lock_take_next(&stream->lock);
 	}
 }
 
 void tg_stream_held_lock(void)
 {
-	pthread_mutex_lock(&held.lock);
+	tg_lock_take(&held.lock);
 }
 
 void tg_stream_held_unlock(void)
 {
-	pthread_mutex_unlock(&held.lock);
+	tg_lock_release(&held.lock);
 }
 
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
@@ -180,8 +180,8 @@ bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)
 
 bool tg_stream_is_corked(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	bool corked = stream->output.cork != TG_CORK_OFF;
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return corked;
 }

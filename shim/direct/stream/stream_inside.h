@@ -8,13 +8,12 @@
 #define TG_SHIM_DIRECT_STREAM_INSIDE_H
 
 #include "ipc/layout.h"
+#include "shim/binding/lock.h"
 #include "shim/direct/stream/stream.h"
 #include "shim/direct/stream/stream_input.h"
 #include "shim/direct/stream/stream_opening.h"
 #include "shim/direct/stream/stream_output.h"
 #include "shim/direct/stream/stream_tls.h"
-
-#include <pthread.h>
 
 enum tg_stage {
 	TG_STAGE_SILENT,    /* the client has said nothing yet: no SSL */
@@ -33,7 +32,7 @@ struct tg_stream_now {
 };
 
 struct tg_stream {
-	pthread_mutex_t lock;
+	struct tg_lock lock;
 	_Atomic unsigned state; /* TG_STREAM_*, as the last call left it */
 	_Atomic int fd;
 	_Atomic int moved; /* tg_stream_moved, and 1 */

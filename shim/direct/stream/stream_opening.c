@@ -161,9 +161,9 @@ unsigned tg_stream_openings_max = 8192;
 /* Streams with an unfinished handshake, and in the relay all without a verdict: of the client that has most the oldest
  * goes. */
 static struct {
-	pthread_mutex_t lock; /* taken after a stream's own */
+	struct tg_lock lock;
 	struct tg_shares shares;
-} openings = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} openings = {.lock = TG_LOCK_INITIALIZER(OPENINGS)};
 
 static void unlink_opening(struct tg_stream *stream)
 {
@@ -215,22 +215,22 @@ void tg_stream_opening_begin(struct tg_stream *stream)
 	stream->opening.cookie = cookie_of(stream->fd);
 	stream->opening.pid = getpid();
 	const uint32_t share = share_of(stream->fd);
-	pthread_mutex_lock(&openings.lock);
+	tg_lock_take(&openings.lock);
 	if (!stream->opening.is_counted) {
 		tg_shares_add(&openings.shares, &stream->opening.share, share);
 		stream->opening.is_counted = true;
 		if (openings.shares.count > tg_stream_openings_max)
 			push_out(stream_of(tg_shares_next_to_go(&openings.shares)));
 	}
-	pthread_mutex_unlock(&openings.lock);
+	tg_lock_release(&openings.lock);
 	errno = saved;
 }
 
 void tg_stream_count_at_once(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	tg_stream_opening_begin(stream);
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 }
 
 void tg_stream_bound_openings(unsigned max)
@@ -241,18 +241,18 @@ void tg_stream_bound_openings(unsigned max)
 
 void tg_stream_opening_end(struct tg_stream *stream)
 {
-	pthread_mutex_lock(&openings.lock);
+	tg_lock_take(&openings.lock);
 	if (stream->opening.is_counted)
 		unlink_opening(stream);
-	pthread_mutex_unlock(&openings.lock);
+	tg_lock_release(&openings.lock);
 }
 
 void tg_stream_openings_lock(void)
 {
-	pthread_mutex_lock(&openings.lock);
+	tg_lock_take(&openings.lock);
 }
 
 void tg_stream_openings_unlock(void)
 {
-	pthread_mutex_unlock(&openings.lock);
+	tg_lock_release(&openings.lock);
 }

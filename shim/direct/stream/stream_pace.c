@@ -51,16 +51,16 @@ void tg_stream_pace_end(const struct tg_stream *stream, const struct tg_pace *pa
 
 int tg_stream_get_no_delay(struct tg_stream *stream, int fd, void *value, socklen_t *size)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	int result = tg_libc.getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, value, size);
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return result;
 }
 
 int tg_stream_set_no_delay(struct tg_stream *stream, int fd, const void *value, socklen_t size)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	int result = tg_libc.setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, value, size);
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return result;
 }

@@ -64,7 +64,7 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 {
 	unsigned wants = 0;
 
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	bool input, output = tg_bytes_left(&stream->output.unsent) > 0 || tg_bytes_left(&stream->output.early) > 0;
 	switch (stream->stage) {
 	case TG_STAGE_SILENT:
@@ -88,6 +88,6 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 		wants = events & (POLLIN | POLLOUT);
 		break;
 	}
-	pthread_mutex_unlock(&stream->lock);
+	tg_lock_release(&stream->lock);
 	return wants;
 }

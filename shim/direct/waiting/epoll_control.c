@@ -142,10 +142,10 @@ static void change(struct tg_registration *registration, struct tg_stream *strea
 
 	if (epoll == NULL)
 		return;
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (registration->epoll == epoll)
 		tg_asked_refresh(epoll, registration, stream, true);
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 }
 
 /* In the lock of the list. */
@@ -166,7 +166,7 @@ static int set_locked(struct tg_epoll *epoll, int fd, int operation, struct tg_s
 		errno = ENOMEM;
 		return -1;
 	}
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (!is_at(epoll, fd)) {
 		if (fresh != NULL)
 			tg_registration_end(fresh);
@@ -175,7 +175,7 @@ static int set_locked(struct tg_epoll *epoll, int fd, int operation, struct tg_s
 	} else {
 		r = add(epoll, operation, fresh, stream, event, before);
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 	return r;
 }
 
@@ -222,10 +222,10 @@ static int delete (int fd, struct tg_stream *stream, int of, struct epoll_event 
 	struct tg_registration *registration =
 	    epoll == NULL || (r != 0 && saved != ENOENT) ? NULL : tg_registration_of(watch, epoll, of);
 	if (registration != NULL) {
-		pthread_mutex_lock(&epoll->lock);
+		tg_lock_take(&epoll->lock);
 		if (registration->epoll == epoll)
 			drop(epoll, registration);
-		pthread_mutex_unlock(&epoll->lock);
+		tg_lock_release(&epoll->lock);
 	}
 	tg_registrations_prune(watch);
 	look_for(watch);
@@ -240,13 +240,13 @@ void tg_epoll_expose(int fd)
 
 	if (epoll == NULL || epoll->nested)
 		return;
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	epoll->nested = true;
 	for (struct tg_registration *registration = epoll->first; registration != NULL; registration = registration->next) {
 		atomic_fetch_or_explicit(&tg_stream_watch(registration->stream)->look, LOOK_ALWAYS, memory_order_relaxed);
 		tg_asked_refresh(epoll, registration, registration->stream, true);
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 }
 
 /* It may be an epoll descriptor that another epoll has from now on. */
@@ -306,7 +306,7 @@ static void forget(struct tg_registration *registration, int fd)
 
 	if (epoll == NULL)
 		return;
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (registration->epoll == epoll) {
 		int saved = errno;
 		if (registration->fd != fd)
@@ -316,7 +316,7 @@ static void forget(struct tg_registration *registration, int fd)
 		errno = saved;
 		drop(epoll, registration);
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 }
 
 /* Nothing is registered, and no other thread is about to. */
@@ -338,10 +338,10 @@ void tg_readiness_leave(struct tg_stream *stream, int fd)
 		struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
 		if (epoll == NULL || registration->fd != fd || registration->process != tg_claims_process())
 			continue;
-		pthread_mutex_lock(&epoll->lock);
+		tg_lock_take(&epoll->lock);
 		if (registration->epoll == epoll)
 			tg_asked_for_good(epoll, registration);
-		pthread_mutex_unlock(&epoll->lock);
+		tg_lock_release(&epoll->lock);
 	}
 	tg_registrations_unlock(watch);
 }

@@ -102,10 +102,10 @@ static struct tg_stream *stream_of(struct tg_registration *registration, uint64_
 		tg_descriptors_put(stream);
 	if (epoll == NULL)
 		return NULL;
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (tg_registration_is(registration, token) && registration->epoll == epoll)
 		other = tg_stream_fd(registration->stream);
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 	stream = other < 0 ? NULL : tg_descriptors_get(other);
 	if (stream != NULL && stream != registration->stream) {
 		tg_descriptors_put(stream);
@@ -153,7 +153,7 @@ static bool tell(uint32_t round, struct epoll_event *event)
 	int64_t deadline = opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
 	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
 	if (epoll != NULL) {
-		pthread_mutex_lock(&epoll->lock);
+		tg_lock_take(&epoll->lock);
 		if (tg_registration_is(registration, token) && registration->epoll == epoll) {
 			if (event->events != 0 && (registration->events & EPOLLONESHOT) != 0)
 				registration->spent = true;
@@ -163,7 +163,7 @@ static bool tell(uint32_t round, struct epoll_event *event)
 			/* Level-triggered, the kernel would tell the next one who waits, before this one has read. */
 			tg_asked_refresh(epoll, registration, stream, told);
 		}
-		pthread_mutex_unlock(&epoll->lock);
+		tg_lock_release(&epoll->lock);
 	}
 	tg_descriptors_put(stream);
 	return told;
@@ -222,7 +222,7 @@ static int take_listed(struct wait *wait, struct epoll_event *events, int room)
 	struct tg_epoll *epoll = wait->epoll;
 	int count = 0;
 
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	for (unsigned left = epoll->listed_count; left > 0 && count < room; left--) {
 		struct tg_registration *registration = epoll->listed_first;
 		tg_epoll_unlist(epoll, registration);
@@ -235,7 +235,7 @@ static int take_listed(struct wait *wait, struct epoll_event *events, int room)
 		events[count].events = 0;
 		events[count++].data.u64 = tg_registration_token(registration);
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 	return filter(wait->round, events, count);
 }
 
@@ -254,10 +254,10 @@ static void leave(void *arg)
 {
 	struct tg_epoll *epoll = arg;
 
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	if (epoll->waiters > 0)
 		epoll->waiters--;
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 }
 
 /* In the lock: how long the kernel may wait. */
@@ -285,13 +285,13 @@ static int block(struct wait *wait, int64_t left)
  */
 static bool is_empty_and_counted(struct tg_epoll *epoll)
 {
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	const bool empty = atomic_load_explicit(&epoll->count, memory_order_relaxed) == 0;
 	if (empty) {
 		epoll->waiters++;
 		epoll->until = TG_CLOCK_NEVER;
 	}
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 	return empty;
 }
 
@@ -313,7 +313,7 @@ static int wait_once(struct wait *wait)
 	int room = wait->room, got = 0, saved = errno;
 	int64_t left = 0;
 
-	pthread_mutex_lock(&epoll->lock);
+	tg_lock_take(&epoll->lock);
 	wait->round = ++epoll->round == 0 ? ++epoll->round : epoll->round;
 	expire(epoll);
 	const bool listed = look_through(epoll);
@@ -323,7 +323,7 @@ static int wait_once(struct wait *wait)
 		left = left_of(wait);
 	if (left != 0)
 		epoll->waiters++;
-	pthread_mutex_unlock(&epoll->lock);
+	tg_lock_release(&epoll->lock);
 	if (left != 0)
 		got = block(wait, left);
 	else if (room > 0)
