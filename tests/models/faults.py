@@ -23,12 +23,12 @@ LATE_REGISTRATION = (
 # Where the locks are taken the other way round.
 INVERTED = (
     "a sweep waits for a stream's lock in the one of what is held back",
-    ("stream_cork.c", "pthread_mutex_trylock(&stream->lock) != 0", "pthread_mutex_lock(&stream->lock) != 0"),
+    ("stream_cork.c", "!tg_lock_try(&stream->lock)", "pthread_mutex_lock(&stream->lock.mutex) != 0"),
 )
 UNLOCKED_SWEEP = (
     "a sweep looks for what is held back without a lock",
-    ("stream_cork.c", "		pthread_mutex_lock(&held.lock);\n		for (stream", "		for (stream"),
-    ("stream_cork.c", "			stream = stream->output.held_next;\n		pthread_mutex_unlock(&held.lock);",
+    ("stream_cork.c", "		tg_lock_take(&held.lock);\n		for (stream", "		for (stream"),
+    ("stream_cork.c", "			stream = stream->output.held_next;\n		tg_lock_release(&held.lock);",
      "			stream = stream->output.held_next;"),
 )
 
@@ -115,18 +115,18 @@ FAULTS = (
     ("connections", "freed and made anew while judged", "an SSL is taken for the one that lay there before",
      ("recheck.c", "live->id != candidate->live->id || ", "")),
     ("connections", "made while judged", "the table is gone through without its locks",
-     ("table.c", "		pthread_mutex_lock(&shard->lock);\n		for (size_t k", "		for (size_t k"),
-     ("table.c", "				visit(entry, arg);\n		pthread_mutex_unlock(&shard->lock);\n", "				visit(entry, arg);\n")),
+     ("table.c", "		tg_lock_take(&shard->lock);\n		for (size_t k", "		for (size_t k"),
+     ("table.c", "				visit(entry, arg);\n		tg_lock_release(&shard->lock);\n", "				visit(entry, arg);\n")),
     ("sweeps", "forked while held back bytes are written", *INVERTED),
     ("sweeps", "forked while one is written", "a fork takes the lock of what is held back before those of streams",
-     ("stream.c", "	pthread_mutex_lock(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
+     ("stream.c", "	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
       "		tg_stream_lock_for_fork(stream);",
-      "	tg_stream_held_lock();\n	pthread_mutex_lock(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
-      "		pthread_mutex_lock(&stream->lock);"),
+      "	tg_stream_held_lock();\n	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
+      "		tg_lock_take(&stream->lock);"),
      ("stream.c", "	tg_stream_places_lock();\n	tg_stream_held_lock();", "	tg_stream_places_lock();")),
     ("sweeps", "forked while one is made and freed", "the list of streams is changed without its lock",
-     ("stream.c", "	pthread_mutex_lock(&all_lock);\n	stream->next = all;", "	stream->next = all;"),
-     ("stream.c", "	all = stream;\n	pthread_mutex_unlock(&all_lock);", "	all = stream;")),
+     ("stream.c", "	tg_lock_take(&all_lock);\n	stream->next = all;", "	stream->next = all;"),
+     ("stream.c", "	all = stream;\n	tg_lock_release(&all_lock);", "	all = stream;")),
     ("sweeps", "held back bytes written by two", *UNLOCKED_SWEEP),
     ("sweeps", "freed while held back bytes are written", *UNLOCKED_SWEEP),
 )

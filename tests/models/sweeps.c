@@ -77,7 +77,7 @@ void tg_readiness_changed(struct tg_stream *stream)
 
 void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 {
-	pthread_mutex_lock(&stream->lock);
+	tg_lock_take(&stream->lock);
 	tg_stream_enter_locked(call, stream);
 }
 
@@ -89,7 +89,7 @@ void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *strea
 void tg_stream_leave(const struct tg_stream_call *call, int error)
 {
 	(void)error;
-	pthread_mutex_unlock(&call->stream->lock);
+	tg_lock_release(&call->stream->lock);
 }
 
 bool tg_stream_is_inside(void)
@@ -152,9 +152,9 @@ static void all_held(void)
 	for (unsigned i = 0; i < STREAMS; i++) {
 		streams[i] = tg_stream_new(5, &route);
 		streams[i]->stage = TG_STAGE_OPEN;
-		pthread_mutex_lock(&streams[i]->lock);
+		tg_lock_take(&streams[i]->lock);
 		model_check(tg_stream_hold(streams[i], &(const struct iovec){&byte, 1}, 1), "no memory");
-		pthread_mutex_unlock(&streams[i]->lock);
+		tg_lock_release(&streams[i]->lock);
 	}
 }
 

@@ -23,7 +23,7 @@ struct known {
 	unsigned owner;
 };
 
-static struct tg_table table = TG_TABLE_INITIALIZER(struct known);
+static struct tg_table table = TG_TABLE_INITIALIZER(struct known, CONTEXT);
 static char objects[THREADS][OBJECTS];
 static atomic_bool over;
 
