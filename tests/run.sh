@@ -350,7 +350,7 @@ stage_lockorder() {
     : >"$reports"
     if [ -n "${TLSGRAFT_LONG:-}" ]; then
         for stage in keeper servers matrix plaintext attack faults; do
-            counted "lockorder-$stage" "$python" "tests/$stage/run.py" build-lockorder -j "$jobs"
+            counted "lockorder-$stage" env -u TLSGRAFT_LONG "$python" "tests/$stage/run.py" build-lockorder -j "$jobs"
         done
         counted lockorder-semantics "$python" tests/semantics/run.py build-lockorder
     fi

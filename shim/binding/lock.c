@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Compiled with TLSGRAFT_LOCK_ORDER alone. */
+/* What a build with TLSGRAFT_LOCK_ORDER adds. */
 #include "shim/binding/lock.h"
+
+#ifdef TLSGRAFT_LOCK_ORDER
 
 #include <fcntl.h>
 #include <stdarg.h>
@@ -123,3 +125,5 @@ __attribute__((constructor)) static void plant(void)
 	tg_lock_take(&second);
 	tg_lock_take(&first);
 }
+
+#endif
