@@ -31,6 +31,7 @@ class Entrance:
     greets = False
     proof = b""  # in what is answered
     scarce = False  # there is next to no descriptor left; `relieve` ends that
+    is_stdio = False  # connections are descriptors 0 to 2: no `engine = direct` carries them
 
     def __init__(self):
         self.port = None
@@ -46,6 +47,7 @@ class _Rsync(Entrance):
     request = b"@RSYNCD: 31.0 sha256 md5\n#list\n"
     greets = True
     proof = b"@RSYNCD:"
+    is_stdio = True
 
     @staticmethod
     def words(home):
