@@ -312,13 +312,15 @@ tsan_reports_planted() {
 }
 
 stage_tsan() {
-    # libssl is not instrumented: how its threads synchronise is not seen.
-    local options=ignore_noninstrumented_modules=1:log_exe_name=1 reporting="$logs/tsan"
+    # libssl is not instrumented: how its threads synchronise is not seen. A fork takes every lock, and ThreadSanitizer's
+    # own search for deadlocks ends a program that holds 64: the order of locks is the lockorder stage's.
+    local options=detect_deadlocks=0:ignore_noninstrumented_modules=1 reporting="$logs/tsan"
     build tsan || return
     check "tsan: instrumented" instrumented build-tsan __tsan_
-    unit_tests tsan
-    counted tsan-servers env TSAN_OPTIONS=ignore_noninstrumented_modules=1 \
+    TSAN_OPTIONS=$options unit_tests tsan
+    counted tsan-servers env TSAN_OPTIONS="$options" \
         "$python" tests/servers/run.py build-tsan -k test_threads_while
+    options="$options:log_exe_name=1"
     mkdir -p "$logs/reports"
     chmod 711 "$logs"
     chmod 1777 "$logs/reports"

@@ -16,7 +16,7 @@ from servers.nginx import Nginx
 from servers.python_ssl import PythonSsl
 from servers.several import AsyncioSeveral
 
-HOOKS = Path(__file__).resolve().parent.parent.parent / "shim" / "hooks.def"
+HOOKS = Path(__file__).resolve().parent.parent.parent / "shim/binding/hooks.def"
 REQUESTS = 20
 BYSTANDERS = (["/bin/true"], ["/bin/sh", "-c", "true"], ["/usr/bin/python3", "-I", "-c", "pass"])
 
