@@ -189,7 +189,8 @@ static void read_everything(struct tg_load *load, const char *ini_path)
 	struct tg_ini ini;
 	char *folder;
 
-	if (!file)
+	/* of half a file there is nothing else to say */
+	if (!file || file->half)
 		return;
 	reason = file->fault ? file->fault : tg_file_untrusted(load->arena, file);
 	if (reason) {
@@ -359,7 +360,24 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 	return build(load, serving, &document, ret);
 }
 
-/* One attempt. `changing`: files changed while they were read. */
+/* False, and a message, where this is not what the files hold at rest. */
+static bool at_rest(struct tg_load *load, const char *ini_path)
+{
+	const struct tg_file *half = tg_snapshot_half_written(&load->snapshot);
+
+	if (half) {
+		tg_message(load->messages, TLSGRAFT_ERROR, &(struct tg_place){half->path, 0, NULL, NULL}, "%s", half->half);
+		return false;
+	}
+	if (!tg_snapshot_holds(&load->snapshot)) {
+		tg_message(load->messages, TLSGRAFT_ERROR, &(struct tg_place){ini_path, 0, NULL, NULL},
+			   "it or a file that it names was changing all the time while it was read");
+		return false;
+	}
+	return true;
+}
+
+/* One attempt. `changing`: files were being written while they were read. */
 static int load_once(const char *user, const char *ini_path, const tlsgraft_identity *serving,
 		     tlsgraft_identity **ret_identity, tlsgraft_messages **ret_messages, bool *ret_changing)
 {
@@ -368,20 +386,17 @@ static int load_once(const char *user, const char *ini_path, const tlsgraft_iden
 	int result = TLSGRAFT_NO_MEMORY;
 
 	*ret_changing = false;
-	load.snapshot.arena = load.arena;
+	load.snapshot = (struct tg_snapshot){.arena = load.arena, .wait = serving != NULL};
 	if (!load.arena || !load.messages)
 		goto out;
 	read_everything(&load, ini_path);
 	if (tg_arena_failed(load.arena) || tg_messages_failed(load.messages))
 		goto out;
-	*ret_changing = !tg_snapshot_holds(&load.snapshot);
-	if (*ret_changing) {
-		tg_message(load.messages, TLSGRAFT_ERROR, &(struct tg_place){ini_path, 0, NULL, NULL},
-			   "it or a file that it names was changing all the time while it was read");
+	*ret_changing = !at_rest(&load, ini_path);
+	if (*ret_changing)
 		result = serving ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
-	} else {
+	else
 		result = judge(&load, serving, &identity);
-	}
 out:
 	tg_arena_free(load.arena);
 	if (result == TLSGRAFT_NO_MEMORY || tg_messages_failed(load.messages)) {

@@ -17,6 +17,7 @@ struct reading {
 	int error;
 	struct stat status;
 	struct tg_access access;
+	enum tg_writers writers;
 	unsigned char *data;
 	size_t size;
 	size_t capacity;
@@ -61,6 +62,16 @@ static void read_all(int fd, struct reading *reading)
 	}
 }
 
+/* Fills `status`; why that is no file to be read, or NULL. */
+static const char *unreadable(int fd, struct stat *status)
+{
+	if (fstat(fd, status) != 0)
+		return strerrordesc_np(errno);
+	if (!S_ISREG(status->st_mode))
+		return S_ISDIR(status->st_mode) ? "is a folder" : "is not a regular file";
+	return status->st_size > TG_FILE_SIZE_MAX ? "is larger than 16 MiB" : NULL;
+}
+
 static void read_path(const char *path, struct reading *reading)
 {
 	/* O_NONBLOCK: the open of a FIFO returns, and the check below refuses it. */
@@ -72,13 +83,13 @@ static void read_path(const char *path, struct reading *reading)
 		reading->fault = strerrordesc_np(errno);
 		return;
 	}
-	if (fstat(fd, &reading->status) != 0)
-		reading->fault = strerrordesc_np(errno);
-	else if (!S_ISREG(reading->status.st_mode))
-		reading->fault = S_ISDIR(reading->status.st_mode) ? "is a folder" : "is not a regular file";
-	else if (reading->status.st_size > TG_FILE_SIZE_MAX)
-		reading->fault = "is larger than 16 MiB";
-	else {
+	reading->fault = unreadable(fd, &reading->status);
+	if (!reading->fault) {
+		reading->writers = tg_writers_hold(fd);
+		/* as the last writer left it */
+		reading->fault = unreadable(fd, &reading->status);
+	}
+	if (!reading->fault) {
 		tg_access_read(fd, &reading->status, &reading->access);
 		read_all(fd, reading);
 	}
@@ -109,6 +120,7 @@ const struct tg_file *tg_snapshot_read(struct tg_snapshot *snapshot, const char 
 	file.error = reading.error;
 	file.status = reading.status;
 	file.access = reading.access;
+	file.half = tg_writers_fault(reading.writers, &reading.status, snapshot->wait);
 	file.size = reading.size;
 	if (reading.data && !reading.fault)
 		file.data = tg_arena_copy(snapshot->arena, reading.data, reading.size);
@@ -145,7 +157,7 @@ bool tg_snapshot_holds(const struct tg_snapshot *snapshot)
 
 		read_path(file->path, &again);
 		same = !again.no_memory && again.error == file->error && same_status(&again.status, &file->status) &&
-		       !again.fault == !file->fault && again.size == file->size;
+		       !again.fault == !file->fault && again.size == file->size && again.writers != TG_WRITERS_SOME;
 		if (same && !file->fault && file->size > 0)
 			same = memcmp(again.data, file->data, file->size) == 0;
 		reading_clear(&again);
@@ -153,6 +165,14 @@ bool tg_snapshot_holds(const struct tg_snapshot *snapshot)
 			return false;
 	}
 	return true;
+}
+
+const struct tg_file *tg_snapshot_half_written(const struct tg_snapshot *snapshot)
+{
+	for (size_t i = 0; i < snapshot->count; i++)
+		if (snapshot->files[i].half)
+			return &snapshot->files[i];
+	return NULL;
 }
 
 const char *tg_file_untrusted(struct tg_arena *arena, const struct tg_file *file)

@@ -43,8 +43,8 @@ enum tlsgraft_severity { TLSGRAFT_WARNING = 1, TLSGRAFT_ERROR = 2 };
 /*
  * Reads `ini_path` and everything it names. `serving` is the identity in use at a reload, else NULL: a fault that it has
  * already (its certificate expired meanwhile) is then a warning. *ret_messages is always set (free it) unless memory ran
- * out; *ret_identity on TLSGRAFT_OK only. May sleep up to 100 ms while files change under it; TLSGRAFT_PENDING is
- * returned at once, the caller decides how long to wait.
+ * out; *ret_identity on TLSGRAFT_OK only. May sleep up to 100 ms while files change under it or are open for writing;
+ * TLSGRAFT_PENDING is returned at once, the caller decides how long to wait.
  */
 TLSGRAFT_API int tlsgraft_load(const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
 			       tlsgraft_messages **ret_messages);
