@@ -6,10 +6,10 @@
 #include <string.h>
 
 /*
- * Each mark is kept in halves: whole, they would be found in this program too. Both marks must be there, so that a program
- * which merely talks about a library is not taken for one that holds it.
+ * Each pattern is kept in halves: whole, they would be found in this program too. Both patterns must be there, so that a
+ * program which merely talks about a library is not taken for one that holds it.
  */
-struct mark {
+struct pattern {
 	const char *first;
 	const char *second;
 };
@@ -17,9 +17,9 @@ struct mark {
 static const struct {
 	const char *name;
 	bool is_libssl;
-	struct mark marks[2];
+	struct pattern patterns[2];
 	const char *version; /* what a digit of the version follows */
-	bool versioned;      /* the version's text is the only sure mark */
+	bool versioned;      /* the version's text is the only sure pattern */
 } known[] = {
     /* names of source files that go with every error: whatever of a server is linked in has these */
     {"BoringSSL", true, {{"handshake_", "server.cc"}, {"Boring", "SSL"}}, NULL, false},
@@ -33,12 +33,12 @@ static const struct {
     {"s2n-tls", false, {{"s2n_", "negotiate"}, {"s2n_connection_", "new"}}, NULL, false},
 };
 
-static bool has_mark(const struct tg_elf *elf, const struct mark *mark)
+static bool has_pattern(const struct tg_elf *elf, const struct pattern *pattern)
 {
 	char text[64];
 	size_t at = 0;
 
-	snprintf(text, sizeof(text), "%s%s", mark->first, mark->second);
+	snprintf(text, sizeof(text), "%s%s", pattern->first, pattern->second);
 	return tg_elf_text(elf, text, &at) != NULL;
 }
 
@@ -78,8 +78,8 @@ size_t tg_copies_find(const struct tg_elf *elf, struct tg_copy ret[TG_COPIES_MAX
 		struct tg_copy copy = {.name = known[i].name, .is_libssl = known[i].is_libssl};
 
 		/* its kin carry some of OpenSSL's texts too */
-		if ((known[i].is_libssl && libssl) || !has_mark(elf, &known[i].marks[0]) ||
-		    !has_mark(elf, &known[i].marks[1]))
+		if ((known[i].is_libssl && libssl) || !has_pattern(elf, &known[i].patterns[0]) ||
+		    !has_pattern(elf, &known[i].patterns[1]))
 			continue;
 		if (known[i].version != NULL && !tg_copies_version(elf, known[i].version, copy.version) &&
 		    known[i].versioned)

@@ -34,7 +34,7 @@ struct target {
 struct ports {
 	const cJSON *sections;              /* of status; NULL: no policy */
 	const struct tg_document *document; /* of the file, for which section governs what; NULL: not to be had */
-	struct tg_port asked[PORTS_MAX];
+	struct tg_port probed[PORTS_MAX];
 	struct target targets[PORTS_MAX];
 	size_t count;
 	bool cut; /* there are more */
@@ -111,11 +111,11 @@ static bool same_address(const struct tg_address *a, const struct tg_address *b)
 static void add_target(struct ports *ports, pid_t member, const struct tg_address *socket, const struct tg_address *to,
 		       bool optional)
 {
-	struct tg_port *port = &ports->asked[ports->count];
+	struct tg_port *port = &ports->probed[ports->count];
 	struct target *target = &ports->targets[ports->count];
 
 	for (size_t i = 0; i < ports->count; i++) {
-		if (ports->asked[i].member == member && same_address(&ports->asked[i].address, to)) {
+		if (ports->probed[i].member == member && same_address(&ports->probed[i].address, to)) {
 			ports->targets[i].optional = ports->targets[i].optional && optional;
 			return;
 		}
@@ -197,7 +197,7 @@ out:
 static void judge(const struct ports *ports, struct tg_findings *findings)
 {
 	for (size_t i = 0; i < ports->count; i++) {
-		const struct tg_port *port = &ports->asked[i];
+		const struct tg_port *port = &ports->probed[i];
 		const struct target *target = &ports->targets[i];
 		char address[TG_ADDRESS_TEXT_SIZE], socket[TG_ADDRESS_TEXT_SIZE], where[WHERE_SIZE];
 
@@ -241,7 +241,7 @@ void tg_doctor_ports(const pid_t *pids, size_t count, const cJSON *tree, struct 
 	for (size_t i = 0; i < count && result == 0; i++)
 		result = add_network(ports, pids, count, i);
 	if (result == 0)
-		result = tg_ports_ask(ports->asked, ports->count);
+		result = tg_ports_ask(ports->probed, ports->count);
 	if (result == 0)
 		judge(ports, findings);
 	else

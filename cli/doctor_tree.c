@@ -32,8 +32,8 @@ static double reported(const cJSON *tree, pid_t pid)
 	return -1;
 }
 
-static void say_held(pid_t pid, const char *name, const struct tg_process_facts *facts, const cJSON *tree,
-		     struct tg_findings *findings)
+static void say_with_shim(pid_t pid, const char *name, const struct tg_process_facts *facts, const cJSON *tree,
+			  struct tg_findings *findings)
 {
 	const double newest = tg_text_number(tree, "generation");
 	const double generation = reported(tree, pid);
@@ -69,7 +69,7 @@ static void say_process(pid_t pid, const struct tg_process_facts *facts, const c
 	tg_process_exe(pid, exe, sizeof(exe));
 	snprintf(name, sizeof(name), "process %d (%s)", (int)pid, exe);
 	if (facts->shim && tree != NULL)
-		say_held(pid, name, facts, tree, findings);
+		say_with_shim(pid, name, facts, tree, findings);
 	else if (!facts->shim && facts->libssl[0] != '\0')
 		tg_findings_add(findings, tree == NULL ? TG_FACT : TG_LIMIT, "process", "%s: maps %s without the shim",
 				name, facts->libssl);

@@ -13,16 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define HELD_MAX 8
+#define MAPPINGS_MAX 8
 
 /* The tree whose report `pid` maps as a guest does, else any whose memory it maps. */
-static bool tree_held(const struct tg_held *held, int count, struct tg_found *ret)
+static bool tree_mapped(const struct tg_mapping *mappings, int count, struct tg_found *ret)
 {
 	for (int pass = 0; pass < 2; pass++) {
 		for (int i = 0; i < count; i++) {
-			if (pass == 0 && !(held[i].report && held[i].writable))
+			if (pass == 0 && !(mappings[i].report && mappings[i].writable))
 				continue;
-			memcpy(ret->tree, held[i].tree, sizeof(ret->tree));
+			memcpy(ret->tree, mappings[i].tree, sizeof(ret->tree));
 			return true;
 		}
 	}
@@ -129,13 +129,13 @@ static bool tree_kept(pid_t pid, struct tg_found *ret)
 
 int tg_find_tree(pid_t pid, struct tg_found *ret)
 {
-	struct tg_held held[HELD_MAX];
+	struct tg_mapping mappings[MAPPINGS_MAX];
 	struct tg_found found = {.member = pid};
-	const int count = tg_process_held(pid, held, HELD_MAX);
+	const int count = tg_process_mappings(pid, mappings, MAPPINGS_MAX);
 
 	if (kill(pid, 0) < 0 && errno == ESRCH)
 		return -ESRCH;
-	if (!tree_held(held, count, &found) && !tree_kept(pid, &found) && !tree_named(pid, &found))
+	if (!tree_mapped(mappings, count, &found) && !tree_kept(pid, &found) && !tree_named(pid, &found))
 		/* it lives, so without its folder in /proc it is hidden (hidepid in proc(5)) */
 		return count < 0 ? -EACCES : -ENOENT;
 	*ret = found;
@@ -153,15 +153,15 @@ ssize_t tg_find_all(struct tg_found **ret)
 	if (folder == NULL)
 		return -errno;
 	while (result == 0 && (entry = readdir(folder)) != NULL) {
-		struct tg_held held[HELD_MAX];
+		struct tg_mapping mappings[MAPPINGS_MAX];
 		const pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
-		const int maps = pid > 0 ? tg_process_held(pid, held, HELD_MAX) : 0;
+		const int maps = pid > 0 ? tg_process_mappings(pid, mappings, MAPPINGS_MAX) : 0;
 
 		for (int i = 0; i < maps && result == 0; i++) {
 			struct tg_found found = {.member = pid};
 
-			memcpy(found.tree, held[i].tree, sizeof(found.tree));
-			if (held[i].report && held[i].writable)
+			memcpy(found.tree, mappings[i].tree, sizeof(found.tree));
+			if (mappings[i].report && mappings[i].writable)
 				result = add_found(&list, &count, &found);
 		}
 	}

@@ -18,14 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HELD_MAX 8
+#define MAPPINGS_MAX 8
 #define WARN_DAYS 14 /* the default of `warn_days`: the file is not read here */
 
 static const char reason[] = "the keeper is gone: the last generation is served on, and nothing renews it until the server "
 			     "is started anew";
 
 /* A process that maps both memories of `tree`; 0: none. */
-static pid_t find_member(const char *tree, struct tg_held *ret_policy, struct tg_held *ret_report)
+static pid_t find_member(const char *tree, struct tg_mapping *ret_policy, struct tg_mapping *ret_report)
 {
 	const struct dirent *entry;
 	pid_t member = 0;
@@ -34,20 +34,20 @@ static pid_t find_member(const char *tree, struct tg_held *ret_policy, struct tg
 	if (folder == NULL)
 		return 0;
 	while (member == 0 && (entry = readdir(folder)) != NULL) {
-		struct tg_held held[HELD_MAX];
+		struct tg_mapping mappings[MAPPINGS_MAX];
 		const pid_t pid = isdigit((unsigned char)entry->d_name[0]) ? (pid_t)atoi(entry->d_name) : 0;
-		const int count = pid > 0 ? tg_process_held(pid, held, HELD_MAX) : 0;
+		const int count = pid > 0 ? tg_process_mappings(pid, mappings, MAPPINGS_MAX) : 0;
 		bool policy = false;
 		bool report = false;
 
 		for (int i = 0; i < count; i++) {
-			if (strcmp(held[i].tree, tree) != 0)
+			if (strcmp(mappings[i].tree, tree) != 0)
 				continue;
-			if (held[i].report && held[i].writable) {
-				*ret_report = held[i];
+			if (mappings[i].report && mappings[i].writable) {
+				*ret_report = mappings[i];
 				report = true;
-			} else if (!held[i].report && !held[i].writable) {
-				*ret_policy = held[i];
+			} else if (!mappings[i].report && !mappings[i].writable) {
+				*ret_policy = mappings[i];
 				policy = true;
 			}
 		}
@@ -58,11 +58,11 @@ static pid_t find_member(const char *tree, struct tg_held *ret_policy, struct tg
 	return member;
 }
 
-static int open_mapping(pid_t pid, const struct tg_held *held)
+static int open_mapping(pid_t pid, const struct tg_mapping *mapping)
 {
 	char path[128];
 	const int length =
-	    snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, held->start, held->end);
+	    snprintf(path, sizeof(path), "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, mapping->start, mapping->end);
 	const int fd = length < (int)sizeof(path) ? open(path, O_RDONLY | O_CLOEXEC) : -1;
 	int seals;
 
@@ -106,11 +106,11 @@ struct orphan {
 	uint64_t generation;
 };
 
-static int read_policy(pid_t member, const struct tg_held *held, struct orphan *orphan)
+static int read_policy(pid_t member, const struct tg_mapping *mapping, struct orphan *orphan)
 {
 	const struct tg_policy_header *header;
 	size_t map_size;
-	const int fd = open_mapping(member, held);
+	const int fd = open_mapping(member, mapping);
 	int result;
 
 	if (fd < 0)
@@ -124,9 +124,9 @@ static int read_policy(pid_t member, const struct tg_held *held, struct orphan *
 	return result < 0 ? result : tg_document_decode(orphan->bytes, orphan->size, &orphan->document);
 }
 
-static int read_report(pid_t member, const struct tg_held *held, struct orphan *orphan)
+static int read_report(pid_t member, const struct tg_mapping *mapping, struct orphan *orphan)
 {
-	const int fd = open_mapping(member, held);
+	const int fd = open_mapping(member, mapping);
 	int result;
 
 	if (fd < 0)
@@ -141,8 +141,8 @@ cJSON *tg_orphan_json(const char *tree)
 	static const struct tg_report_page no_report;
 	static const struct tg_document no_document;
 	struct tg_verdict verdict = {.kind = TG_VERDICT_REFUSED, .at = tg_wall_seconds()};
-	struct tg_held policy = {0};
-	struct tg_held report = {0};
+	struct tg_mapping policy = {0};
+	struct tg_mapping report = {0};
 	struct orphan orphan = {0};
 	struct tg_crls crls = {0};
 	struct tg_status status = {.warn_days = WARN_DAYS, .verdict = &verdict, .tree = tree};

@@ -50,7 +50,7 @@ static void judge_demand(const struct tg_tls_answer *answer, const char *where, 
 {
 	const bool mutual = strcmp(mode, "mutual") == 0;
 
-	if (!answer->asked) {
+	if (!answer->requests_certificate) {
 		const bool should = mutual || strcmp(mode, "optional") == 0 || strcmp(mode, "observe") == 0;
 
 		tg_findings_add(findings, should ? TG_NO : TG_FACT, "port", "%s: %s, asks for no client certificate%s%s",

@@ -38,7 +38,7 @@ static void look(int write, int version, int type, const void *data, size_t size
 	if (write != 0 || size < 2)
 		return;
 	if (type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_CERTIFICATE_REQUEST)
-		probe->answer.asked = true;
+		probe->answer.requests_certificate = true;
 	if (type == SSL3_RT_HANDSHAKE && bytes[0] == SSL3_MT_NEWSESSION_TICKET)
 		probe->ticket = true;
 	if (type == SSL3_RT_ALERT && bytes[1] != SSL_AD_CLOSE_NOTIFY)

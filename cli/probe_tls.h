@@ -22,7 +22,7 @@ enum tg_tls_kind {
 struct tg_tls_answer {
 	enum tg_tls_kind kind;
 	char sha256[65];             /* of the leaf, lower-case hex */
-	bool asked;                  /* for a client certificate */
+	bool requests_certificate;   /* a client's */
 	bool refused;                /* after it saw that there is none */
 	bool accepted;               /* it went on without one */
 	int alert;                   /* number of the alert that it sent; -1: none */

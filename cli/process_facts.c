@@ -12,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HELD_MAX 8
+#define MAPPINGS_MAX 8
 
 static int read_status(pid_t pid, struct tg_process_facts *facts)
 {
@@ -69,7 +69,7 @@ static void read_unit(pid_t pid, struct tg_process_facts *facts)
 int tg_process_facts(pid_t pid, struct tg_process_facts *ret)
 {
 	struct tg_process_facts facts = {0};
-	struct tg_held held[HELD_MAX];
+	struct tg_mapping mappings[MAPPINGS_MAX];
 	struct tg_mapped mapped;
 	const struct tg_mapped_file *file;
 	int count;
@@ -94,9 +94,9 @@ int tg_process_facts(pid_t pid, struct tg_process_facts *ret)
 		facts.libssl_deleted = file->deleted;
 	}
 	tg_mapped_free(&mapped);
-	count = tg_process_held(pid, held, HELD_MAX);
+	count = tg_process_mappings(pid, mappings, MAPPINGS_MAX);
 	for (int i = 0; i < count; i++)
-		facts.holds = facts.holds || (held[i].report && held[i].writable);
+		facts.holds = facts.holds || (mappings[i].report && mappings[i].writable);
 	read_unit(pid, &facts);
 	*ret = facts;
 	return 0;

@@ -112,8 +112,8 @@ static void print_plaintext(const cJSON *plaintext)
 
 	if (!cJSON_IsObject(plaintext))
 		return;
-	advice = tg_status_uncarried(engine_of(plaintext), cJSON_IsTrue(item(plaintext, "needs_relay")),
-				     tg_text_number(plaintext, "closed") > 0);
+	advice = tg_status_unserved(engine_of(plaintext), cJSON_IsTrue(item(plaintext, "needs_relay")),
+				    tg_text_number(plaintext, "closed") > 0);
 	printf("    the server speaks plaintext, engine %s: %.0f connections direct, %.0f relayed, %.0f closed, %.0f timed "
 	       "out\n",
 	       tg_text_string(plaintext, "engine"), tg_text_number(plaintext, "direct"),

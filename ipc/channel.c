@@ -3,8 +3,8 @@
 
 #include "ipc/calls.h"
 #include "ipc/listener.h"
-#include "ipc/stranger.h"
 #include "ipc/tree.h"
+#include "ipc/untrusted_fd.h"
 #include "ipc/user.h"
 
 #include <errno.h>
@@ -94,7 +94,7 @@ static bool is_others(const char *tree)
 int tg_channel_connect(const char *tree, int timeout_ms)
 {
 	const int64_t deadline = now_ms() + timeout_ms;
-	bool asked = false;
+	bool has_checked = false;
 	struct sockaddr_un address;
 	socklen_t size;
 	int fd, error;
@@ -108,7 +108,7 @@ int tg_channel_connect(const char *tree, int timeout_ms)
 	do {
 		/* A full backlog cannot be polled for; the send timeout bounds connect too (unix(7), socket(7)). */
 		const int64_t left = deadline - now_ms();
-		const int64_t now = asked || left < FULL_MS ? left : FULL_MS;
+		const int64_t now = has_checked || left < FULL_MS ? left : FULL_MS;
 		const struct timeval wait = {.tv_sec = (time_t)(now / 1000), .tv_usec = (suseconds_t)(now % 1000 * 1000)};
 
 		error = -ETIMEDOUT;
@@ -119,8 +119,8 @@ int tg_channel_connect(const char *tree, int timeout_ms)
 			error = errno == EAGAIN ? -ETIMEDOUT : -errno;
 		else
 			error = 0;
-		if (error == -ETIMEDOUT && !asked) {
-			asked = true;
+		if (error == -ETIMEDOUT && !has_checked) {
+			has_checked = true;
 			error = is_others(tree) ? -EPERM : -EINTR;
 		}
 	} while (error == -EINTR);
@@ -188,7 +188,7 @@ static int collect_descriptors(struct msghdr *message, int *ret_fds, int capacit
 			if (count < capacity)
 				ret_fds[count] = fd;
 			else
-				tg_stranger_close(fd);
+				tg_untrusted_fd_close(fd);
 		}
 	}
 	return count;
@@ -198,7 +198,7 @@ static void close_all(int *fds, int count)
 {
 	for (int i = 0; i < count; i++) {
 		if (fds[i] >= 0)
-			tg_stranger_close(fds[i]);
+			tg_untrusted_fd_close(fds[i]);
 		fds[i] = -1;
 	}
 }

@@ -110,7 +110,7 @@ static bool tg_is_issued_by_another(X509 *ca, X509 **cas, size_t count)
  * Marks each CA whose issuer is not listed as trusted by itself, so that a chain goes on up to one of them, or to a
  * self-signed one, past other listed CAs: under crl_check = chain those are to be looked up, too.
  */
-static bool tg_mark_tops(X509 **cas, size_t count)
+static bool tg_trust_tops(X509 **cas, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if ((TG_CRYPTO(X509_get_extension_flags)(cas[i]) & EXFLAG_SS) == 0 &&
@@ -144,8 +144,8 @@ static bool tg_fill_store(X509_STORE *store, const struct tg_trust *trust, X509 
 }
 
 /*
- * A store of all of `trust`, whose CAs `cas` are, decoded; NULL where memory ran out. Sorts `cas` and marks some of them:
- * they may be used for nothing else. A fresh one each time: an X509_STORE never forgets an anchor.
+ * A store of all of `trust`, whose CAs `cas` are, decoded; NULL where memory ran out. Sorts `cas` and trusts some of them
+ * by themselves: they may be used for nothing else. A fresh one each time: an X509_STORE never forgets an anchor.
  */
 static X509_STORE *tg_make_store(const struct tg_trust *trust, X509 **cas)
 {
@@ -161,7 +161,7 @@ static X509_STORE *tg_make_store(const struct tg_trust *trust, X509 **cas)
 		TG_CRYPTO(X509_STORE_set_get_issuer)(store, tg_pick_issuer);
 		TG_CRYPTO(X509_STORE_set_lookup_crls)(store, tg_pick_crls);
 	}
-	if (trust->crl_check != TG_CRL_CHAIN || tg_mark_tops(cas, trust->ca_count))
+	if (trust->crl_check != TG_CRL_CHAIN || tg_trust_tops(cas, trust->ca_count))
 		return store;
 fail:
 	TG_CRYPTO(X509_STORE_free)(store);
@@ -171,7 +171,7 @@ fail:
 /* What X509_VERIFY_PARAM_set_flags(3) takes. */
 static unsigned long tg_verify_flags(enum tg_crl_check crl_check)
 {
-	/* Whoever is listed in `ca` may sign, also an intermediate without its root; for the last see tg_mark_tops. */
+	/* Whoever is listed in `ca` may sign, also an intermediate without its root; for the last see tg_trust_tops. */
 	static const unsigned long flags[] = {
 	    [TG_CRL_NONE] = X509_V_FLAG_PARTIAL_CHAIN,
 	    [TG_CRL_LEAF] = X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_CRL_CHECK,

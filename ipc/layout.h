@@ -168,7 +168,7 @@ struct tg_event_ring {
 struct tg_report_page {
 	uint32_t magic;
 	uint32_t layout;
-	_Atomic uint64_t marks; /* one more for each reload signal that a process of the tree received */
+	_Atomic uint64_t reload_requests; /* one more for each reload signal that a process of the tree received */
 	struct tg_process_slot processes[TG_PROCESS_SLOTS];
 	struct tg_section_slot sections[TG_SECTION_SLOTS];
 	struct tg_ungoverned_slot ungoverned[TG_UNGOVERNED_SLOTS];

@@ -53,9 +53,9 @@ bool tg_relay_request_valid(const struct tg_relay_request *request, size_t size,
 	switch (request->kind) {
 	case TG_RELAY_CARRY:
 		return size == tg_relay_request_size(TG_RELAY_CARRY) && fd_count == 2 && same_key(request->key, key);
-	case TG_RELAY_REST_OF:
-		return size == tg_relay_request_size(TG_RELAY_REST_OF) && fd_count == 1 && request->size > 0 &&
-		       request->size <= TG_RELAY_REST && same_key(request->key, key);
+	case TG_RELAY_UNSENT_TAIL:
+		return size == tg_relay_request_size(TG_RELAY_UNSENT_TAIL) && fd_count == 1 && request->size > 0 &&
+		       request->size <= TG_RELAY_TAIL_MAX && same_key(request->key, key);
 	case TG_RELAY_GET:
 		return size == tg_relay_request_size(TG_RELAY_GET) && fd_count == 1 && request->size <= TG_RELAY_VALUE;
 	case TG_RELAY_SET:

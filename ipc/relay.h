@@ -9,14 +9,14 @@
  *            was written to it, which the relay never takes off: a UNIX socket that is closed with something unread gives
  *            ECONNRESET to its peer, so a connection that ends without close_notify is an error to the server. Needs the
  *            key. No answer: both descriptors are closed where the relay refuses.
- *   REST     the real socket, then `size` bytes of ciphertext on this connection: sent, then the socket is closed. Needs
+ *   TAIL     the real socket, then `size` bytes of ciphertext on this connection: sent, then the socket is closed. Needs
  *            the key.
  *   GET, SET a guest's end, of whose real socket an option is asked or set. Whoever holds the descriptor may ask, as with
  *            any socket. One tg_relay_answer.
  *
  * The guest's end is known by its name to whoever inherits or receives it, without having been told: the name holds both
  * addresses of the real connection, the socket's own cookie (SO_COOKIE: a number that the kernel gives once), and a keyed
- * hash over all of that. A stranger can neither make such a name nor bear one that he has seen (/proc/net/unix).
+ * hash over all of that. An untrusted process can neither make such a name nor bear one that it has seen (/proc/net/unix).
  *
  * No function here keeps state or allocates; all are async-signal-safe.
  */
@@ -33,20 +33,20 @@
 
 #define TG_RELAY_MAGIC 0x796c6572u /* "rely" */
 #define TG_RELAY_VALUE 512         /* the longest option: struct tcp_info has some 250 bytes */
-#define TG_RELAY_REST 262144u      /* bytes of ciphertext that are taken for one connection */
+#define TG_RELAY_TAIL_MAX 262144u  /* bytes of ciphertext that are taken for one connection */
 
 /* What the relay tells the keeper, one packet each: a byte, and after TG_RELAY_CANNOT words for people. */
 enum tg_relay_news { TG_RELAY_IDLE, TG_RELAY_BUSY, TG_RELAY_READY, TG_RELAY_CANNOT };
 #define TG_RELAY_WORDS 160 /* of such a packet, at most */
 
-enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_REST_OF = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4 };
+enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_UNSENT_TAIL = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4 };
 
 struct tg_relay_request {
 	uint32_t magic;
 	uint32_t layout;
 	uint32_t kind;
-	uint32_t size;                        /* REST: bytes that follow; GET: room for the value; SET: of `value` */
-	unsigned char key[TG_RELAY_KEY_SIZE]; /* CARRY, REST: of the policy header */
+	uint32_t size;                        /* TAIL: bytes that follow; GET: room for the value; SET: of `value` */
+	unsigned char key[TG_RELAY_KEY_SIZE]; /* CARRY, TAIL: of the policy header */
 	int32_t level;                        /* GET, SET */
 	int32_t option;
 	unsigned char value[TG_RELAY_VALUE]; /* SET */

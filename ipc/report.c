@@ -133,9 +133,9 @@ static void add_one(_Atomic uint64_t *counter)
 	atomic_fetch_add_explicit(counter, 1, memory_order_relaxed);
 }
 
-void tg_report_mark(struct tg_report_page *page)
+void tg_report_request_reload(struct tg_report_page *page)
 {
-	add_one(&page->marks);
+	add_one(&page->reload_requests);
 }
 
 void tg_report_process(struct tg_report_page *page, uint32_t pid, uint64_t generation)

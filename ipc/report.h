@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The report memory: guests write, the keeper reads. Writers use relaxed atomics only; no call here makes a system call
- * once the memory is mapped, none can fail in a way that matters to a handshake. Async-signal-safe: tg_report_mark.
+ * once the memory is mapped, none can fail in a way that matters to a handshake. Async-signal-safe:
+ * tg_report_request_reload.
  */
 #ifndef TG_IPC_REPORT_H
 #define TG_IPC_REPORT_H
@@ -36,7 +37,7 @@ int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page);
 void tg_report_unmap(struct tg_report_page *page);
 
 /* Guest side. */
-void tg_report_mark(struct tg_report_page *page);
+void tg_report_request_reload(struct tg_report_page *page);
 void tg_report_process(struct tg_report_page *page, uint32_t pid, uint64_t generation);
 struct tg_section_slot *tg_report_section(struct tg_report_page *page, const char *name); /* NULL: table full */
 void tg_report_accepted(struct tg_section_slot *slot, bool resumed);

@@ -2,7 +2,7 @@
 #include "keeper/control.h"
 
 #include "ipc/channel.h"
-#include "ipc/stranger.h"
+#include "ipc/untrusted_fd.h"
 #include "keeper/clock.h"
 
 #include <errno.h>
@@ -17,7 +17,7 @@ static void drop(struct tg_control *control, size_t index)
 {
 	struct tg_conversation *conversation = &control->conversations[index];
 
-	tg_stranger_close(conversation->fd);
+	tg_untrusted_fd_close(conversation->fd);
 	free(conversation->answer);
 	control->count--;
 	memmove(conversation, conversation + 1, (control->count - index) * sizeof(*conversation));

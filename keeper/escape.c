@@ -78,15 +78,15 @@ size_t tg_escape(const char *text, char *out, size_t size)
 
 size_t tg_escape_cut(const char *text, char *out, size_t size)
 {
-	static const char mark[] = " [cut]";
+	static const char suffix[] = " [cut]";
 	bool whole;
 	size_t used = escape(text, out, size, &whole);
 
-	if (whole || size <= sizeof(mark))
+	if (whole || size <= sizeof(suffix))
 		return used;
-	used = escape(text, out, size - sizeof(mark) + 1, &whole);
-	memcpy(out + used, mark, sizeof(mark));
-	return used + sizeof(mark) - 1;
+	used = escape(text, out, size - sizeof(suffix) + 1, &whole);
+	memcpy(out + used, suffix, sizeof(suffix));
+	return used + sizeof(suffix) - 1;
 }
 
 char *tg_escape_new(const char *text)

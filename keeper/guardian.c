@@ -3,7 +3,7 @@
 
 #include "ipc/channel.h"
 #include "ipc/report.h"
-#include "ipc/stranger.h"
+#include "ipc/untrusted_fd.h"
 #include "ipc/user.h"
 #include "keeper/clock.h"
 #include "keeper/family.h"
@@ -34,7 +34,7 @@
 #define HAND_OVER_MS 3000 /* within which a worker that was behind or dead takes a request */
 #define END_MS 1000       /* for the worker to end */
 #define KNOWN_MAX 256     /* connections of users who may ask, and of others: these cannot crowd out those */
-#define STRANGERS_MAX 16
+#define UNTRUSTED_MAX 16
 #define SPARE 24 /* descriptors that members leave for connections, a new worker and what it takes */
 
 struct caller {
@@ -62,7 +62,7 @@ struct guardian {
 	bool reported;
 	bool started_gone;
 	struct tg_link_message users;
-	struct caller callers[KNOWN_MAX + STRANGERS_MAX];
+	struct caller callers[KNOWN_MAX + UNTRUSTED_MAX];
 	size_t caller_count;
 	struct pollfd *polls;
 	size_t poll_room;
@@ -153,7 +153,7 @@ static void look_at_relay(struct guardian *guardian)
 }
 
 /* Takes the dead worker off. Returns its status as waitpid(2) has it. */
-static int bury_worker(struct guardian *guardian)
+static int reap_worker(struct guardian *guardian)
 {
 	int status = 0;
 
@@ -192,7 +192,7 @@ static int start_worker(struct guardian *guardian, bool first)
 		tg_family_close_others(keep, sizeof(keep) / sizeof(keep[0]));
 		keeper->policy_fd = -1;
 		/* those who come here are root and the same user */
-		(void)tg_stranger_start();
+		(void)tg_untrusted_fd_start();
 		_exit(tg_worker_run(keeper, pair[1], first, guardian->last_words));
 	}
 	close(pair[1]);
@@ -206,7 +206,7 @@ static int start_worker(struct guardian *guardian, bool first)
 		const int error = errno;
 
 		kill(child, SIGKILL);
-		bury_worker(guardian);
+		reap_worker(guardian);
 		return -error;
 	}
 	guardian->worker_since = tg_monotonic_ms();
@@ -218,7 +218,7 @@ static int start_worker(struct guardian *guardian, bool first)
 static bool worker_died(struct guardian *guardian)
 {
 	const int64_t now = tg_monotonic_ms();
-	const int status = bury_worker(guardian);
+	const int status = reap_worker(guardian);
 
 	snprintf(guardian->last_words, sizeof(guardian->last_words),
 		 "reading process %d died (%s %d) and was started again", (int)guardian->worker_pid,
@@ -282,7 +282,7 @@ static void hear_worker(struct guardian *guardian)
 
 static void drop_caller(struct guardian *guardian, size_t index)
 {
-	tg_stranger_close(guardian->callers[index].fd);
+	tg_untrusted_fd_close(guardian->callers[index].fd);
 	guardian->caller_count--;
 	memmove(&guardian->callers[index], &guardian->callers[index + 1],
 		(guardian->caller_count - index) * sizeof(guardian->callers[0]));
@@ -323,13 +323,13 @@ static void take_caller(struct guardian *guardian)
 		return;
 	}
 	if (tg_channel_peer(caller.fd, &caller.uid, &caller.pid) < 0) {
-		tg_stranger_close(caller.fd);
+		tg_untrusted_fd_close(caller.fd);
 		return;
 	}
 	known = may_hold(guardian, caller.uid);
 	for (size_t i = 0; i < guardian->caller_count; i++)
 		alike += may_hold(guardian, guardian->callers[i].uid) == known;
-	if (alike == (known ? KNOWN_MAX : STRANGERS_MAX))
+	if (alike == (known ? KNOWN_MAX : UNTRUSTED_MAX))
 		drop_caller(guardian, next_to_go(guardian, known));
 	guardian->callers[guardian->caller_count++] = caller;
 }
@@ -538,7 +538,7 @@ static void end_worker(struct guardian *guardian)
 		return;
 	if (tg_link_send(guardian->link, &message, NULL, 0) < 0 || poll(&ended, 1, END_MS) != 1)
 		kill(guardian->worker_pid, SIGKILL);
-	bury_worker(guardian);
+	reap_worker(guardian);
 }
 
 int tg_guardian_run(struct tg_keeper *keeper)

@@ -7,7 +7,7 @@
 
 #include "ipc/layout.h"
 #include "ipc/publish.h"
-#include "keeper/memo.h"
+#include "keeper/worker_handoff.h"
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -28,7 +28,7 @@ struct tg_keeper {
 	int policy_fd; /* -1 until the first worker made them */
 	int report_fd;
 	struct tg_policy_page policy;
-	struct tg_memo *memo;
+	struct tg_worker_handoff *handoff;
 };
 
 /*

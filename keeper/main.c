@@ -4,7 +4,7 @@
  *
  * Started by `tlsgraft run` and by the shim's constructor, not by people. See docs/design.md.
  */
-#include "ipc/stranger.h"
+#include "ipc/untrusted_fd.h"
 #include "keeper/family.h"
 #include "keeper/guardian.h"
 #include "keeper/keeper.h"
@@ -146,8 +146,8 @@ static int prepare(struct tg_keeper *keeper)
 	keeper->started_pidfd = pidfd_open(keeper->started_pid, 0);
 	if (keeper->started_pidfd < 0)
 		return -errno;
-	keeper->memo = tg_memo_new();
-	if (keeper->memo == NULL)
+	keeper->handoff = tg_handoff_new();
+	if (keeper->handoff == NULL)
 		return -ENOMEM;
 	return tg_family_leave(keeper->started_pid);
 }
@@ -181,7 +181,7 @@ int main(int argc, char **argv)
 	result = prepare(&keeper);
 	/* in the process that goes on: it was forked */
 	if (result == 0)
-		result = tg_stranger_start();
+		result = tg_untrusted_fd_start();
 	if (result < 0) {
 		snprintf(text, sizeof(text), "tlsgraft: keeper: cannot start: %s\n", strerror(-result));
 		tg_keeper_result(&keeper, TG_EXIT_OTHER, text);

@@ -11,16 +11,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HELD_MAX 8
+#define MAPPINGS_MAX 8
 #define ANCESTORS_MAX 8
 
 /* "START-END rwxs OFFSET DEV INODE   /memfd:NAME (deleted)"; only the first page of a memory names it. */
-static bool parse_line(char *line, struct tg_held *ret)
+static bool parse_line(char *line, struct tg_mapping *ret)
 {
 	static const char prefix[] = "/memfd:";
 	unsigned long long start, end, offset;
 	char access[5];
-	struct tg_held held = {0};
+	struct tg_mapping mapping = {0};
 	char *name = strstr(line, prefix);
 	char *tail;
 
@@ -32,7 +32,7 @@ static bool parse_line(char *line, struct tg_held *ret)
 		*tail = '\0';
 	name[strcspn(name, "\n")] = '\0';
 	if (strncmp(name, TG_REPORT_NAME, strlen(TG_REPORT_NAME)) == 0) {
-		held.report = true;
+		mapping.report = true;
 		name += strlen(TG_REPORT_NAME);
 	} else if (strncmp(name, TG_POLICY_NAME, strlen(TG_POLICY_NAME)) == 0) {
 		name += strlen(TG_POLICY_NAME);
@@ -41,15 +41,15 @@ static bool parse_line(char *line, struct tg_held *ret)
 	}
 	if (!tg_tree_valid(name))
 		return false;
-	memcpy(held.tree, name, sizeof(held.tree));
-	held.writable = access[1] == 'w';
-	held.start = start;
-	held.end = end;
-	*ret = held;
+	memcpy(mapping.tree, name, sizeof(mapping.tree));
+	mapping.writable = access[1] == 'w';
+	mapping.start = start;
+	mapping.end = end;
+	*ret = mapping;
 	return true;
 }
 
-int tg_process_held(pid_t pid, struct tg_held *ret, int capacity)
+int tg_process_mappings(pid_t pid, struct tg_mapping *ret, int capacity)
 {
 	char path[64];
 	char *line = NULL;
@@ -99,11 +99,11 @@ pid_t tg_process_parent(pid_t pid)
 bool tg_process_in_tree(pid_t pid, const char *tree)
 {
 	for (int generations = 0; generations < ANCESTORS_MAX && pid > 0; generations++) {
-		struct tg_held held[HELD_MAX] = {0};
-		const int count = tg_process_held(pid, held, HELD_MAX);
+		struct tg_mapping mappings[MAPPINGS_MAX] = {0};
+		const int count = tg_process_mappings(pid, mappings, MAPPINGS_MAX);
 
 		for (int i = 0; i < count; i++)
-			if (held[i].report && held[i].writable && strcmp(held[i].tree, tree) == 0)
+			if (mappings[i].report && mappings[i].writable && strcmp(mappings[i].tree, tree) == 0)
 				return true;
 		if (count != -EACCES && count != -EPERM)
 			return false;

@@ -13,7 +13,7 @@
 #include <sys/types.h>
 
 /* How one process maps one of the two memories. */
-struct tg_held {
+struct tg_mapping {
 	char tree[TG_TREE_LENGTH + 1];
 	bool report;    /* else the policy */
 	bool writable;  /* a guest maps the report writable and the policy not; the keeper the other way round */
@@ -25,7 +25,7 @@ struct tg_held {
  * The mappings of such memories in `pid`, at most `capacity`. Returns how many, or a negative errno (-ENOENT, -ESRCH: no
  * such process; -EACCES, -EPERM: not ours to look at).
  */
-int tg_process_held(pid_t pid, struct tg_held *ret, int capacity);
+int tg_process_mappings(pid_t pid, struct tg_mapping *ret, int capacity);
 
 /*
  * True where `pid` maps the report of `tree` as a guest does. A process that may not be looked at, as a worker that changed

@@ -21,7 +21,7 @@ struct tg_refused_place {
 	int64_t due;          /* when they are told, or the place is free again */
 };
 
-/* All zeros at the beginning. In the memo: counts survive a worker. */
+/* All zeros at the beginning. In the handoff: counts survive a worker. */
 struct tg_refused_log {
 	struct tg_event_reader reader;
 	struct tg_refused_place places[TG_REFUSED_PLACES];

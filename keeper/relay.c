@@ -2,7 +2,7 @@
 #include "keeper/relay.h"
 
 #include "ipc/relay.h"
-#include "ipc/stranger.h"
+#include "ipc/untrusted_fd.h"
 #include "keeper/clock.h"
 #include "keeper/family.h"
 
@@ -152,7 +152,7 @@ static int start(struct tg_relay *relay, const struct tg_keeper *keeper)
 	return 0;
 }
 
-static int bury(struct tg_relay *relay)
+static int kill_and_reap(struct tg_relay *relay)
 {
 	int status = 0;
 
@@ -292,7 +292,7 @@ enum tg_relay_event tg_relay_hear(struct tg_relay *relay, const struct tg_keeper
 			const bool served = relay->is_serving;
 			char cause[256];
 
-			*ret_status = bury(relay);
+			*ret_status = kill_and_reap(relay);
 			if (served || !relay->is_wanted)
 				return died(relay, keeper, *ret_status);
 			describe_end(relay, *ret_status, cause, sizeof(cause));
@@ -327,7 +327,7 @@ enum tg_relay_event tg_relay_run(struct tg_relay *relay, const struct tg_keeper 
 		return try_start(relay, keeper);
 	if (relay->is_serving)
 		return forget_failure(relay);
-	bury(relay);
+	kill_and_reap(relay);
 	snprintf(text, sizeof(text), "it does not serve within %d s", READY_MS / 1000);
 	return relay->is_wanted ? fail(relay, keeper, text) : TG_RELAY_NOTHING;
 }
@@ -344,7 +344,7 @@ void tg_relay_refuse(const struct tg_relay *relay)
 
 		if (fd < 0)
 			break;
-		tg_stranger_close(fd);
+		tg_untrusted_fd_close(fd);
 	}
 }
 
@@ -358,5 +358,5 @@ void tg_relay_end(struct tg_relay *relay)
 	relay->is_wanted = false;
 	relay->restart_at = -1;
 	if (relay->link >= 0)
-		bury(relay);
+		kill_and_reap(relay);
 }

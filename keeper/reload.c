@@ -14,19 +14,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SETTLE_MS 50      /* after a change of a file: others of the same renewal follow */
-#define SETTLE_MAX_MS 500 /* however long they go on */
-#define RETRY_MS 200      /* while a key is waited for */
+#define QUIET_MS 50      /* after a change of a file: others of the same renewal follow */
+#define QUIET_MAX_MS 500 /* however long they go on */
+#define RETRY_MS 200     /* while a key is waited for */
 #define PATIENCE_MS 3000
 #define BEGUN_MAX 3 /* workers that die over a request before it is given up */
 
 void tg_reload_open_log(const struct tg_keeper *keeper)
 {
-	const struct tg_memo *memo = keeper->memo;
+	const struct tg_worker_handoff *handoff = keeper->handoff;
 	const char *reason = NULL;
 
-	if (tg_log_open(memo->log_target, memo->log_file, memo->log_level, keeper->guardian_pid, &reason) < 0)
-		tg_log(TG_LOG_ERROR, "log: %s: %s; syslog is used", memo->log_file, reason);
+	if (tg_log_open(handoff->log_target, handoff->log_file, handoff->log_level, keeper->guardian_pid, &reason) < 0)
+		tg_log(TG_LOG_ERROR, "log: %s: %s; syslog is used", handoff->log_file, reason);
 }
 
 static void file_changed(struct tg_reload *reload)
@@ -35,27 +35,27 @@ static void file_changed(struct tg_reload *reload)
 
 	if (reload->changed < 0)
 		reload->changed = now;
-	reload->settled = now + SETTLE_MS;
-	if (reload->settled > reload->changed + SETTLE_MAX_MS)
-		reload->settled = reload->changed + SETTLE_MAX_MS;
+	reload->changes_due = now + QUIET_MS;
+	if (reload->changes_due > reload->changed + QUIET_MAX_MS)
+		reload->changes_due = reload->changed + QUIET_MAX_MS;
 	/* a key that is waited for is looked for at once */
 	if (reload->patience >= 0)
-		reload->settled = now;
+		reload->changes_due = now;
 	reload->catching_up = false;
 }
 
 /* Watches what is to be watched now; changes seen up to here are not lost. */
 static void follow_files(struct tg_reload *reload)
 {
-	const struct tg_memo *memo = reload->keeper->memo;
+	const struct tg_worker_handoff *handoff = reload->keeper->handoff;
 	const bool missed = reload->watch.missed != NULL;
 	int result;
 
-	if (!memo->watch && reload->patience < 0) {
+	if (!handoff->watch && reload->patience < 0) {
 		tg_watch_disarm(&reload->watch);
 		return;
 	}
-	result = tg_watch_arm(&reload->watch, memo->files, reload->refused);
+	result = tg_watch_arm(&reload->watch, handoff->files, reload->refused);
 	if (result < 0)
 		tg_log(TG_LOG_ERROR, "watch: files are not watched: %s", strerror(-result));
 	else if (result > 0)
@@ -67,9 +67,9 @@ static void follow_files(struct tg_reload *reload)
 
 static void catch_up(struct tg_reload *reload)
 {
-	if (reload->asked >= 0 || reload->settled >= 0)
+	if (reload->requests_due >= 0 || reload->changes_due >= 0)
 		return;
-	reload->asked = tg_monotonic_ms();
+	reload->requests_due = tg_monotonic_ms();
 	reload->catching_up = true;
 }
 
@@ -77,37 +77,37 @@ void tg_reload_end(struct tg_reload *reload)
 {
 	tlsgraft_identity_unref(reload->serving);
 	reload->serving = NULL;
-	tg_memo_settings_free(&reload->start);
+	tg_handoff_settings_free(&reload->start);
 	tg_watch_disarm(&reload->watch);
 }
 
 void tg_reload_request(struct tg_reload *reload)
 {
-	reload->asked = tg_monotonic_ms();
+	reload->requests_due = tg_monotonic_ms();
 	reload->catching_up = false;
 }
 
 void tg_reload_look(struct tg_reload *reload, bool watch_ready)
 {
-	const uint64_t marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
+	const uint64_t requests = atomic_load_explicit(&reload->report->reload_requests, memory_order_relaxed);
 
-	/* while a key is waited for, the next reading is near and takes new marks with it */
-	if (marks != reload->marks && reload->patience < 0)
+	/* while a key is waited for, the next reading is near and takes new requests with it */
+	if (requests != reload->requests && reload->patience < 0)
 		tg_reload_request(reload);
 	if (watch_ready && tg_watch_read(&reload->watch))
 		file_changed(reload);
-	if (reload->patience < 0 && reload->keeper->memo->retry_at > 0 &&
-	    tg_wall_seconds() >= reload->keeper->memo->retry_at) {
-		reload->keeper->memo->retry_at = 0;
+	if (reload->patience < 0 && reload->keeper->handoff->retry_at > 0 &&
+	    tg_wall_seconds() >= reload->keeper->handoff->retry_at) {
+		reload->keeper->handoff->retry_at = 0;
 		tg_reload_request(reload);
 	}
 }
 
 static int64_t due(const struct tg_reload *reload)
 {
-	if (reload->asked < 0 || (reload->settled >= 0 && reload->settled < reload->asked))
-		return reload->settled;
-	return reload->asked;
+	if (reload->requests_due < 0 || (reload->changes_due >= 0 && reload->changes_due < reload->requests_due))
+		return reload->changes_due;
+	return reload->requests_due;
 }
 
 int tg_reload_wait_ms(const struct tg_reload *reload)
@@ -150,15 +150,15 @@ static void log_warnings(const tlsgraft_messages *messages)
 }
 
 /* The verdict is out: what was waited for is over. */
-static void settle(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
+static void note_verdict(struct tg_reload *reload, enum tg_verdict_kind kind, const char *reason)
 {
-	struct tg_memo *memo = reload->keeper->memo;
+	struct tg_worker_handoff *handoff = reload->keeper->handoff;
 
-	tg_memo_note(memo, kind, tg_monotonic_fine_ms() - reload->began, reason);
+	tg_handoff_note(handoff, kind, tg_monotonic_fine_ms() - reload->began, reason);
 	reload->refused = kind == TG_VERDICT_REFUSED;
-	memo->retry_at = 0;
-	memo->marks_answered = reload->marks;
-	memo->begun = 0;
+	handoff->retry_at = 0;
+	handoff->requests_answered = reload->requests;
+	handoff->begun = 0;
 	reload->patience = -1;
 	reload->began = -1;
 	tg_reload_open_log(reload->keeper);
@@ -169,9 +169,9 @@ static void refuse(struct tg_reload *reload, const char *reason, int64_t good_fr
 {
 	const struct tg_verdict *verdict;
 
-	settle(reload, TG_VERDICT_REFUSED, reason);
-	reload->keeper->memo->retry_at = good_from;
-	verdict = tg_memo_verdict(reload->keeper->memo);
+	note_verdict(reload, TG_VERDICT_REFUSED, reason);
+	reload->keeper->handoff->retry_at = good_from;
+	verdict = tg_handoff_verdict(reload->keeper->handoff);
 	tg_log(TG_LOG_ERROR, "reload refused: %s; generation %" PRIu64 " goes on; took %.1f ms", verdict->reason,
 	       reload->generation, verdict->took_ms);
 	/* after a refusal more counts as a change than before the reading */
@@ -188,7 +188,7 @@ static void give_up(struct tg_reload *reload)
 
 	snprintf(reason, sizeof(reason), "the process that reads the files died over them %d times", BEGUN_MAX);
 	reload->began = tg_monotonic_fine_ms();
-	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
+	reload->requests = atomic_load_explicit(&reload->report->reload_requests, memory_order_relaxed);
 	refuse(reload, reason, 0);
 }
 
@@ -196,7 +196,7 @@ int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const st
 		    tlsgraft_identity *serving, uint64_t generation)
 {
 	struct tg_settings start;
-	const int result = tg_memo_start_settings(keeper->memo, &start);
+	const int result = tg_handoff_start_settings(keeper->handoff, &start);
 
 	if (result < 0)
 		return result;
@@ -205,20 +205,20 @@ int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const st
 				     .serving = serving,
 				     .generation = generation,
 				     .start = start,
-				     .refused = tg_memo_verdict(keeper->memo)->kind == TG_VERDICT_REFUSED,
-				     .marks = keeper->memo->marks_answered,
-				     .asked = -1,
-				     .settled = -1,
+				     .refused = tg_handoff_verdict(keeper->handoff)->kind == TG_VERDICT_REFUSED,
+				     .requests = keeper->handoff->requests_answered,
+				     .requests_due = -1,
+				     .changes_due = -1,
 				     .changed = -1,
 				     .patience = -1,
 				     .began = -1};
 	tg_watch_init(&reload->watch);
 	follow_files(reload);
-	if (keeper->memo->begun >= BEGUN_MAX)
+	if (keeper->handoff->begun >= BEGUN_MAX)
 		give_up(reload);
-	else if (keeper->memo->begun > 0)
+	else if (keeper->handoff->begun > 0)
 		tg_reload_request(reload);
-	else if (keeper->memo->watch)
+	else if (keeper->handoff->watch)
 		catch_up(reload);
 	return 0;
 }
@@ -246,38 +246,38 @@ static int publish(struct tg_reload *reload, const tlsgraft_identity *loaded)
 		return (int)generation;
 	tg_reload_ask_recheck(reload->keeper, loaded);
 	reload->generation = (uint64_t)generation;
-	reload->keeper->memo->serving_since = tg_monotonic_ms();
+	reload->keeper->handoff->serving_since = tg_monotonic_ms();
 	return 0;
 }
 
 /* Makes `loaded` the serving identity and its settings those in effect. */
 static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
 {
-	struct tg_memo *memo = reload->keeper->memo;
+	struct tg_worker_handoff *handoff = reload->keeper->handoff;
 	const bool watched = reload->watch.fd >= 0;
 	size_t left_out;
 
 	tlsgraft_identity_unref(reload->serving);
 	reload->serving = loaded;
-	if (tg_memo_store_effective(memo, tg_identity_settings(loaded)) < 0)
+	if (tg_handoff_store_effective(handoff, tg_identity_settings(loaded)) < 0)
 		tg_log(TG_LOG_ERROR, "log: the file's name is too long; the log stays where it was");
 	reload->patience = -1;
 	reload->refused = false;
 	/* what is watched for the first time may have changed between its reading and now */
-	const bool others = tg_memo_store_files(memo, loaded, &left_out);
+	const bool others = tg_handoff_store_files(handoff, loaded, &left_out);
 
-	if (others && left_out > 0 && memo->watch)
+	if (others && left_out > 0 && handoff->watch)
 		tg_log(TG_LOG_ERROR, "watch: %zu files are too many to be watched: their changes need a signal", left_out);
 
 	follow_files(reload);
-	if (memo->watch && (others || !watched))
+	if (handoff->watch && (others || !watched))
 		catch_up(reload);
 }
 
 /* False where nobody asked and nothing changed: that is no verdict. Takes over `loaded`. */
-static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, tlsgraft_messages *messages, bool asked)
+static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, tlsgraft_messages *messages, bool requested)
 {
-	struct tg_memo *memo = reload->keeper->memo;
+	struct tg_worker_handoff *handoff = reload->keeper->handoff;
 	const struct tg_verdict *noted;
 	const bool same = tlsgraft_identity_equal(reload->serving, loaded);
 	char *text = same ? strdup("nothing changed") : tlsgraft_identity_difference(reload->serving, loaded);
@@ -301,14 +301,14 @@ static bool accept_loaded(struct tg_reload *reload, tlsgraft_identity *loaded, t
 		goto out;
 	}
 	adopt(reload, loaded);
-	if (same && !asked) {
+	if (same && !requested) {
 		reload->began = -1;
-		memo->begun = 0;
+		handoff->begun = 0;
 		verdict = false;
 		goto out;
 	}
-	settle(reload, TG_VERDICT_ACCEPTED, text);
-	noted = tg_memo_verdict(memo);
+	note_verdict(reload, TG_VERDICT_ACCEPTED, text);
+	noted = tg_handoff_verdict(handoff);
 	log_warnings(messages);
 	tg_log(TG_LOG_INFO, "reload accepted: generation %" PRIu64 ": %s; took %.1f ms", reload->generation, noted->reason,
 	       noted->took_ms);
@@ -330,8 +330,8 @@ static bool wait_for_key(struct tg_reload *reload, const char *reason)
 	} else if (now >= reload->patience) {
 		return true;
 	}
-	tg_memo_note(reload->keeper->memo, TG_VERDICT_PENDING, tg_monotonic_fine_ms() - reload->began, reason);
-	reload->asked = now + RETRY_MS < reload->patience ? now + RETRY_MS : reload->patience;
+	tg_handoff_note(reload->keeper->handoff, TG_VERDICT_PENDING, tg_monotonic_fine_ms() - reload->began, reason);
+	reload->requests_due = now + RETRY_MS < reload->patience ? now + RETRY_MS : reload->patience;
 	return false;
 }
 
@@ -339,7 +339,7 @@ bool tg_reload_run(struct tg_reload *reload)
 {
 	const struct tg_keeper *keeper = reload->keeper;
 	const int64_t when = due(reload);
-	const bool asked = !reload->catching_up;
+	const bool requested = !reload->catching_up;
 	tlsgraft_identity *loaded = NULL;
 	tlsgraft_messages *messages = NULL;
 	int64_t good_from;
@@ -351,17 +351,17 @@ bool tg_reload_run(struct tg_reload *reload)
 		return false;
 	if (reload->began < 0) {
 		reload->began = tg_monotonic_fine_ms();
-		keeper->memo->begun++;
+		keeper->handoff->begun++;
 	}
 	/* armed before the files are read, and requests forgotten: what comes from here on asks for another reading */
 	follow_files(reload);
-	reload->marks = atomic_load_explicit(&reload->report->marks, memory_order_relaxed);
-	reload->asked = reload->settled = reload->changed = -1;
+	reload->requests = atomic_load_explicit(&reload->report->reload_requests, memory_order_relaxed);
+	reload->requests_due = reload->changes_due = reload->changed = -1;
 	reload->catching_up = false;
-	reload->keeper->memo->retry_at = 0;
+	reload->keeper->handoff->retry_at = 0;
 	result = tg_load_for(keeper->extra_user, keeper->config, reload->serving, &loaded, &messages);
 	if (result == TLSGRAFT_OK) {
-		verdict = accept_loaded(reload, loaded, messages, asked);
+		verdict = accept_loaded(reload, loaded, messages, requested);
 	} else {
 		good_from = result == TLSGRAFT_REFUSED ? tg_messages_good_from(messages) : 0;
 		reason = result == TLSGRAFT_NO_MEMORY ? NULL : join_errors(messages, good_from, "its files cannot be used");

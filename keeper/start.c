@@ -128,10 +128,10 @@ static void note_start(struct tg_keeper *keeper, const tlsgraft_identity *servin
 	const struct tg_verdict *verdict;
 	char *difference = tlsgraft_identity_difference(NULL, serving);
 
-	tg_memo_note(keeper->memo, TG_VERDICT_ACCEPTED, tg_monotonic_fine_ms() - began,
-		     difference == NULL ? "" : difference);
+	tg_handoff_note(keeper->handoff, TG_VERDICT_ACCEPTED, tg_monotonic_fine_ms() - began,
+			difference == NULL ? "" : difference);
 	free(difference);
-	verdict = tg_memo_verdict(keeper->memo);
+	verdict = tg_handoff_verdict(keeper->handoff);
 	/* the starter prints the warnings; they go to the log only where that is not the same stderr */
 	for (size_t i = 0; !tg_log_is_stderr() && i < tlsgraft_messages_count(messages); i++)
 		tg_log(TG_LOG_WARN, "%s", tlsgraft_messages_text(messages, i));
@@ -145,7 +145,7 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 {
 	const struct tg_settings *settings = tg_identity_settings(identity);
 	struct tg_link_message ready = {0};
-	struct tg_memo *memo = keeper->memo;
+	struct tg_worker_handoff *handoff = keeper->handoff;
 	struct tg_report_page *report = NULL;
 	const unsigned char *bytes;
 	size_t size, left_out;
@@ -153,13 +153,13 @@ static int publish_first(struct tg_keeper *keeper, int link, const tlsgraft_iden
 
 	if (resolve_users(keeper, settings, text, &ready) != 0)
 		return TG_EXIT_BAD_FILE;
-	if (tg_memo_store_start(memo, settings) < 0 || tg_memo_store_effective(memo, settings) < 0) {
+	if (tg_handoff_store_start(handoff, settings) < 0 || tg_handoff_store_effective(handoff, settings) < 0) {
 		add_line(text, "%s: [tlsgraft]: more exe, user or log text than the keeper has room for", keeper->config);
 		return TG_EXIT_BAD_FILE;
 	}
-	if (tg_memo_store_files(memo, identity, &left_out) && left_out > 0 && memo->watch)
+	if (tg_handoff_store_files(handoff, identity, &left_out) && left_out > 0 && handoff->watch)
 		tg_log(TG_LOG_ERROR, "watch: %zu files are too many to be watched: their changes need a signal", left_out);
-	memo->serving_since = tg_monotonic_ms();
+	handoff->serving_since = tg_monotonic_ms();
 	bytes = tg_identity_bytes(identity, &size);
 	result = make_memories(keeper, link, size, &report);
 	if (result == 0)

@@ -436,7 +436,7 @@ static void add_sections(cJSON *object, const struct tg_status *status)
 	}
 }
 
-const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool any_closed)
+const char *tg_status_unserved(enum tg_engine engine, bool needs_relay, bool any_closed)
 {
 	if (engine == TG_ENGINE_RELAY)
 		return any_closed ? "connections were closed: the relay did not take them, or there was no policy" : NULL;

@@ -48,7 +48,7 @@ size_t tg_status_processes(const struct tg_report_page *report, const char *tree
  * Why connections of a plaintext listener were closed, or calls on them failed, and which engine can carry them; NULL: none
  * of it. `needs_relay`: the server did with one what the direct engine does not carry.
  */
-const char *tg_status_uncarried(enum tg_engine engine, bool needs_relay, bool any_closed);
+const char *tg_status_unserved(enum tg_engine engine, bool needs_relay, bool any_closed);
 
 /* The counters of a section; NULL: none yet. */
 const struct tg_section_slot *tg_status_slot(const struct tg_report_page *report, const char *section);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "keeper/watch.h"
 
-#include "keeper/memo.h"
+#include "keeper/worker_handoff.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -169,7 +169,7 @@ int tg_watch_arm(struct tg_watch *watch, const char *files, bool broad)
 	if (armed.fd < 0)
 		return -errno;
 	armed.broad = broad;
-	for (const char *file = tg_memo_first(files); file != NULL && result == 0; file = tg_memo_next(file))
+	for (const char *file = tg_handoff_first(files); file != NULL && result == 0; file = tg_handoff_next(file))
 		result = follow(&armed, file);
 	if (result < 0) {
 		tg_watch_disarm(&armed);

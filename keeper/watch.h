@@ -27,10 +27,10 @@ struct tg_watch {
 void tg_watch_init(struct tg_watch *watch);
 
 /*
- * Watches `files` (texts one after another, see memo.h; absolute paths) in place of what was watched. `broad`: any file
- * that appears in their folders counts too, for an INI file that names files which did not exist when it was read. Folders
- * that cannot be watched are left out: the first one is `missed`. 0; 1 where what was watched had changed meanwhile; or a
- * negative errno.
+ * Watches `files` (texts one after another, see worker_handoff.h; absolute paths) in place of what was watched. `broad`:
+ * any file that appears in their folders counts too, for an INI file that names files which did not exist when it was read.
+ * Folders that cannot be watched are left out: the first one is `missed`. 0; 1 where what was watched had changed
+ * meanwhile; or a negative errno.
  */
 int tg_watch_arm(struct tg_watch *watch, const char *files, bool broad);
 void tg_watch_disarm(struct tg_watch *watch);

@@ -14,8 +14,8 @@
 #include "keeper/start.h"
 #include "keeper/status.h"
 #include "keeper/unanswered.h"
-#include "keeper/uncarried.h"
 #include "keeper/unprotected.h"
+#include "keeper/unserved.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -36,7 +36,7 @@ struct worker {
 	struct tg_control control;
 	struct tg_expiry expiry;
 	struct tg_unanswered unanswered;
-	struct tg_uncarried uncarried;
+	struct tg_unserved unserved;
 	pid_t relay_pid; /* 0: none serves */
 	char relay_failure[sizeof(((struct tg_link_message *)NULL)->text)];
 	bool started_gone;
@@ -93,7 +93,7 @@ static size_t find_unmatched(struct worker *worker, const struct tg_listeners *l
 		worker->matches.seen = calloc(document->route_count + 1, sizeof(*worker->matches.seen));
 		worker->matches.generation = worker->reload.generation;
 		for (size_t i = 0; worker->matches.seen != NULL && i < document->route_count; i++)
-			worker->matches.seen[i] = worker->keeper->memo->serving_since;
+			worker->matches.seen[i] = worker->keeper->handoff->serving_since;
 	}
 	for (size_t i = 0; worker->matches.seen != NULL && i < document->route_count; i++) {
 		const struct tg_route *route = &document->routes[i];
@@ -119,8 +119,8 @@ static char *status_text(struct worker *worker)
 				   .relay_pid = worker->relay_pid,
 				   .relay_failure = worker->relay_failure,
 				   .generation = worker->reload.generation,
-				   .warn_days = worker->keeper->memo->warn_days,
-				   .verdict = tg_memo_verdict(worker->keeper->memo),
+				   .warn_days = worker->keeper->handoff->warn_days,
+				   .verdict = tg_handoff_verdict(worker->keeper->handoff),
 				   .tree = worker->keeper->tree,
 				   .document = document,
 				   .crls = &worker->expiry.crls,
@@ -148,7 +148,7 @@ static char *status_text(struct worker *worker)
 /* {"keeper", "config", "generation", "verdict", "reason", "at", "took_ms"} */
 static void answer_reload(struct worker *worker)
 {
-	cJSON *object = tg_verdict_json(tg_memo_verdict(worker->keeper->memo));
+	cJSON *object = tg_verdict_json(tg_handoff_verdict(worker->keeper->handoff));
 	char *text;
 
 	cJSON_AddNumberToObject(object, "keeper", worker->keeper->guardian_pid);
@@ -183,7 +183,7 @@ static void log_refused(const char *line)
 
 static void look_for_refused(struct worker *worker)
 {
-	tg_refused_look(&worker->keeper->memo->refused, worker->report, tg_identity_document(worker->reload.serving),
+	tg_refused_look(&worker->keeper->handoff->refused, worker->report, tg_identity_document(worker->reload.serving),
 			tg_monotonic_ms(), log_refused);
 }
 
@@ -215,7 +215,8 @@ static bool hear_once(struct worker *worker)
 		return true;
 	case TG_LINK_END:
 		look_for_refused(worker);
-		tg_refused_end(&worker->keeper->memo->refused, tg_identity_document(worker->reload.serving), log_refused);
+		tg_refused_end(&worker->keeper->handoff->refused, tg_identity_document(worker->reload.serving),
+			       log_refused);
 		tg_log(TG_LOG_INFO, "ended: no process of the tree is left");
 		return false;
 	default:
@@ -269,9 +270,9 @@ static bool turn(struct worker *worker)
 	look_for_refused(worker);
 	tg_unanswered_look(&worker->unanswered, worker->report, tg_identity_document(worker->reload.serving));
 	tg_control_run(&worker->control);
-	tg_uncarried_look(&worker->uncarried, tg_identity_document(worker->reload.serving), worker->report,
-			  worker->relay_failure[0] == '\0');
-	tg_expiry_look(&worker->expiry, tg_identity_document(worker->reload.serving), worker->keeper->memo->warn_days);
+	tg_unserved_look(&worker->unserved, tg_identity_document(worker->reload.serving), worker->report,
+			 worker->relay_failure[0] == '\0');
+	tg_expiry_look(&worker->expiry, tg_identity_document(worker->reload.serving), worker->keeper->handoff->warn_days);
 	return true;
 }
 

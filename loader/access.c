@@ -38,47 +38,47 @@ void tg_access_read(int fd, const struct stat *status, struct tg_access *ret)
 		ret->acl_unknown = true;
 }
 
-bool tg_holders_add(struct tg_arena *arena, struct tg_holders *holders, const char *name)
+bool tg_key_users_add(struct tg_arena *arena, struct tg_key_users *key_users, const char *name)
 {
 	struct passwd entry, *found = NULL;
 	char text[NAMED_SIZE * 16];
-	struct tg_holder *grown;
+	struct tg_key_user *grown;
 
 	if (getpwnam_r(name, &entry, text, sizeof(text), &found) != 0 || !found)
 		return true;
-	grown = tg_arena_alloc(arena, (holders->count + 1) * sizeof(*grown));
+	grown = tg_arena_alloc(arena, (key_users->count + 1) * sizeof(*grown));
 	if (!grown)
 		return false;
-	if (holders->count > 0)
-		memcpy(grown, holders->list, holders->count * sizeof(*grown));
-	grown[holders->count] = (struct tg_holder){tg_arena_text(arena, name), found->pw_uid, found->pw_gid};
-	holders->list = grown;
-	holders->count++;
-	return grown[holders->count - 1].name != NULL;
+	if (key_users->count > 0)
+		memcpy(grown, key_users->list, key_users->count * sizeof(*grown));
+	grown[key_users->count] = (struct tg_key_user){tg_arena_text(arena, name), found->pw_uid, found->pw_gid};
+	key_users->list = grown;
+	key_users->count++;
+	return grown[key_users->count - 1].name != NULL;
 }
 
-static const struct tg_holder *holder_of(const struct tg_holders *holders, uid_t user)
+static const struct tg_key_user *key_user_of(const struct tg_key_users *key_users, uid_t user)
 {
-	for (size_t i = 0; i < holders->count; i++)
-		if (tg_user_same(holders->list[i].user, user))
-			return &holders->list[i];
+	for (size_t i = 0; i < key_users->count; i++)
+		if (tg_user_same(key_users->list[i].user, user))
+			return &key_users->list[i];
 	return NULL;
 }
 
-static bool user_may(const struct tg_holders *holders, uid_t user)
+static bool user_may(const struct tg_key_users *key_users, uid_t user)
 {
-	return tg_user_trusted(user) || holder_of(holders, user) != NULL;
+	return tg_user_trusted(user) || key_user_of(key_users, user) != NULL;
 }
 
 /* Root needs no group in order to read, so what root's own group may serves others alone. */
-static bool group_may(const struct tg_holders *holders, gid_t group)
+static bool group_may(const struct tg_key_users *key_users, gid_t group)
 {
 	if (tg_group_is_anybody(group))
 		return false;
 	if (geteuid() != 0 && group == getegid())
 		return true;
-	for (size_t i = 0; i < holders->count; i++)
-		if (holders->list[i].group == group)
+	for (size_t i = 0; i < key_users->count; i++)
+		if (key_users->list[i].group == group)
 			return true;
 	return false;
 }
@@ -114,7 +114,7 @@ static bool acl_known(const struct tg_access *access)
 /* Who reads, gathered entry by entry. */
 struct readers {
 	struct tg_arena *arena;
-	const struct tg_holders *holders;
+	const struct tg_key_users *key_users;
 	bool read_only;
 	const char *fault;
 	const char *note;
@@ -154,13 +154,13 @@ static void judge_acl(struct readers *readers, const struct stat *status, const 
 			    "holds a secret, and its ACL lets others do more than read it: setfacl -b, chmod 600";
 		else if (entry.tag == TAG_USER)
 			judge(readers, tg_arena_format(readers->arena, "user %u of its ACL", entry.id),
-			      user_may(readers->holders, entry.id), "take the entry out with setfacl -x");
+			      user_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
 		else if (entry.tag == TAG_GROUP)
 			judge(readers, tg_arena_format(readers->arena, "group %u of its ACL", entry.id),
-			      group_may(readers->holders, entry.id), "take the entry out with setfacl -x");
+			      group_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
 		else
 			judge(readers, tg_arena_format(readers->arena, "group %u", status->st_gid),
-			      group_may(readers->holders, status->st_gid), "setfacl -m g::-");
+			      group_may(readers->key_users, status->st_gid), "setfacl -m g::-");
 	}
 }
 
@@ -178,17 +178,17 @@ static const char *open_to_all(struct tg_arena *arena, const struct stat *status
 }
 
 const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, const struct tg_access *access,
-			    const struct tg_holders *holders, const char **ret_note)
+			    const struct tg_key_users *key_users, const char **ret_note)
 {
 	const unsigned int mode = status->st_mode & 07777;
-	struct readers readers = {.arena = arena, .holders = holders, .read_only = access->read_only};
+	struct readers readers = {.arena = arena, .key_users = key_users, .read_only = access->read_only};
 	const char *owned = NULL;
 	const char *read = NULL;
 
 	*ret_note = NULL;
 	if (mode & 037)
 		return open_to_all(arena, status, access->read_only);
-	if (!user_may(holders, status->st_uid))
+	if (!user_may(key_users, status->st_uid))
 		return tg_arena_format(
 		    arena,
 		    "is owned by user %u, neither root nor user %u who reads it: chown it, or name that user "
@@ -199,7 +199,7 @@ const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, c
 			return "holds a secret, and its ACL cannot be read: setfacl -b, chmod 600";
 		if (access->acl_size > 0)
 			judge_acl(&readers, status, access);
-		else if (status->st_uid != 0 || !(access->read_only || group_may(holders, status->st_gid)))
+		else if (status->st_uid != 0 || !(access->read_only || group_may(key_users, status->st_gid)))
 			return open_to_all(arena, status, access->read_only);
 		else
 			judge(&readers, tg_arena_format(arena, "group %u", status->st_gid), true, "");
@@ -207,7 +207,7 @@ const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, c
 			return readers.fault;
 	}
 	if (!tg_user_trusted(status->st_uid))
-		owned = tg_arena_format(arena, "is owned by user %s", holder_of(holders, status->st_uid)->name);
+		owned = tg_arena_format(arena, "is owned by user %s", key_user_of(key_users, status->st_uid)->name);
 	if (readers.note)
 		read = tg_arena_format(arena, "may be read by %s%s", readers.note,
 				       access->read_only ? ", on a read-only mount" : "");

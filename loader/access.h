@@ -27,8 +27,8 @@ struct tg_access {
 };
 
 /* Users who may hold the keys beside root and the effective user, with their primary groups. */
-struct tg_holders {
-	struct tg_holder {
+struct tg_key_users {
+	struct tg_key_user {
 		const char *name;
 		uid_t user;
 		gid_t group;
@@ -39,13 +39,13 @@ struct tg_holders {
 void tg_access_read(int fd, const struct stat *status, struct tg_access *ret);
 
 /* Looks `name` up and adds it, in `arena`; one that is unknown is left out, for others to complain of. False: no memory. */
-bool tg_holders_add(struct tg_arena *arena, struct tg_holders *holders, const char *name);
+bool tg_key_users_add(struct tg_arena *arena, struct tg_key_users *key_users, const char *name);
 
 /*
- * Why others than root, the effective user and `holders` may read or write the file, with what to do about it, in `arena`;
- * NULL: they may not. *ret_note is set, where the file is good, to who may read it beside its owner, or to NULL.
+ * Why others than root, the effective user and `key_users` may read or write the file, with what to do about it, in
+ * `arena`; NULL: they may not. *ret_note is set, where the file is good, to who may read it beside its owner, or to NULL.
  */
 const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, const struct tg_access *access,
-			    const struct tg_holders *holders, const char **ret_note);
+			    const struct tg_key_users *key_users, const char **ret_note);
 
 #endif

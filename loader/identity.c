@@ -87,18 +87,18 @@ int tg_identity_from_bytes(const unsigned char *bytes, size_t size, tlsgraft_ide
 {
 	tlsgraft_identity *identity = NULL;
 	int result = identity_new(bytes, size, &identity);
-	struct tg_settings carried;
+	struct tg_settings kept;
 
 	if (result != TLSGRAFT_OK)
 		return result;
-	carried = (struct tg_settings){
+	kept = (struct tg_settings){
 	    .exes = identity->document->exes,
 	    .exe_count = identity->document->exe_count,
 	    .reload_signal = identity->document->reload_signal,
 	    .children_keep = identity->document->children_keep,
 	};
 	identity->from_bytes = true;
-	if (!tg_settings_keep(identity->arena, &carried, &identity->settings)) {
+	if (!tg_settings_keep(identity->arena, &kept, &identity->settings)) {
 		identity_free(identity);
 		return TLSGRAFT_NO_MEMORY;
 	}
@@ -214,8 +214,8 @@ static void read_everything(struct tg_load *load, const char *ini_path)
 }
 
 /* Settings, with what a reload cannot change left as it is; and the document's share of them. */
-static bool settle(struct tg_load *load, const tlsgraft_identity *serving, struct tg_arena *arena,
-		   struct tg_document *document, struct tg_settings *settings)
+static bool resolve_settings(struct tg_load *load, const tlsgraft_identity *serving, struct tg_arena *arena,
+			     struct tg_document *document, struct tg_settings *settings)
 {
 	if (!tg_settings_fill(arena, &load->config, settings))
 		return false;
@@ -263,7 +263,7 @@ static int build(struct tg_load *load, const tlsgraft_identity *serving, struct 
 	struct tg_tried tried = {0};
 	char **files, **notes;
 
-	if (!arena || !settle(load, serving, arena, document, &settings))
+	if (!arena || !resolve_settings(load, serving, arena, document, &settings))
 		goto out;
 	files = tg_arena_alloc(arena, (load->snapshot.count + 1) * sizeof(char *));
 	notes = copy_texts(arena, load->notes, load->note_count);
@@ -311,27 +311,27 @@ out:
 }
 
 /* Who may hold the keys, and so may read their files. */
-static void gather_holders(struct tg_load *load)
+static void gather_key_users(struct tg_load *load)
 {
 	const struct tg_section *section = tg_config_section(&load->config, TG_SECTION_TLSGRAFT);
 	const struct tg_values *values = section ? &section->options[TG_OPT_USER] : NULL;
 
 	for (size_t i = 0; values && i < values->count; i++) {
-		const size_t before = load->holders.count;
+		const size_t before = load->key_users.count;
 		const struct tg_value *value = &values->items[i];
 		struct tg_place place = tg_config_place(&load->config, section, TG_OPT_USER, value->line);
 
-		if (!tg_holders_add(load->arena, &load->holders, value->text))
+		if (!tg_key_users_add(load->arena, &load->key_users, value->text))
 			return;
-		if (load->holders.count > before && tg_user_is_anybody(load->holders.list[before].user))
+		if (load->key_users.count > before && tg_user_is_anybody(load->key_users.list[before].user))
 			tg_message(
 			    load->messages, TLSGRAFT_WARNING, &place,
 			    "\"%s\" is user %u, as whom this user namespace shows everybody whom it does not map: its "
 			    "programs get no policy; run them as another user",
-			    value->text, load->holders.list[before].user);
+			    value->text, load->key_users.list[before].user);
 	}
 	if (load->user)
-		tg_holders_add(load->arena, &load->holders, load->user);
+		tg_key_users_add(load->arena, &load->key_users, load->user);
 }
 
 static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraft_identity **ret)
@@ -344,7 +344,7 @@ static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraf
 	load->serving = serving ? serving->document : NULL;
 	load->tried_before = serving ? &serving->tried : NULL;
 	if (load->config.sections) {
-		gather_holders(load);
+		gather_key_users(load);
 		tg_settings_check(&load->config, serving != NULL, load->messages);
 		tg_resolve(load, &document);
 	}

@@ -25,7 +25,7 @@ struct tg_load {
 	int64_t now;                         /* seconds since the epoch */
 	int warn_days;
 	const char *user; /* of the server, beside those of `user =`; NULL: none */
-	struct tg_holders holders;
+	struct tg_key_users key_users;
 	const char **notes; /* who may read files that hold secrets */
 	size_t note_count;
 	size_t note_room;

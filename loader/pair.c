@@ -60,7 +60,7 @@ static const struct tg_file *file_of(const struct source *source, const struct t
 			tg_message(load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, file->fault);
 		return NULL;
 	}
-	reason = secret ? tg_access_fault(load->arena, &file->status, &file->access, &load->holders, &note)
+	reason = secret ? tg_access_fault(load->arena, &file->status, &file->access, &load->key_users, &note)
 			: tg_file_untrusted(load->arena, file);
 	if (reason) {
 		tg_message(load->messages, TLSGRAFT_ERROR, place, "%s: %s", value->text, reason);

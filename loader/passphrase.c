@@ -59,7 +59,7 @@ const char **tg_passphrases(struct tg_load *load, const struct tg_section *secti
 		if (!file)
 			continue;
 		reason = file->fault ? file->fault
-				     : tg_access_fault(load->arena, &file->status, &file->access, &load->holders, &note);
+				     : tg_access_fault(load->arena, &file->status, &file->access, &load->key_users, &note);
 		if (!reason)
 			list[count] = tg_passphrase_of(load->arena, file, &reason);
 		if (reason)

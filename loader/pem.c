@@ -8,8 +8,8 @@
 #define HEADERS_MAX 8
 
 static const char byte_order_mark[] = "\xef\xbb\xbf";
-static const char begin_mark[] = "-----BEGIN";
-static const char end_mark[] = "-----END";
+static const char begin_boundary[] = "-----BEGIN";
+static const char end_boundary[] = "-----END";
 
 struct line {
 	const char *text; /* without byte order mark and trailing blanks; not terminated */
@@ -54,18 +54,18 @@ static bool next_line(struct tg_pem *pem, struct line *ret)
 	return true;
 }
 
-static bool starts(const struct line *line, const char *mark)
+static bool starts(const struct line *line, const char *boundary)
 {
-	size_t length = strlen(mark);
+	size_t length = strlen(boundary);
 
-	return line->length >= length && memcmp(line->text, mark, length) == 0;
+	return line->length >= length && memcmp(line->text, boundary, length) == 0;
 }
 
-/* The last line of the file, and it could go on as that mark. */
-static bool begins_to(const struct line *line, const char *mark)
+/* The last line of the file, and it could go on as that boundary. */
+static bool begins_to(const struct line *line, const char *boundary)
 {
-	return !line->ended && line->length > 0 && line->length < strlen(mark) &&
-	       memcmp(line->text, mark, line->length) == 0;
+	return !line->ended && line->length > 0 && line->length < strlen(boundary) &&
+	       memcmp(line->text, boundary, line->length) == 0;
 }
 
 /* `word` in any case and as a word of its own. */
@@ -107,8 +107,8 @@ static bool like_boundary(const struct line *line)
 
 	if (!has_dashes(line) || !(has_word(line, "BEGIN") || has_word(line, "END")))
 		return false;
-	if (memmem(line->text, line->length, begin_mark, strlen(begin_mark)) ||
-	    memmem(line->text, line->length, end_mark, strlen(end_mark)))
+	if (memmem(line->text, line->length, begin_boundary, strlen(begin_boundary)) ||
+	    memmem(line->text, line->length, end_boundary, strlen(end_boundary)))
 		return true;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
 		if (has_word(line, kinds[i]))
@@ -169,7 +169,7 @@ static enum tg_read_result judge_text(struct tg_pem *pem, const struct line *lin
 	if (memchr(line->text, '\0', line->length))
 		return fault(pem, TG_READ_UNFINISHED,
 			     tg_arena_format(pem->arena, "line %d holds a NUL byte", line->number));
-	if (begins_to(line, begin_mark))
+	if (begins_to(line, begin_boundary))
 		return fault(pem, TG_READ_UNFINISHED,
 			     tg_arena_format(pem->arena, "ends in the middle of line %d", line->number));
 	/* says of the certificate in it whether it is trusted, and for what */
@@ -180,7 +180,7 @@ static enum tg_read_result judge_text(struct tg_pem *pem, const struct line *lin
 				 "line %d begins an object of p11-kit: write those that are trusted into a file of their "
 				 "own: trust extract --format=pem-bundle --filter=ca-anchors --purpose=client-auth NEW",
 				 line->number));
-	if (starts(line, end_mark))
+	if (starts(line, end_boundary))
 		return fault(pem, TG_READ_BAD,
 			     tg_arena_format(pem->arena, "line %d ends a block that no line begins", line->number));
 	if (like_boundary(line))
@@ -200,13 +200,13 @@ static enum tg_read_result judge_text(struct tg_pem *pem, const struct line *lin
 }
 
 /*
- * `-----BEGIN LABEL-----` or `-----END LABEL-----`: the label's length, 0 where it is none. `mark` with its space.
+ * `-----BEGIN LABEL-----` or `-----END LABEL-----`: the label's length, 0 where it is none. `boundary` with its space.
  */
-static size_t boundary_label(const struct line *line, const char *mark)
+static size_t boundary_label(const struct line *line, const char *boundary)
 {
-	size_t before = strlen(mark);
+	size_t before = strlen(boundary);
 
-	if (!starts(line, mark) || line->length < before + 1 + 5 || line->length - before - 5 > LABEL_MAX)
+	if (!starts(line, boundary) || line->length < before + 1 + 5 || line->length - before - 5 > LABEL_MAX)
 		return 0;
 	for (size_t i = before; i < line->length - 5; i++)
 		if (line->text[i] < 0x20 || line->text[i] > 0x7e || line->text[i] == '-')
@@ -225,7 +225,8 @@ static enum tg_read_result broken_boundary(struct tg_pem *pem, const struct line
 			     tg_arena_format(pem->arena, "the PEM block on line %d has no end", line->number));
 	if (memmem(rest, length, "\\n", 2))
 		reason = "holds \\n as two characters in place of line ends";
-	else if (memmem(rest, length, begin_mark, strlen(begin_mark)) || memmem(rest, length, end_mark, strlen(end_mark)))
+	else if (memmem(rest, length, begin_boundary, strlen(begin_boundary)) ||
+		 memmem(rest, length, end_boundary, strlen(end_boundary)))
 		reason = "joins two boundaries of PEM blocks: the line end between them is missing, as where files are put "
 			 "together and the first does not end with one";
 	else
@@ -244,7 +245,7 @@ static enum tg_read_result find_begin(struct tg_pem *pem, struct line *line, siz
 		*ret_label = boundary_label(line, "-----BEGIN ");
 		if (*ret_label > 0 && line->ended)
 			return TG_READ_OK;
-		if (starts(line, begin_mark))
+		if (starts(line, begin_boundary))
 			return broken_boundary(pem, line);
 		result = judge_text(pem, line, &run);
 		if (result != TG_READ_OK)
@@ -309,8 +310,8 @@ static enum tg_read_result broken_line(struct tg_pem *pem, const struct tg_pem_b
 		return fault(
 		    pem, TG_READ_UNFINISHED,
 		    tg_arena_format(pem->arena, "%s has no end: NUL bytes follow on line %d", block->what, line->number));
-	if (memmem(line->text, line->length, end_mark, strlen(end_mark)) ||
-	    memmem(line->text, line->length, begin_mark, strlen(begin_mark)))
+	if (memmem(line->text, line->length, end_boundary, strlen(end_boundary)) ||
+	    memmem(line->text, line->length, begin_boundary, strlen(begin_boundary)))
 		return fault(pem, TG_READ_BAD,
 			     tg_arena_format(pem->arena,
 					     "%s has no end: the boundary on line %d does not begin in the first column",
@@ -327,7 +328,7 @@ static enum tg_read_result close_block(struct tg_pem *pem, const struct tg_pem_b
 
 	if (label == expected && memcmp(line->text + 9, block->label, label) == 0)
 		return TG_READ_OK;
-	if (starts(line, begin_mark))
+	if (starts(line, begin_boundary))
 		return fault(pem, TG_READ_BAD,
 			     tg_arena_format(pem->arena, "%s has no end: another block begins on line %d", block->what,
 					     line->number));
@@ -425,6 +426,6 @@ enum tg_read_result tg_pem_begin(struct tg_pem *pem, struct tg_pem_block *ret, b
 
 bool tg_pem_probable(const unsigned char *bytes, size_t size)
 {
-	return memmem(bytes, size, begin_mark, strlen(begin_mark)) || memmem(bytes, size, end_mark, strlen(end_mark)) ||
-	       (size > 0 && bytes[0] == '-');
+	return memmem(bytes, size, begin_boundary, strlen(begin_boundary)) ||
+	       memmem(bytes, size, end_boundary, strlen(end_boundary)) || (size > 0 && bytes[0] == '-');
 }

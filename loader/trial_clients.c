@@ -20,7 +20,7 @@ static struct run *run_of(const X509_STORE_CTX *ctx)
 	return X509_STORE_CTX_get_ex_data(ctx, 0);
 }
 
-/* Of several CAs of one name the one that is tried issued the leaf: as the store has it, marks included. */
+/* Of several CAs of one name the one that is tried issued the leaf: as the store has it, its trust included. */
 static int issuer_of(X509 **ret, X509_STORE_CTX *ctx, X509 *certificate)
 {
 	const struct run *run = run_of(ctx);

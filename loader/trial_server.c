@@ -39,8 +39,8 @@ struct trying {
 	const struct tg_loaded_pairs *pairs;
 	const struct tg_policy *policy;
 	int security_level;
-	bool asked[VERSIONS]; /* which the policy's bounds leave */
-	bool quiet;           /* no message */
+	bool in_bounds[VERSIONS]; /* which the policy's bounds leave */
+	bool quiet;               /* no message */
 };
 
 /* A client's verification of one certificate. */
@@ -222,7 +222,7 @@ static void try_pair(struct trying *trying, const struct tg_loaded_pair *pair, s
 	for (size_t i = 0; i < VERSIONS && !verification.reason; i++) {
 		const bool whole = !verification.done && signs_cheaply(leaf);
 
-		if (trying->asked[i])
+		if (trying->in_bounds[i])
 			ret->served[i] = serves(&verification, server, leaf, versions[i].number, whole, ret->reasons[i]);
 		any = any || ret->served[i];
 	}
@@ -246,8 +246,8 @@ static bool find_versions(struct trying *trying)
 	for (size_t i = 0; i < VERSIONS; i++) {
 		const int version = versions[i].number;
 
-		trying->asked[i] = version >= minimum && (maximum == 0 || version <= maximum) &&
-				   (version >= TLS1_2_VERSION || (maximum != 0 && maximum < TLS1_2_VERSION));
+		trying->in_bounds[i] = version >= minimum && (maximum == 0 || version <= maximum) &&
+				       (version >= TLS1_2_VERSION || (maximum != 0 && maximum < TLS1_2_VERSION));
 	}
 	SSL_CTX_free(ctx);
 	return good;
@@ -302,7 +302,7 @@ static const char *all_reasons(struct trying *trying, const struct outcome *outc
 	bool same = true;
 
 	for (size_t i = 0; i < VERSIONS; i++) {
-		if (!trying->asked[i])
+		if (!trying->in_bounds[i])
 			continue;
 		same = same && (!last || strcmp(last, outcome->reasons[i]) == 0);
 		last = outcome->reasons[i];
@@ -332,7 +332,7 @@ static void judge(struct trying *trying, const struct outcome *outcomes)
 			    tg_arena_format(arena, "no client can be served with it: %s", reason));
 	}
 	for (size_t version = 0; version < VERSIONS && any; version++) {
-		bool served = !trying->asked[version];
+		bool served = !trying->in_bounds[version];
 
 		for (size_t i = 0; i < count; i++)
 			served = served || outcomes[i].served[version];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the relay gives up before it looks at the first byte of a stranger's.
+ * What the relay gives up before it looks at the first byte of an untrusted process.
  */
 #ifndef TG_RELAY_CONFINE_H
 #define TG_RELAY_CONFINE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * System calls that the relay makes once it serves; every other one fails with EPERM (seccomp(2)). Whoever finds a hole in
- * what looks at strangers' bytes has the connections, which pass through here anyway, and no more: no file, no program, no
+ * what looks at untrusted bytes has the connections, which pass through here anyway, and no more: no file, no program, no
  * other socket, no other process.
  */
 #ifndef TG_RELAY_FILTER_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The talk with the guardian: it learns whether connections are carried, since the tree lives as long as they do, and the
+ * The talk with the guardian: it learns whether connections are proxied, since the tree lives as long as they do, and the
  * relay that the guardian is gone.
  */
 #ifndef TG_RELAY_LINK_H

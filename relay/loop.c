@@ -60,7 +60,7 @@ void tg_loop_time(struct tg_loop *loop, struct tg_timed *timed, int64_t deadline
 		loop->next_look = deadline;
 }
 
-void tg_loop_bury(struct tg_loop *loop, struct tg_timed *timed)
+void tg_loop_free_later(struct tg_loop *loop, struct tg_timed *timed)
 {
 	take_off(timed);
 	put_on(&loop->dead, timed);

@@ -46,7 +46,7 @@ _Noreturn void tg_loop_run(struct tg_loop *loop, int (*idle)(void));
 void tg_loop_time(struct tg_loop *loop, struct tg_timed *timed, int64_t deadline);
 
 /* Frees the owner, whose first member `timed` is, once no event of this batch can name it. */
-void tg_loop_bury(struct tg_loop *loop, struct tg_timed *timed);
+void tg_loop_free_later(struct tg_loop *loop, struct tg_timed *timed);
 
 int64_t tg_loop_now(void);
 

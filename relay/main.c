@@ -6,8 +6,8 @@
  * inside the server's process, and plaintext to the server. See docs/design.md.
  */
 #include "ipc/read.h"
-#include "ipc/stranger.h"
 #include "ipc/tree.h"
+#include "ipc/untrusted_fd.h"
 #include "relay/carriers.h"
 #include "relay/confine.h"
 #include "relay/counts.h"
@@ -85,12 +85,12 @@ static int idle(void)
 
 /* Who never finishes a handshake leaves at least half of all descriptors, of which each connection has two, to the others.
  */
-static void bound_openings(void)
+static void bound_handshakes(void)
 {
 	struct rlimit limit;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur / 4 < UINT_MAX)
-		tg_stream_bound_openings((unsigned)limit.rlim_cur / 4);
+		tg_stream_bound_handshakes((unsigned)limit.rlim_cur / 4);
 }
 
 static struct tg_loop hearing;
@@ -123,7 +123,7 @@ static int begin(const char *tree, const int fds[FD_COUNT], pid_t parent, const 
 	result = tg_confine(parent);
 	if (result < 0)
 		return result;
-	bound_openings();
+	bound_handshakes();
 	*ret_failed = "listening";
 	result = hear(tree, fds);
 	if (result < 0)
@@ -156,8 +156,8 @@ int main(int argc, char **argv)
 	/* else each connection's end gives memory back to the kernel, and the next one's begin asks for it again */
 	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 	mallopt(M_TOP_PAD, KEPT_MEMORY / 4);
-	/* without it strangers may hold up those who ask, which is better than no relay */
-	(void)tg_stranger_start();
+	/* without it untrusted processes may hold up those who ask, which is better than no relay */
+	(void)tg_untrusted_fd_start();
 	result = begin(argv[1], fds, parent, &failed);
 	if (result < 0) {
 		tg_link_cannot(fds[FD_LINK], failed, result);

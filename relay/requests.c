@@ -6,11 +6,11 @@
 #include "ipc/relay.h"
 #include "ipc/route.h"
 #include "ipc/shares.h"
-#include "ipc/stranger.h"
-#include "relay/carried.h"
+#include "ipc/untrusted_fd.h"
 #include "relay/carriers.h"
+#include "relay/proxied.h"
 #include "relay/question.h"
-#include "relay/rest.h"
+#include "relay/unsent_tail.h"
 #include "shim/policy/generation.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@
 
 /* A connection whose request has not come yet. */
 struct caller {
-	struct tg_timed timed;       /* first: buried by it */
+	struct tg_timed timed;       /* first: freed by it */
 	struct tg_share_entry entry; /* its number: they are heard in the order in which they came */
 	struct tg_listener *listener;
 	int fd;
@@ -86,10 +86,10 @@ static void carry(const struct tg_listener *listener, int real, int end)
 	    recv(end, &first, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
 		route = speaking_route(generation->document, real);
 	if (route != NULL) {
-		tg_carried_begin(tg_carriers_least_loaded(), real, end, cookie, route);
+		tg_proxied_begin(tg_carriers_least_loaded(), real, end, cookie, route);
 	} else {
-		tg_stranger_close(real);
-		tg_stranger_close(end);
+		tg_untrusted_fd_close(real);
+		tg_untrusted_fd_close(end);
 	}
 	tg_generation_unref(generation);
 }
@@ -129,8 +129,8 @@ static void act(const struct tg_listener *listener, struct heard *heard)
 		carry(listener, fds[0], fds[1]);
 		fds[0] = fds[1] = -1;
 		break;
-	case TG_RELAY_REST_OF:
-		if (is_connection(fds[0]) && tg_rest_begin(listener->loop, heard->fd, fds[0], request->size))
+	case TG_RELAY_UNSENT_TAIL:
+		if (is_connection(fds[0]) && tg_unsent_tail_begin(listener->loop, heard->fd, fds[0], request->size))
 			fds[0] = heard->fd = -1;
 		break;
 	case TG_RELAY_GET:
@@ -156,7 +156,7 @@ static void close_caller(int fd)
 	if (ioctl(fd, FIONREAD, &unread) == 0 && unread == 0)
 		close(fd);
 	else
-		tg_stranger_close(fd);
+		tg_untrusted_fd_close(fd);
 }
 
 /* What came is a request, or nothing. */
@@ -167,7 +167,7 @@ static void answer(const struct tg_listener *listener, struct heard *heard)
 	explicit_bzero(&heard->request, sizeof(heard->request));
 	for (int i = 0; i < 2; i++)
 		if (heard->fds[i] >= 0)
-			tg_stranger_close(heard->fds[i]);
+			tg_untrusted_fd_close(heard->fds[i]);
 	if (heard->fd >= 0)
 		close_caller(heard->fd);
 }
@@ -180,7 +180,7 @@ static int forget(struct caller *caller)
 	tg_shares_remove(&callers, &caller->entry);
 	/* what goes on with it is another's event */
 	epoll_ctl(listener->callers, EPOLL_CTL_DEL, caller->fd, NULL);
-	tg_loop_bury(listener->loop, &caller->timed);
+	tg_loop_free_later(listener->loop, &caller->timed);
 	return caller->fd;
 }
 
@@ -246,7 +246,7 @@ static void wait_for(struct tg_listener *listener, int fd)
 	struct epoll_event event = {.events = EPOLLIN, .data.ptr = caller};
 
 	if (caller == NULL || epoll_ctl(listener->callers, EPOLL_CTL_ADD, fd, &event) < 0) {
-		tg_stranger_close(fd);
+		tg_untrusted_fd_close(fd);
 		free(caller);
 		return;
 	}
@@ -267,7 +267,7 @@ static void refuse_one(struct tg_listener *listener)
 	close(listener->spare);
 	fd = accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		tg_stranger_close(fd);
+		tg_untrusted_fd_close(fd);
 	listener->spare = fcntl(listener->fd, F_DUPFD_CLOEXEC, 3);
 }
 
@@ -283,7 +283,7 @@ static void hear(struct tg_listener *listener, int fd)
 		wait_for(listener, fd);
 		return;
 	}
-	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_REST_OF)
+	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_UNSENT_TAIL)
 		hear_callers(listener);
 	answer(listener, &heard);
 }

@@ -52,7 +52,7 @@ static void close_down(int error)
 }
 
 /* `result` and `concerned` as tg_join gave them. */
-static void settle(int result, bool concerned)
+static void enter_state(int result, bool concerned)
 {
 	if (result != 0)
 		close_down(result);
@@ -78,7 +78,7 @@ static void become_latent(void)
 {
 	bool concerned = true;
 
-	tg_environment_settle_config();
+	tg_environment_resolve_config();
 	if (is_run_target() && tg_join_existing(&concerned) == 0 && !concerned)
 		return;
 	set_state(TG_STATE_LATENT);
@@ -98,7 +98,7 @@ static void decide(void)
 		close_down(r);
 	} else if (tg_program_can_serve() || tg_inherited_any()) {
 		r = tg_join(true, &concerned);
-		settle(r, concerned);
+		enter_state(r, concerned);
 	} else {
 		become_latent();
 	}
@@ -132,7 +132,7 @@ static void decide_again(void)
 	bool concerned = true;
 	int r = tg_shim.policy ? 0 : tg_join(false, &concerned);
 
-	settle(r, concerned);
+	enter_state(r, concerned);
 	/* Where no port is known, what it has may as well be connections of its own making. */
 	if (tg_shim_is(TG_STATE_CLOSED) && tg_environment.plaintext)
 		tg_inherited_take();

@@ -70,7 +70,7 @@ static void before(void)
 {
 	if (tg_shim_is(TG_STATE_GOVERNED) && atomic_load_explicit(&tg_shim.serves, memory_order_acquire))
 		tg_generation_prepare();
-	tg_stream_before_wait(); /* what is held back is for one process to write */
+	tg_stream_before_wait(); /* what is corked is for one process to write */
 	hold_signals();
 	tg_lock_fork_begin();
 	for (size_t i = 0; i < LOCKS; i++)

@@ -44,7 +44,7 @@ static int say_hello(const char *tree, struct descriptors *ret)
 static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 {
 	char tree[TG_TREE_LENGTH + 1];
-	int r = at_start ? tg_environment_settle_config() : 0;
+	int r = at_start ? tg_environment_resolve_config() : 0;
 
 	if (r == 0)
 		r = tg_start_keeper(tg_environment_value(tg_environment.config), at_start, tree);

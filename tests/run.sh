@@ -293,7 +293,7 @@ told() {
     mkdir -p "$programs/real" && cp -a "$1/bin" "$1/lib" "$1/libexec" "$1/tests" "$2" &&
         mv "$programs/tlsgraft-relay" "$programs/real" &&
         cc -DRELAY="\"$programs/real/tlsgraft-relay\"" -DVARIABLES="\"$3\"" -o "$programs/tlsgraft-relay" \
-            tests/support/told_relay.c
+            tests/support/relay_with_variables.c
 }
 
 # A race that is planted in the server and in the relay, after that has given up its rights, is reported by both.

@@ -57,7 +57,7 @@ static bool is_it(const struct symbols *in, uint32_t at, const char *name)
 }
 
 /* DT_GNU_HASH: four numbers, a filter, buckets, and a chain of hashes for each, its last one odd. */
-static const ElfW(Sym) * find(const struct symbols *in, const char *name)
+static const ElfW(Sym) * find_symbol(const struct symbols *in, const char *name)
 {
 	if (in->table == NULL || in->strings == NULL || in->hash == NULL || in->hash[0] == 0)
 		return NULL;
@@ -85,7 +85,7 @@ void *tg_lookup_next(const char *name)
 		return NULL;
 	for (map = map->l_next; map != NULL; map = map->l_next) {
 		const struct symbols in = symbols_of(map);
-		const ElfW(Sym) *symbol = find(&in, name);
+		const ElfW(Sym) *symbol = find_symbol(&in, name);
 		if (symbol != NULL)
 			return (void *)(map->l_addr + symbol->st_value);
 	}

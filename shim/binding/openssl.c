@@ -135,7 +135,7 @@ static void bind_unsupported(struct tg_openssl *table, void *ours, const struct 
 }
 
 /* In no lock: the dynamic loader has one of its own, in which constructors of libraries run that may come here. */
-static void look(bool may_open, struct binding *ret)
+static void look_for_libssl(bool may_open, struct binding *ret)
 {
 	tg_libc_bind();
 	dl_iterate_phdr(note_library, &ret->found);
@@ -178,7 +178,7 @@ static void bind_table(bool may_open)
 {
 	struct binding binding = {.found = {.changes = 0}};
 
-	look(may_open, &binding);
+	look_for_libssl(may_open, &binding);
 	tg_lock_take(&bind_lock);
 	publish(&binding);
 	tg_lock_release(&bind_lock);

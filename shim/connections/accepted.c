@@ -62,7 +62,7 @@ void tg_accepted_serves(void)
 	note(&serves, &is_wanted);
 }
 
-static struct entry *find(int fd)
+static struct entry *find_entry(int fd)
 {
 	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
 		return NULL;
@@ -73,7 +73,7 @@ static struct entry *find(int fd)
 /* Pages stay: descriptor numbers are used again. */
 static struct entry *make(int fd)
 {
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 
 	if (entry != NULL || fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
 		return entry;
@@ -84,7 +84,7 @@ static struct entry *make(int fd)
 									   memory_order_acq_rel, memory_order_acquire))
 		munmap(page, sizeof(struct entries));
 	errno = saved;
-	return find(fd);
+	return find_entry(fd);
 }
 
 static void note_highest(int fd)
@@ -131,11 +131,11 @@ static bool begins(const struct entry *entry, const unsigned char *data, size_t 
 
 void tg_accepted_bytes(int fd, const void *data, size_t size)
 {
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 
 	if (begins(entry, data, size)) {
 		tg_accepted_begin(fd);
-		entry = find(fd);
+		entry = find_entry(fd);
 	}
 	if (entry == NULL || atomic_load_explicit(&entry->state, memory_order_acquire) != READING ||
 	    atomic_flag_test_and_set_explicit(&entry->busy, memory_order_acquire))
@@ -184,7 +184,7 @@ static bool is_elsewhere(const unsigned char random[TG_RANDOM_SIZE], int fd, con
 	int end = atomic_load_explicit(&highest, memory_order_relaxed);
 
 	for (int other = 0; other <= end; other++) {
-		struct entry *entry = find(other);
+		struct entry *entry = find_entry(other);
 		struct tg_address there;
 		if (entry == NULL) {
 			other |= PAGE_ENTRIES - 1;
@@ -204,7 +204,7 @@ bool tg_accepted_find(const unsigned char random[TG_RANDOM_SIZE], struct tg_addr
 {
 	int saved = errno;
 	int fd = last - 1;
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 	struct tg_address address;
 	bool found = entry != NULL && has_random(entry, random) && address_of(fd, &address) > 0 &&
 		     !is_elsewhere(random, fd, &address);

@@ -27,9 +27,9 @@ bool tg_numbers_each(tg_number_visit *visit, void *data)
 	for (int first = 0; first < TG_NUMBERS && !enough; first += count) {
 		for (int i = 0; i < count; i++)
 			numbers[i] = (struct pollfd){.fd = first + i};
-		const bool told = tg_libc.poll(numbers, (nfds_t)count, 0) >= 0;
+		const bool answered = tg_libc.poll(numbers, (nfds_t)count, 0) >= 0;
 		for (int i = 0; i < count && !enough; i++)
-			if (told ? (numbers[i].revents & POLLNVAL) == 0 : tg_libc.fcntl(first + i, F_GETFD) >= 0)
+			if (answered ? (numbers[i].revents & POLLNVAL) == 0 : tg_libc.fcntl(first + i, F_GETFD) >= 0)
 				enough = visit(first + i, data);
 	}
 	errno = saved;

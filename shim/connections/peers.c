@@ -26,7 +26,7 @@ struct entries {
 
 static _Atomic(struct entries *) pages[PAGE_COUNT];
 
-static struct entry *find(int fd)
+static struct entry *find_entry(int fd)
 {
 	if (fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
 		return NULL;
@@ -37,7 +37,7 @@ static struct entry *find(int fd)
 /* Pages stay: descriptor numbers are used again. */
 static struct entry *make(int fd)
 {
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 
 	if (entry != NULL || fd < 0 || fd >= PAGE_COUNT * PAGE_ENTRIES)
 		return entry;
@@ -48,7 +48,7 @@ static struct entry *make(int fd)
 									   memory_order_acq_rel, memory_order_acquire))
 		munmap(page, sizeof(struct entries));
 	errno = saved;
-	return find(fd);
+	return find_entry(fd);
 }
 
 static void set(int fd, const struct tg_address *peer)
@@ -95,7 +95,7 @@ void tg_peers_copy(int from, int fd)
 
 void tg_peers_forget(int fd)
 {
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 
 	if (entry != NULL)
 		atomic_store_explicit(&entry->words[0], 0, memory_order_relaxed);
@@ -103,7 +103,7 @@ void tg_peers_forget(int fd)
 
 bool tg_peers_find(int fd, struct tg_address *ret)
 {
-	struct entry *entry = find(fd);
+	struct entry *entry = find_entry(fd);
 	uint64_t words[WORDS];
 	struct tg_address peer = {0};
 

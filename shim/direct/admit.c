@@ -159,7 +159,8 @@ static bool wants_relay(int fd, const struct tg_route *route, const struct tg_se
 	}
 }
 
-static enum fate take(int fd, int flags, const struct tg_route *route, struct tg_section_slot *counters, bool fresh)
+static enum fate take_connection(int fd, int flags, const struct tg_route *route, struct tg_section_slot *counters,
+				 bool fresh)
 {
 	static const enum tg_plaintext_event events[] = {
 	    [FATE_STREAM] = TG_PLAINTEXT_DIRECT, [FATE_RELAY] = TG_PLAINTEXT_RELAYED, [FATE_CLOSED] = TG_PLAINTEXT_CLOSED};
@@ -183,7 +184,7 @@ static enum fate decide(int fd, int flags, const struct tg_address *local, bool 
 		return is_governed(local) ? FATE_CLOSED : FATE_OTHER;
 	const struct tg_route *route = speaking_route(generation->document, local);
 	if (route != NULL)
-		fate = take(fd, flags, route, generation->counters[route->policy], fresh);
+		fate = take_connection(fd, flags, route, generation->counters[route->policy], fresh);
 	tg_generation_unref(generation);
 	return fate;
 }

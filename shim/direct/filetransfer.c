@@ -47,9 +47,9 @@ ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 	if (room > sizeof(small) && (piece = malloc(room)) == NULL)
 		return fail(ENOMEM);
 	while (done < count) {
-		const size_t asked = count - done < room ? count - done : room;
-		ssize_t here = pread64(in, piece, asked, at + (off64_t)done);
-		const bool more = here == (ssize_t)asked && done + asked < count; /* else the file ends here */
+		const size_t wanted = count - done < room ? count - done : room;
+		ssize_t here = pread64(in, piece, wanted, at + (off64_t)done);
+		const bool more = here == (ssize_t)wanted && done + wanted < count; /* else the file ends here */
 		struct tg_stream *stream = here > 0 ? tg_transfer_begin(out) : NULL;
 		r = here;
 		if (stream != NULL) {

@@ -90,12 +90,13 @@ static int wait_for(struct transfer *transfer, unsigned events)
 /* The same for what the stream itself has to do with the socket. */
 static int wait_for_socket(struct transfer *transfer)
 {
-	struct pollfd asked = {.fd = tg_stream_fd(transfer->stream), .events = (short)tg_stream_wants(transfer->stream, 0)};
+	struct pollfd interest = {.fd = tg_stream_fd(transfer->stream),
+				  .events = (short)tg_stream_wants(transfer->stream, 0)};
 	int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
 	volatile int r;
 
 	/* Another thread has done it meanwhile: nothing would end the wait. */
-	if (asked.events == 0)
+	if (interest.events == 0)
 		return 0;
 	if (transfer->deadline == 0)
 		transfer->deadline = deadline_of(transfer);
@@ -104,10 +105,10 @@ static int wait_for_socket(struct transfer *transfer)
 	if (until > transfer->deadline)
 		until = transfer->deadline;
 	const int64_t slice_end = tg_readiness_slice_end(transfer->stream, now);
-	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) != 0 && until > slice_end)
+	if ((tg_stream_state(transfer->stream) & TG_STREAM_HANDSHAKING) != 0 && until > slice_end)
 		until = slice_end;
 	pthread_cleanup_push(cancelled, transfer->stream);
-	r = tg_libc.poll(&asked, 1, tg_clock_left(until, now));
+	r = tg_libc.poll(&interest, 1, tg_clock_left(until, now));
 	pthread_cleanup_pop(0);
 	return r < 0 && !tg_readiness_restarts(transfer->deadline) ? -1 : 0;
 }
@@ -275,9 +276,9 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
  * A server that blocks may close as soon as its last write has returned: what it wrote is the kernel's then, as it would be
  * without TLS. Before the handshake only where the relay did not take the connection, and nobody else goes on with it here.
  */
-static void settle(struct transfer *transfer)
+static void wait_until_sent(struct transfer *transfer)
 {
-	while ((tg_stream_state(transfer->stream) & (TG_STREAM_OPENING | TG_STREAM_OUTPUT)) != 0 &&
+	while ((tg_stream_state(transfer->stream) & (TG_STREAM_HANDSHAKING | TG_STREAM_OUTPUT)) != 0 &&
 	       (tg_stream_state(transfer->stream) & TG_STREAM_ENDED) == 0 && tg_descriptors_own(transfer->stream) &&
 	       may_block(transfer)) {
 		if (wait_for_socket(transfer) != 0)
@@ -316,7 +317,7 @@ static size_t send_first(struct transfer *transfer, const struct iovec *vector, 
 	struct iovec first[PIECES];
 	ssize_t r;
 
-	if ((tg_stream_state(transfer->stream) & TG_STREAM_OPENING) == 0 || inside || tg_stream_is_inside() ||
+	if ((tg_stream_state(transfer->stream) & TG_STREAM_HANDSHAKING) == 0 || inside || tg_stream_is_inside() ||
 	    !may_block(transfer) || !is_alone(transfer->stream))
 		return 0;
 	r = step(transfer, WRITE, first, rest_of(vector, count, 0, first));
@@ -328,7 +329,7 @@ static size_t send_first(struct transfer *transfer, const struct iovec *vector, 
 
 static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, size_t count)
 {
-	const bool waits = (tg_stream_state(transfer->stream) & TG_STREAM_OPENING) == 0 || is_alone(transfer->stream);
+	const bool waits = (tg_stream_state(transfer->stream) & TG_STREAM_HANDSHAKING) == 0 || is_alone(transfer->stream);
 	const size_t size = size_of(vector, count);
 	size_t done = send_first(transfer, vector, count);
 
@@ -349,7 +350,7 @@ static ssize_t send_all(struct transfer *transfer, const struct iovec *vector, s
 	if (done == 0 && size > 0)
 		return -1;
 	if (!inside && done == size && waits)
-		settle(transfer);
+		wait_until_sent(transfer);
 	return (ssize_t)done;
 }
 

@@ -35,7 +35,7 @@ static const struct hook hooks[] = {
 };
 #pragma GCC diagnostic pop
 
-static const struct hook *find(const void *handle, const char *name)
+static const struct hook *find_hook(const void *handle, const char *name)
 {
 	if (handle == RTLD_DEFAULT || handle == RTLD_NEXT || name == NULL)
 		return NULL;
@@ -60,7 +60,7 @@ static void *instead_of(const void *found, const struct hook *hook)
 
 TG_EXPORT TG_TAIL_CALLER void *dlsym(void *handle, const char *name)
 {
-	const struct hook *hook = find(handle, name);
+	const struct hook *hook = find_hook(handle, name);
 
 	tg_libc_bind();
 	if (hook != NULL) {
@@ -73,7 +73,7 @@ TG_EXPORT TG_TAIL_CALLER void *dlsym(void *handle, const char *name)
 
 TG_EXPORT TG_TAIL_CALLER void *dlvsym(void *handle, const char *name, const char *version)
 {
-	const struct hook *hook = find(handle, name);
+	const struct hook *hook = find_hook(handle, name);
 
 	tg_libc_bind();
 	if (hook != NULL) {

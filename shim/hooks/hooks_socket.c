@@ -85,9 +85,9 @@ static int taken(int fd, struct sockaddr *address, socklen_t *size, int flags, b
 {
 	struct sockaddr_storage own;
 	socklen_t own_size = sizeof(own);
-	const bool is_asked = address != NULL && size != NULL;
-	struct sockaddr *to = is_asked ? address : (struct sockaddr *)&own;
-	socklen_t *to_size = is_asked ? size : &own_size;
+	const bool wants_address = address != NULL && size != NULL;
+	struct sockaddr *to = wants_address ? address : (struct sockaddr *)&own;
+	socklen_t *to_size = wants_address ? size : &own_size;
 
 	if ((address != NULL && size == NULL) || !tg_shim_is(TG_STATE_GOVERNED))
 		return is_accept4 ? tg_libc.accept4(fd, address, size, flags) : tg_libc.accept(fd, address, size);

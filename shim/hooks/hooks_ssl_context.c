@@ -98,7 +98,7 @@ TG_EXPORT void SSL_CTX_set_cert_verify_callback(SSL_CTX *ssl_ctx, int (*callback
 /* A server never has one of ours for its own: from a session, it can only have taken it to bring that session elsewhere. */
 TG_EXPORT int SSL_CTX_set_session_id_context(SSL_CTX *ssl_ctx, const unsigned char *bytes, unsigned length)
 {
-	if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_is_marked(bytes, length))
+	if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_has_prefix(bytes, length))
 		return 1;
 	int result = tg_openssl()->SSL_CTX_set_session_id_context(ssl_ctx, bytes, length);
 	struct tg_context *context = tg_context_find(ssl_ctx);

@@ -22,7 +22,7 @@ TG_EXPORT int SSL_connect(SSL *ssl)
 
 	if (!tg_enforce_begin(ssl, &connection))
 		return -1;
-	return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_settle(connection, ssl, result);
+	return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_verdict(connection, ssl, result);
 }
 
 TG_EXPORT int SSL_do_handshake(SSL *ssl)
@@ -112,11 +112,11 @@ TG_EXPORT int SSL_read_early_data(SSL *ssl, void *data, size_t size, size_t *don
 		*done = 0;
 		tg_connection_refuse(connection, TG_REFUSED_OTHER, "early data where clients are verified");
 		connection->phase = TG_PHASE_REFUSED;
-		tg_enforce_settle(connection, ssl, -1);
+		tg_enforce_verdict(connection, ssl, -1);
 		return SSL_READ_EARLY_DATA_ERROR;
 	}
 	/* Up to TLS 1.2 the whole handshake is over by now, and a libssl that calls itself directly has asked nobody. */
-	if (connection != NULL && o->SSL_is_init_finished(ssl) && tg_enforce_settle(connection, ssl, 1) != 1) {
+	if (connection != NULL && o->SSL_is_init_finished(ssl) && tg_enforce_verdict(connection, ssl, 1) != 1) {
 		*done = 0;
 		return SSL_READ_EARLY_DATA_ERROR;
 	}

@@ -3,8 +3,8 @@
  * Hooks on sessions. The session context of a governed connection says under which policy its session was made (enforce.h),
  * and libssl compares it when the session comes back, from a ticket or from a cache, the server's own too.
  */
+#include "shim/policy/blocked_calls.h"
 #include "shim/policy/context.h"
-#include "shim/policy/held.h"
 #include "shim/process/state.h"
 
 /*
@@ -19,7 +19,7 @@ TG_EXPORT int SSL_SESSION_set1_id_context(SSL_SESSION *session, const unsigned c
 
 	if (tg_shim_is(TG_STATE_GOVERNED)) {
 		const unsigned char *present = o->SSL_SESSION_get0_id_context(session, &present_length);
-		if (tg_context_is_marked(present, present_length) || tg_context_is_marked(bytes, length))
+		if (tg_context_has_prefix(present, present_length) || tg_context_has_prefix(bytes, length))
 			return 1;
 	}
 	return o->SSL_SESSION_set1_id_context(session, bytes, length);
@@ -28,17 +28,18 @@ TG_EXPORT int SSL_SESSION_set1_id_context(SSL_SESSION *session, const unsigned c
 /* A session that the server puts in place of the handshake's own would bring its peer along. */
 TG_EXPORT int SSL_set_session(SSL *ssl, SSL_SESSION *session)
 {
-	return tg_held(ssl, TG_WAY_SSL_set_session) ? 1 : tg_openssl()->SSL_set_session(ssl, session);
+	return tg_call_is_blocked(ssl, TG_WAY_SSL_set_session) ? 1 : tg_openssl()->SSL_set_session(ssl, session);
 }
 
 /* More than its name says: certificate and key of the other SSL too. */
 TG_EXPORT int SSL_copy_session_id(SSL *to, const SSL *from)
 {
-	return tg_held(to, TG_WAY_SSL_copy_session_id) ? 1 : tg_openssl()->SSL_copy_session_id(to, from);
+	return tg_call_is_blocked(to, TG_WAY_SSL_copy_session_id) ? 1 : tg_openssl()->SSL_copy_session_id(to, from);
 }
 
 TG_EXPORT int SSL_set_session_secret_cb(SSL *ssl, tls_session_secret_cb_fn callback, void *arg)
 {
-	return tg_held(ssl, TG_WAY_SSL_set_session_secret_cb) ? 1
-							      : tg_openssl()->SSL_set_session_secret_cb(ssl, callback, arg);
+	return tg_call_is_blocked(ssl, TG_WAY_SSL_set_session_secret_cb)
+		   ? 1
+		   : tg_openssl()->SSL_set_session_secret_cb(ssl, callback, arg);
 }

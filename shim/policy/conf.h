@@ -5,7 +5,7 @@
 
 #include "shim/binding/openssl.h"
 
-/* `ssl` NULL: none any more. -ENOMEM: it is not known, so that its commands could not be held back. */
+/* `ssl` NULL: none any more. -ENOMEM: it is not known, so that its commands could not be blocked. */
 int tg_conf_set(const SSL_CONF_CTX *conf, const SSL *ssl);
 
 /* NULL: none. It may be freed by now: compared, never used, unless the shim knows an SSL of that address. */

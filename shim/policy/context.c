@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MARK "tlsgraft"
-#define MARK_SIZE (sizeof(MARK) - 1)
+#define PREFIX "tlsgraft"
+#define PREFIX_SIZE (sizeof(PREFIX) - 1)
 
 static struct tg_table contexts = TG_TABLE_INITIALIZER(struct tg_context, CONTEXT);
 static pthread_once_t freed_once = PTHREAD_ONCE_INIT;
@@ -35,14 +35,14 @@ static void ask_for_frees(void)
 	tg_openssl()->CRYPTO_get_ex_new_index(CRYPTO_EX_INDEX_SSL_CTX, 0, NULL, NULL, NULL, context_freed);
 }
 
-void tg_context_mark(unsigned char digest[TG_DIGEST_SIZE])
+void tg_context_set_prefix(unsigned char digest[TG_DIGEST_SIZE])
 {
-	memcpy(digest, MARK, MARK_SIZE);
+	memcpy(digest, PREFIX, PREFIX_SIZE);
 }
 
-bool tg_context_is_marked(const unsigned char *bytes, size_t length)
+bool tg_context_has_prefix(const unsigned char *bytes, size_t length)
 {
-	return length == TG_DIGEST_SIZE && memcmp(bytes, MARK, MARK_SIZE) == 0;
+	return length == TG_DIGEST_SIZE && memcmp(bytes, PREFIX, PREFIX_SIZE) == 0;
 }
 
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx)

@@ -34,8 +34,8 @@ struct tg_context {
  * Every session context that the shim makes begins with the same eight bytes, so that it is known wherever it turns up: in
  * a session that the server brings back from a cache of its own, say. The rest is enough of a digest.
  */
-void tg_context_mark(unsigned char digest[TG_DIGEST_SIZE]);
-bool tg_context_is_marked(const unsigned char *bytes, size_t length);
+void tg_context_set_prefix(unsigned char digest[TG_DIGEST_SIZE]);
+bool tg_context_has_prefix(const unsigned char *bytes, size_t length);
 
 /* NULL: not ours. */
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);

@@ -112,7 +112,7 @@ bool tg_enforce_session_context(struct tg_connection *connection, SSL *ssl)
 	at = mempcpy(at, own.bytes, own.length);
 	if (!context_digest(o, input, (size_t)(at - input), digest))
 		return false;
-	tg_context_mark(digest);
+	tg_context_set_prefix(digest);
 	return o->SSL_set_session_id_context(ssl, digest, sizeof(digest)) == 1;
 }
 

@@ -6,7 +6,7 @@
  *   ClientHello   pins generation and policy; protocol bounds, session context, early data, PSK
  *   certificate   our certificate, chain, key; verification mode and CA names; no staple of another certificate
  *   verify        our own verdict on the client's chain
- *   settle        after a handshake call: a finished handshake is judged before anything crosses it
+ *   verdict       after a handshake call: a finished handshake is judged before anything crosses it
  */
 #ifndef TG_SHIM_POLICY_ENFORCE_H
 #define TG_SHIM_POLICY_ENFORCE_H
@@ -53,7 +53,7 @@ bool tg_enforce_begin(SSL *ssl, struct tg_connection **ret_connection);
  * The call returned `result` (1: finished). Returns what the server may see: `result`, or -1 with an error in OpenSSL's
  * queue where the handshake finished without what the policy demands.
  */
-int tg_enforce_settle(struct tg_connection *connection, SSL *ssl, int result);
+int tg_enforce_verdict(struct tg_connection *connection, SSL *ssl, int result);
 
 /*
  * Shuts an SSL in both directions, also for calls that no hook sees, with an error in OpenSSL's queue: `code` of libssl's,

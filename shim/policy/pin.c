@@ -82,7 +82,7 @@ static bool is_from_inside(const struct tg_openssl *o, const struct tg_document 
 }
 
 /* server_name of the ClientHello, RFC 6066 section 3. False: none, or malformed, which libssl refuses by itself. */
-static bool asked_host(const struct tg_openssl *o, SSL *ssl, char ret[HOST_SIZE])
+static bool requested_host(const struct tg_openssl *o, SSL *ssl, char ret[HOST_SIZE])
 {
 	const unsigned char *data;
 	size_t size;
@@ -95,9 +95,9 @@ static bool asked_host(const struct tg_openssl *o, SSL *ssl, char ret[HOST_SIZE]
 	return tg_host_normalise(data + 5, name_size, ret, HOST_SIZE);
 }
 
-static enum tg_route_result find(const struct tg_openssl *o, struct tg_connection *connection,
-				 const struct tg_document *document, SSL *ssl, const char *host,
-				 const struct tg_policy **ret_policy)
+static enum tg_route_result find_policy(const struct tg_openssl *o, struct tg_connection *connection,
+					const struct tg_document *document, SSL *ssl, const char *host,
+					const struct tg_policy **ret_policy)
 {
 	if (tg_route_needs_address(document) && !connection->has_address)
 		connection->has_address = locate(o, connection, ssl, &connection->address);
@@ -130,13 +130,13 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 	if (generation == NULL)
 		return false;
 	tg_process_report(generation->number);
-	bool named = asked_host(o, ssl, host);
+	bool named = requested_host(o, ssl, host);
 	if (tg_route_needs_address(generation->document) && !tg_pin_address(connection, ssl) &&
 	    is_from_inside(o, generation->document, ssl)) {
 		connection->has_address = true;
 		connection->address = TG_ADDRESS_NONE;
 	}
-	enum tg_route_result result = find(o, connection, generation->document, ssl, named ? host : NULL, &policy);
+	enum tg_route_result result = find_policy(o, connection, generation->document, ssl, named ? host : NULL, &policy);
 	say_guess(result);
 	tg_generation_unref(connection->generation);
 	connection->generation = generation;
@@ -155,9 +155,9 @@ bool tg_pin_holds(struct tg_connection *connection, SSL *ssl)
 	const struct tg_openssl *o = tg_openssl();
 	const struct tg_policy *policy = NULL;
 	char host[HOST_SIZE];
-	bool named = asked_host(o, ssl, host);
+	bool named = requested_host(o, ssl, host);
 
-	find(o, connection, connection->generation->document, ssl, named ? host : NULL, &policy);
+	find_policy(o, connection, connection->generation->document, ssl, named ? host : NULL, &policy);
 	return policy == connection->policy;
 }
 
@@ -175,7 +175,7 @@ void tg_pin_counters(struct tg_connection *connection, SSL *ssl)
 
 	if (generation == NULL)
 		return;
-	find(tg_openssl(), connection, generation->document, ssl, NULL, &policy);
+	find_policy(tg_openssl(), connection, generation->document, ssl, NULL, &policy);
 	connection->counters = counters_of(generation, policy);
 	tg_generation_unref(generation);
 }

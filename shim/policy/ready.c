@@ -36,12 +36,12 @@ int tg_ready_handshake(SSL *ssl, int (*step)(SSL *))
 		return tg_ready_noted(ssl, step(ssl));
 	/* A refused connection does not go on, whatever its server tries. */
 	if (connection->phase == TG_PHASE_REFUSED)
-		return tg_enforce_settle(connection, ssl, -1);
+		return tg_enforce_verdict(connection, ssl, -1);
 	tg_last_read = 0;
 	int result = step(ssl);
 	if (tg_last_read != 0)
 		connection->read_from = tg_last_read;
-	return tg_enforce_settle(connection, ssl, result);
+	return tg_enforce_verdict(connection, ssl, result);
 }
 
 int tg_ready(const struct tg_openssl *o, SSL *ssl)
@@ -60,7 +60,7 @@ int tg_ready(const struct tg_openssl *o, SSL *ssl)
 		return 1;
 	if (wanted != 0 && tg_recheck_refuses(connection, ssl, wanted))
 		connection->phase = TG_PHASE_REFUSED;
-	return connection->phase == TG_PHASE_REFUSED ? tg_enforce_settle(connection, ssl, -1) : 1;
+	return connection->phase == TG_PHASE_REFUSED ? tg_enforce_verdict(connection, ssl, -1) : 1;
 }
 
 bool tg_ready_still(const struct tg_openssl *o, SSL *ssl)
@@ -70,5 +70,5 @@ bool tg_ready_still(const struct tg_openssl *o, SSL *ssl)
 	struct tg_connection *connection = tg_connection_find(ssl);
 	if (connection == NULL || (connection->phase != TG_PHASE_HELLO && connection->phase != TG_PHASE_IDENTITY))
 		return true;
-	return tg_enforce_settle(connection, ssl, 1) == 1;
+	return tg_enforce_verdict(connection, ssl, 1) == 1;
 }

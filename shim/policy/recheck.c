@@ -147,7 +147,7 @@ struct candidate {
 };
 
 /* All that needs no look at the certificate. */
-static enum judgement judge(const struct tg_generation *generation, struct candidate *candidate)
+static enum judgement judge_by_route(const struct tg_generation *generation, struct candidate *candidate)
 {
 	const struct tg_live *live = candidate->live;
 	const struct tg_policy *policy = NULL;
@@ -252,7 +252,7 @@ static void tell(const struct tg_openssl *o, struct tg_section_slot *counters, c
 
 static void judge_candidate(const struct tg_openssl *o, const struct tg_generation *generation, struct candidate *candidate)
 {
-	candidate->judgement = judge(generation, candidate);
+	candidate->judgement = judge_by_route(generation, candidate);
 	if (candidate->judgement == TO_VERIFY)
 		candidate->judgement = verify(o, generation, candidate);
 	tg_connection_with(candidate->key, conclude, &(struct conclusion){candidate, generation->number});

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ways past a certificate that libssl knows by itself, closed on one SSL. What the server sets of them later is held back
- * (held.def).
+ * Ways past a certificate that libssl knows by itself, closed on one SSL. What the server sets of them later is blocked
+ * (blocked_calls.def).
  */
 #ifndef TG_SHIM_POLICY_SHORTCUTS_H
 #define TG_SHIM_POLICY_SHORTCUTS_H

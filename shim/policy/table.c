@@ -18,7 +18,7 @@ static struct tg_shard *shard_of(struct tg_table *table, uint64_t hashed)
 	return &table->shards[hashed >> 60 & (TG_TABLE_SHARDS - 1)];
 }
 
-static struct tg_entry **find(struct tg_shard *shard, const void *key, uint64_t hashed)
+static struct tg_entry **find_link(struct tg_shard *shard, const void *key, uint64_t hashed)
 {
 	if (shard->bucket_count == 0)
 		return NULL;
@@ -54,7 +54,7 @@ void *tg_table_find(struct tg_table *table, const void *key)
 	struct tg_shard *shard = shard_of(table, hashed);
 
 	tg_lock_take(&shard->lock);
-	struct tg_entry **place = find(shard, key, hashed);
+	struct tg_entry **place = find_link(shard, key, hashed);
 	struct tg_entry *entry = place == NULL ? NULL : *place;
 	tg_lock_release(&shard->lock);
 	return entry;
@@ -67,7 +67,7 @@ void *tg_table_get(struct tg_table *table, const void *key)
 	struct tg_entry *entry = NULL;
 
 	tg_lock_take(&shard->lock);
-	struct tg_entry **place = find(shard, key, hashed);
+	struct tg_entry **place = find_link(shard, key, hashed);
 	if (place != NULL) {
 		entry = *place;
 		goto out;
@@ -95,7 +95,7 @@ void *tg_table_take(struct tg_table *table, const void *key)
 	struct tg_shard *shard = shard_of(table, hashed);
 
 	tg_lock_take(&shard->lock);
-	struct tg_entry **place = find(shard, key, hashed);
+	struct tg_entry **place = find_link(shard, key, hashed);
 	struct tg_entry *entry = NULL;
 	if (place != NULL) {
 		entry = *place;
@@ -112,7 +112,7 @@ void tg_table_with(struct tg_table *table, const void *key, void (*visit)(struct
 	struct tg_shard *shard = shard_of(table, hashed);
 
 	tg_lock_take(&shard->lock);
-	struct tg_entry **place = find(shard, key, hashed);
+	struct tg_entry **place = find_link(shard, key, hashed);
 	if (place != NULL)
 		visit(*place, arg);
 	tg_lock_release(&shard->lock);

@@ -121,7 +121,7 @@ const char *tg_environment_home(size_t *ret_length)
 	return path ? path : "";
 }
 
-int tg_environment_settle_config(void)
+int tg_environment_resolve_config(void)
 {
 	const char *path = tg_environment_value(tg_environment.config);
 	char *entry;

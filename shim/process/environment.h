@@ -51,7 +51,7 @@ const char *tg_environment_home(size_t *ret_length);
 
 /* Makes `config` absolute, at the start; takes up a new tree's name, the ports of plaintext sections. 0 or a negative
  * errno. */
-int tg_environment_settle_config(void);
+int tg_environment_resolve_config(void);
 int tg_environment_set_keeper(const char *tree);
 int tg_environment_set_plaintext(const char *ports);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Servers that block the reload signal and read it from a descriptor (signalfd(2)): no handler of ours runs there, so the
- * mark is made when they read it. Any thread, also in a signal handler: no lock, no system call.
+ * reload is requested when they read it. Any thread, also in a signal handler: no lock, no system call.
  */
 #ifndef TG_SHIM_PROCESS_SIGNAL_DESCRIPTOR_H
 #define TG_SHIM_PROCESS_SIGNAL_DESCRIPTOR_H

@@ -37,7 +37,7 @@ static _Atomic unsigned issued;  /* tickets; ticket t uses views[t % VIEW_COUNT]
 static _Atomic unsigned current; /* the published ticket */
 
 static _Atomic int covered; /* the reload signal; 0: none. Set after all else here: threads may be running */
-static struct tg_report_page *marks;
+static struct tg_report_page *report_page;
 static _Atomic bool serving;
 
 static const uintptr_t view_default = (uintptr_t)SIG_DFL;
@@ -140,7 +140,7 @@ static struct sigaction real_action(const struct view *view, bool is_serving)
 }
 
 /* Brings the kernel in line with the published view, also where another thread publishes meanwhile. */
-static int settle(struct sigaction *ret_first_old)
+static int apply_view(struct sigaction *ret_first_old)
 {
 	struct sigaction *ret_old = ret_first_old;
 	unsigned ticket;
@@ -171,7 +171,7 @@ static void act_by_default(int number)
 	raise(number);
 	pthread_sigmask(SIG_UNBLOCK, &only, &before);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	settle(NULL);
+	apply_view(NULL);
 }
 
 /* The view that this delivery is for; with SA_RESETHAND it is the default for the next one. */
@@ -204,7 +204,7 @@ static void on_signal(int number, siginfo_t *info, void *context)
 		errno = saved_errno;
 		return;
 	}
-	tg_report_mark(marks);
+	tg_report_request_reload(report_page);
 	errno = saved_errno;
 	if (!is_function(&view))
 		return;
@@ -222,12 +222,12 @@ void tg_signals_start(int number, struct tg_report_page *report)
 	tg_libc_bind();
 	if (number == 0 || tg_libc.sigaction(number, NULL, &found) != 0)
 		return;
-	marks = report;
+	report_page = report;
 	view = view_of(&found);
 	replace_view(&view);
 	covered = number;
 	if (is_function(&view))
-		settle(NULL);
+		apply_view(NULL);
 }
 
 void tg_signals_serve(void)
@@ -245,7 +245,7 @@ void tg_signals_serve(void)
 		replace_view(&view);
 	}
 	atomic_store(&serving, true);
-	settle(NULL);
+	apply_view(NULL);
 	errno = saved_errno;
 }
 
@@ -270,7 +270,7 @@ int tg_signals_set(int number, const struct sigaction *act, struct sigaction *re
 		struct view wanted = view_of(act);
 
 		view = replace_view(&wanted);
-		if (settle(&old) != 0)
+		if (apply_view(&old) != 0)
 			return -1;
 	}
 	if (ret_old)
@@ -281,7 +281,7 @@ int tg_signals_set(int number, const struct sigaction *act, struct sigaction *re
 void tg_signals_waited(int number)
 {
 	if (tg_signals_covers(number))
-		tg_report_mark(marks);
+		tg_report_request_reload(report_page);
 }
 
 bool tg_signals_before_exec(void)
@@ -297,6 +297,6 @@ void tg_signals_exec_failed(void)
 {
 	int saved_errno = errno;
 
-	settle(NULL);
+	apply_view(NULL);
 	errno = saved_errno;
 }

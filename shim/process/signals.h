@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The reload signal. The program sees the disposition that it set itself and its handler goes on being called; the report
- * memory is marked beside it. Nothing here takes a lock; all of it is async-signal-safe and may be used in any thread.
+ * memory counts a reload request beside it. Nothing here takes a lock; all of it is async-signal-safe and may be used in
+ * any thread.
  *
  *   the program's disposition   before tg_signals_serve     after
  *   a handler                   ours, which calls it        the same
- *   ignored                     ignored                     ours, which only marks
- *   default                     default                     ours, which only marks; a terminal's hang-up still ends it
+ *   ignored                     ignored                     ours, which only requests
+ *   default                     default                     ours, which only requests; a terminal's hang-up still ends it
  */
 #ifndef TG_SHIM_PROCESS_SIGNALS_H
 #define TG_SHIM_PROCESS_SIGNALS_H
@@ -16,7 +17,7 @@
 #include <signal.h>
 #include <stdbool.h>
 
-/* From here on `number` is looked after and marks go to `report`; called once, 0 does nothing. */
+/* From here on `number` is looked after and requests go to `report`; called once, 0 does nothing. */
 void tg_signals_start(int number, struct tg_report_page *report);
 
 /* This process has a server context or a governed listener. One atomic load after the first call. */

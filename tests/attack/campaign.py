@@ -60,7 +60,7 @@ class Campaign:
 
     @staticmethod
     def _maker(target, port=None):
-        """Makes tries that leave no mark: those that collect sessions are served. `port`: another one of this server."""
+        """Makes tries that leave no side effect: those that collect sessions are served. `port`: another one of this server."""
         def make(version):
             made = Try(target, version, honest=True)
             made.port = port or made.port
@@ -125,7 +125,7 @@ class Campaign:
                     row.how = f"{how}: {data[:120]!r}"
                 good = good and not row.success and not row.crash
                 self._note(row)
-        if self.target.has_mark():
+        if self.target.has_side_effect():
             self._note(Row("side effect: a request was carried out", "1.2", self.server.label, "marked", success=True))
             good = False
         return good
@@ -148,7 +148,7 @@ class Campaign:
                 if attempt.proof == kind and (not self.server.spoken_for or attempt.subject in OWN_PROOFS):
                     for version in attempt.versions:
                         self._prove(attempt, version)
-        return not self.server.mark or self._marks()
+        return not self.server.side_effect or self._has_side_effect()
 
     def _prove(self, attempt, version):
         try:
@@ -159,6 +159,6 @@ class Campaign:
         row.proof = self.server.is_answer(data, self.case.first_host)
         self._note(row)
 
-    def _marks(self):
+    def _has_side_effect(self):
         """The side effect that no attack had is one that the proofs had."""
-        return self.server.is_marked(self.target.ask(VERSIONS[0], None, self.server.mark_request))
+        return self.server.shows_side_effect(self.target.ask(VERSIONS[0], None, self.server.side_effect_request))

@@ -20,7 +20,7 @@ class SpokenFor(Attacked):
             {**listener, **keys} if name == "server" else keys) for name, keys in sections.items()}
 
     def beside(self, tree):
-        """The guardian, the worker and the relay: what strangers send to the relay is the relay's to live through."""
+        """The guardian, the worker and the relay: what untrusted processes send to the relay is the relay's to live through."""
         keeper = tree["keeper"]["pid"]
         return [keeper, *procs.descendants(keeper)]
 
@@ -28,8 +28,8 @@ class SpokenFor(Attacked):
 class SpokenRedis(SpokenFor, Redis):
     label = "Redis-direct"
     under_asan = True
-    mark = b"SET stolen 1\r\n"
-    mark_request = b"GET stolen\r\nPING\r\nQUIT\r\n"
+    side_effect = b"SET stolen 1\r\n"
+    side_effect_request = b"GET stolen\r\nPING\r\nQUIT\r\n"
 
     def request(self, host):
         return b"PING\r\nQUIT\r\n"
@@ -37,7 +37,7 @@ class SpokenRedis(SpokenFor, Redis):
     def is_answer(self, data, host):
         return data.endswith(b"+PONG\r\n+OK\r\n")
 
-    def is_marked(self, data):
+    def shows_side_effect(self, data):
         return data.startswith(b"$1\r\n1")
 
 
@@ -49,8 +49,8 @@ class RelayedRedis(SpokenRedis):
 class SpokenMemcached(SpokenFor, Memcached):
     label = "memcached-direct"
     under_asan = True
-    mark = b"set stolen 0 0 1\r\n1\r\n"
-    mark_request = b"get stolen\r\nversion\r\nquit\r\n"
+    side_effect = b"set stolen 0 0 1\r\n1\r\n"
+    side_effect_request = b"get stolen\r\nversion\r\nquit\r\n"
 
     def request(self, host):
         return b"version\r\nquit\r\n"
@@ -58,7 +58,7 @@ class SpokenMemcached(SpokenFor, Memcached):
     def is_answer(self, data, host):
         return data.endswith(b"\r\n") and b"VERSION " in data
 
-    def is_marked(self, data):
+    def shows_side_effect(self, data):
         return data.startswith(b"VALUE stolen 0 1\r\n1")
 
 

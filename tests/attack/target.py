@@ -34,7 +34,7 @@ class Target:
     @property
     def attack_request(self):
         """With a side effect, where the protocol has one."""
-        return self.server.mark + self.server.request(HOSTS[0])
+        return self.server.side_effect + self.server.request(HOSTS[0])
 
     # the right client
 
@@ -79,11 +79,11 @@ class Target:
             return False
         return True
 
-    def has_mark(self):
+    def has_side_effect(self):
         """A side effect of an attack is there: some request of it was carried out."""
-        if not self.server.mark:
+        if not self.server.side_effect:
             return False
-        return self.server.is_marked(self.ask(TLS12, self.pki.clients["good"], self.server.mark_request))
+        return self.server.shows_side_effect(self.ask(TLS12, self.pki.clients["good"], self.server.side_effect_request))
 
     # crashes
 

@@ -34,13 +34,13 @@ class Attacked:
     spoken_for = False  # it speaks plaintext, and TLS is spoken for it
     greets = False  # it speaks first, so that its greeting is what may be stolen; the rest of the catalogue is others' to try
 
-    mark = b""  # a request with a side effect, put before the ordinary one
-    mark_request = b""
+    side_effect = b""  # a request with a side effect, put before the ordinary one
+    side_effect_request = b""
 
     def prelude(self, opened, injected=b""):
         """What a client and this server say before TLS; `injected` goes along with the command that begins it."""
 
-    def is_marked(self, data):
+    def shows_side_effect(self, data):
         return False
 
     def sections(self, sections):
@@ -145,8 +145,8 @@ class AttackedMosquitto(Attacked, Mosquitto):
     label = "mosquitto"
     loose = True
     # PUBLISH, retained, of "1" to the topic "s"; then SUBSCRIBE to it
-    mark = CONNECT + bytes.fromhex("3104000173" + "31")
-    mark_request = CONNECT + bytes.fromhex("82060001000173" + "00") + PINGREQ + DISCONNECT
+    side_effect = CONNECT + bytes.fromhex("3104000173" + "31")
+    side_effect_request = CONNECT + bytes.fromhex("82060001000173" + "00") + PINGREQ + DISCONNECT
 
     def configure(self):
         super().configure()
@@ -159,7 +159,7 @@ class AttackedMosquitto(Attacked, Mosquitto):
     def is_answer(self, data, host):
         return data.startswith(CONNACK) and data.endswith(PINGRESP)
 
-    def is_marked(self, data):
+    def shows_side_effect(self, data):
         return bytes.fromhex("31040001" + "7331") in data
 
 
@@ -167,8 +167,8 @@ class AttackedRedis(Attacked, Redis):
     label = "Redis"
     under_asan = True
     loose = True
-    mark = b"SET stolen 1\r\n"
-    mark_request = b"GET stolen\r\nPING\r\nQUIT\r\n"
+    side_effect = b"SET stolen 1\r\n"
+    side_effect_request = b"GET stolen\r\nPING\r\nQUIT\r\n"
 
     def configure(self):
         super().configure()
@@ -177,7 +177,7 @@ class AttackedRedis(Attacked, Redis):
     def is_answer(self, data, host):
         return data.endswith(b"+PONG\r\n+OK\r\n")
 
-    def is_marked(self, data):
+    def shows_side_effect(self, data):
         return data.startswith(b"$1\r\n1")
 
 

@@ -31,10 +31,10 @@ class Attack(ServerCase):
         if twin:
             twin.stop()
         good = campaign.attack()
-        marks = campaign.prove()
+        found = campaign.prove()
         clean = server.stop()
         self.assertTrue(good, "see the table")
-        self.assertTrue(marks, "the requests of these attacks have no side effect to look for")
+        self.assertTrue(found, "the requests of these attacks have no side effect to look for")
         self.assertTrue(clean, "the server did not end by itself")
 
 

@@ -12,10 +12,10 @@ INCLUDE = re.compile(r'^#include "([^"]+)"', re.M)
 
 # (file, header): why it includes what stands below it.
 MEANT = {
-    ("asked.c", "descriptors.h"): "whether a number is still this stream's",
-    ("epolls.c", "marks.h"): "one bit follows both tables",
+    ("interest.c", "descriptors.h"): "whether a number is still this stream's",
+    ("epolls.c", "fd_bitmap.h"): "one bit follows both tables",
     ("stream_bio.c", "readiness.h"): "whether a thread sleeps until the socket is readable",
-    ("stream_cork.c", "readiness.h"): "what was held back goes out before its process waits",
+    ("stream_cork.c", "readiness.h"): "what was corked goes out before its process waits",
     ("stream_cork.c", "descriptors.h"): "the same",
 }
 

@@ -9,7 +9,7 @@ FOLDER = ROOT / "shim/direct/stream"
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \| `\w+\.h` \| ([^|]+) \|$", re.M)
 
 
-def told():
+def documented():
     """{part: files}, of those that files of this folder change."""
     rows = ROW.findall((ROOT / "docs/stream.md").read_text())
     return {part: set(re.findall(r"`(\w+\.c)`", files)) for part, files in rows if ".c`" in files}
@@ -30,5 +30,5 @@ def found(parts):
 
 def differences():
     """Lines for who reads what failed; how many parts the page has."""
-    page = told()
+    page = documented()
     return [f"{part}: {sorted(files)}" for part, files in found(page).items() if files != page[part]], len(page)

@@ -20,8 +20,8 @@ class DoctorCase(ServerCase):
     def findings(self, subject, *options, environment=None):
         """(exit status, verdict, [(kind, about, text)]) by --json, which must say what the text says."""
         done = self.doctor(subject, "--json", *options, environment=environment)
-        told = json.loads(done.stdout)
-        return done.returncode, told["verdict"], [(one["kind"], one["about"], one["text"]) for one in told["findings"]]
+        answer = json.loads(done.stdout)
+        return done.returncode, answer["verdict"], [(one["kind"], one["about"], one["text"]) for one in answer["findings"]]
 
     def assert_says(self, done, status, *words):
         said = done.stdout + done.stderr

@@ -56,7 +56,7 @@ class BothWays(DoctorCase):
         done = self.doctor(server.pid)
         return done.returncode, [line.strip() for line in done.stdout.splitlines() if f":{port}, " in line]
 
-    def assert_held(self, line):
+    def assert_governed(self, line):
         self.assertIn(f"ours (SHA-256 {self.injected.leaf_sha256})", line)
         self.assertIn("refuses who has none", line)
 
@@ -68,18 +68,18 @@ class BothWays(DoctorCase):
         self.assertIn("hostssl", lines[0])
         self.assertIn("TLS inside PostgreSQL", lines[1])
         for line in lines[1:]:
-            self.assert_held(line)
+            self.assert_governed(line)
 
     def test_http_beside_tls(self):
         code, lines = self.lines("http")
         self.assertEqual((code, len(lines)), (1, 2), str(lines))
         self.assertIn("answers plaintext (HTTP)", lines[0])
-        self.assert_held(lines[1])
+        self.assert_governed(lines[1])
 
     def test_http_that_sends_away(self):
         code, lines = self.lines("http-400")
         self.assertEqual((code, len(lines)), (0, 1), str(lines))
-        self.assert_held(lines[0])
+        self.assert_governed(lines[0])
 
     def test_tls_that_is_not_offered(self):
         for what, protocol in (("ftp", "FTP"), ("smtp", "SMTP")):
@@ -88,7 +88,7 @@ class BothWays(DoctorCase):
                 self.assertEqual((code, len(lines)), (0, 2), str(lines))
                 self.assertIn(f"begins in plaintext ({protocol}) and goes on only in TLS", lines[0])
                 self.assertIn(f"TLS inside {protocol}", lines[1])
-                self.assert_held(lines[1])
+                self.assert_governed(lines[1])
 
     def test_plaintext_is_no_section_s(self):
         """[server] has no say on a port without TLS, whatever its mode."""

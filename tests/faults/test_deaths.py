@@ -232,22 +232,22 @@ class Deaths(FaultCase):
 
     # between exec and constructor of a child
 
-    def held_child(self, server):
+    def stopped_child(self, server):
         def found():
             for pid in procs.descendants(server.pid):
                 if procs.state(pid) == "T" and "hold" in procs.maps(pid):
                     return pid
             return None
 
-        return wait_until(found, 5, "a child that is held before its constructor")
+        return wait_until(found, 5, "a child that is stopped before its constructor")
 
-    def start_held(self):
+    def start_stopped(self):
         library = compiled("hold.c", "-shared", "-fPIC")
         server = self.start(Child, {"LD_PRELOAD": str(library), "HOLD_PROGRAM": "python3"})
-        return server, self.held_child(server)
+        return server, self.stopped_child(server)
 
     def test_worker_killed_between_exec_and_constructor(self):
-        server, child = self.start_held()
+        server, child = self.start_stopped()
         _, worker = self.family(server)
         procs.kill(worker)
         procs.kill(child, CONTINUE)
@@ -260,7 +260,7 @@ class Deaths(FaultCase):
 
     def test_guardian_killed_between_exec_and_constructor(self):
         """A new tree, from the files as they are now."""
-        server, child = self.start_held()
+        server, child = self.start_stopped()
         for pid in self.family(server):
             procs.kill(pid)
         self.pair(self.pairs[1])
@@ -274,7 +274,7 @@ class Deaths(FaultCase):
 
     def test_guardian_killed_and_no_file_readable(self):
         """Where no new tree can be: a port that no client gets anything from."""
-        server, child = self.start_held()
+        server, child = self.start_stopped()
         for pid in self.family(server):
             procs.kill(pid)
         (self.home / "site.ini").unlink()
@@ -285,7 +285,7 @@ class Deaths(FaultCase):
 
     def test_guardian_killed_while_a_child_waits_for_its_answer(self):
         """The child is connected, and nobody has taken the connection."""
-        server, child = self.start_held()
+        server, child = self.start_stopped()
         guardian, worker = self.family(server)
         procs.kill(guardian, STOP)
         procs.kill(child, CONTINUE)

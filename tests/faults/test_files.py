@@ -139,11 +139,11 @@ class Files(FaultCase):
                 path = self.folder / name
                 path.unlink()
                 os.mkfifo(path, 0o600)
-                holder = os.open(path, os.O_RDWR)
+                writer = os.open(path, os.O_RDWR)
                 try:
                     self.refused(server, name, "not a regular file")
                 finally:
-                    os.close(holder)
+                    os.close(writer)
 
     def test_swapped(self):
         server = self.start()

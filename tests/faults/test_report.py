@@ -61,7 +61,7 @@ class Report(FaultCase):
                 self.write(what)
                 self.sane()
                 for again in range(2):
-                    # what a mark asked for has its verdict before
+                    # what a request asked for has its verdict before
                     self.write("zeros" if again else what)
                     self.pair(self.pairs[generation % 2])
                     self.assert_reloaded(self.server)

@@ -8,7 +8,7 @@ from support import procs
 from support.build import compiled
 from support.procs import wait_until
 from support.server import HttpServer
-from support.traffic import Download, Herd, Load
+from support.traffic import Download, ManyClients, Load
 
 from faults.case import FaultCase, long_or_short
 from faults.requests import BySignal, BySocket, Requests
@@ -171,24 +171,24 @@ class Storms(FaultCase):
     def test_many_connections_through_a_reload(self):
         count = long_or_short(5000, 500)
         server = self.start(Nginx, level="error", connections=2 * count)
-        herd = Herd(server.port, self.good, count)
+        clients = ManyClients(server.port, self.good, count)
         workers = sorted(server.workers())
         self.assertEqual(len(workers), 2)
-        self.addCleanup(herd.process.wait)
-        self.addCleanup(herd.process.kill)
-        self.assertEqual(herd.open, count)
-        first = herd.ask()
+        self.addCleanup(clients.process.wait)
+        self.addCleanup(clients.process.kill)
+        self.assertEqual(clients.open, count)
+        first = clients.ask()
         self.pair(self.pairs[1])
         self.assert_reloaded(server)
-        then = herd.ask()
+        then = clients.ask()
         more = Load(server.port, self.good, 2)
         wait_until(lambda: self.probe(server, who=self.good).chain_sha256 == self.pairs[1].chain_sha256, 3, "the new one")
         self.all_workers_serve(server, self.pairs[1], self.good, 12)
-        self.assertEqual(herd.ask(), count)
+        self.assertEqual(clients.ask(), count)
         more.stop()
-        memory = procs.memory_kib(herd.process.pid)
-        print(f"  {herd.open} connections open, answered {first} before and {then} after the reload; {more.connections} "
+        memory = procs.memory_kib(clients.process.pid)
+        print(f"  {clients.open} connections open, answered {first} before and {then} after the reload; {more.connections} "
               f"new, failed {more.failed}; the client has {memory >> 10} MiB")
         self.assertEqual((first, then, more.failed), (count, count, 0))
         self.assertEqual(sorted(server.workers()), workers, "nginx itself was not reloaded")
-        herd.close()
+        clients.close()

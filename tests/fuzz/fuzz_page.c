@@ -94,7 +94,7 @@ static void try_report_image(const uint8_t *data, size_t size)
 	memcpy(page->sections, data, size < sizeof page->sections ? size : sizeof page->sections);
 	memcpy(page->ungoverned, data, size < sizeof page->ungoverned ? size : sizeof page->ungoverned);
 	memcpy(name, data, size < sizeof name - 1 ? size : sizeof name - 1);
-	tg_report_mark(page);
+	tg_report_request_reload(page);
 	tg_report_process(page, size > 3 ? data[3] : 1, size);
 	slot = tg_report_section(page, name);
 	if (slot && (slot < page->sections || slot >= page->sections + TG_SECTION_SLOTS))

@@ -55,7 +55,7 @@ static void *copy_of(const uint8_t *data, size_t size, size_t least)
 
 static bool needs_key(const struct tg_relay_request *request)
 {
-	return request->kind == TG_RELAY_CARRY || request->kind == TG_RELAY_REST_OF;
+	return request->kind == TG_RELAY_CARRY || request->kind == TG_RELAY_UNSENT_TAIL;
 }
 
 /* What was taken can be done as it says: with what came, and no more than there is room for. */
@@ -65,8 +65,8 @@ static void try_taken(const struct tg_relay_request *request, size_t size, int f
 	case TG_RELAY_CARRY:
 		require(fd_count == 2);
 		break;
-	case TG_RELAY_REST_OF:
-		require(fd_count == 1 && request->size > 0 && request->size <= TG_RELAY_REST);
+	case TG_RELAY_UNSENT_TAIL:
+		require(fd_count == 1 && request->size > 0 && request->size <= TG_RELAY_TAIL_MAX);
 		break;
 	case TG_RELAY_GET:
 		require(fd_count == 1 && request->size <= sizeof(((struct tg_relay_answer *)NULL)->value));

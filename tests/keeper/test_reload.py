@@ -267,7 +267,7 @@ class Reload(Case):
         self.assert_exit(self.site.command("reload", server.pid), 0, "generation 2")
         self.site.said(server, f"reading process {worker} died (signal 9)")
 
-    def test_mark_while_the_worker_is_dead(self):
+    def test_request_while_the_worker_is_dead(self):
         """A signal that came in between is not lost."""
         server = self.site.start()
         _, worker = self.site.keeper(server.pid)

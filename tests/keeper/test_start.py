@@ -92,13 +92,13 @@ class Start(Case):
             PYTHON, "-c",
             "import os,sys; a = sys.argv; [os.close(fd) for fd in range(3)]; os.execv(a[1], a[1:])",
         ]
-        mark = self.site.home / "ran"
+        trace = self.site.home / "ran"
         done = subprocess.run(
-            [*closing, str(self.site.cli), "run", "-c", str(self.site.ini), "--", PYTHON, "-c", f"open({str(mark)!r}, 'w')"],
+            [*closing, str(self.site.cli), "run", "-c", str(self.site.ini), "--", PYTHON, "-c", f"open({str(trace)!r}, 'w')"],
             check=False, timeout=20, env=clean_environment(),
         )
         self.assertEqual(done.returncode, 0)
-        self.assertTrue(mark.exists())
+        self.assertTrue(trace.exists())
 
     def test_bad_file(self):
         self.site.write(server="colour = red")
@@ -107,7 +107,7 @@ class Start(Case):
         self.assertEqual(done.stdout, "")
         self.assertEqual(self.keepers_of(self.site.ini), [])
 
-    def test_bad_file_told_by_the_keeper_itself(self):
+    def test_bad_file_reported_by_the_keeper_itself(self):
         self.site.write(server="colour = red")
         ends = os.pipe()
         keeper = self.site.build / "libexec/tlsgraft/tlsgraft-keeper"
@@ -300,7 +300,7 @@ class Start(Case):
         self.assertEqual(hello(named, 65534), "0 1")
         self.assertEqual(hello(named, 1), "-13")
 
-    def test_strangers_do_not_block(self):
+    def test_untrusted_processes_do_not_block(self):
         """Connections that say nothing, more than the keeper has places for."""
         server = self.site.start()
         code = (

@@ -28,7 +28,7 @@ struct ssl_st {
 static struct ssl_st one = {.version = TLS1_VERSION}, other = {.version = GOOD};
 static pthread_mutex_t stream_lock = PTHREAD_MUTEX_INITIALIZER;
 static CRYPTO_EX_free *freed;
-static _Atomic unsigned told, shut;
+static _Atomic unsigned refusals, shut;
 
 static struct tg_policy policy = {.mode = TG_MODE_MUTUAL, .recheck = true};
 static struct tg_document document = {.policies = &policy, .policy_count = 1};
@@ -85,7 +85,7 @@ static int zero(const SSL *ssl)
 	return 0;
 }
 
-static int mark(void)
+static int set_error_mark(void)
 {
 	return 1;
 }
@@ -190,7 +190,7 @@ bool tg_pin_address(struct tg_connection *connection, SSL *ssl)
 void tg_refused_tell(const struct tg_refused *refused)
 {
 	(void)refused;
-	told++;
+	refusals++;
 }
 
 void tg_refused_subject(const struct tg_openssl *o, const X509 *certificate, char ret[TG_EVENT_SUBJECT_SIZE])
@@ -218,8 +218,8 @@ void prepare(void)
 	openssl.SSL_get0_peer_certificate = certificate_of;
 	openssl.SSL_get_peer_cert_chain = chain_of;
 	openssl.SSL_get_security_level = zero;
-	openssl.ERR_set_mark = mark;
-	openssl.ERR_pop_to_mark = mark;
+	openssl.ERR_set_mark = set_error_mark;
+	openssl.ERR_pop_to_mark = set_error_mark;
 	openssl.X509_free = free_certificate;
 	openssl.OPENSSL_sk_pop_free = free_chain;
 	tg_libc.getsockopt = call_getsockopt;
@@ -299,9 +299,9 @@ static void connect_other(void)
 	connect_one(&other);
 }
 
-static void told_once(void)
+static void refused_once(void)
 {
-	model_check(told == 1 && shut == 1, "a client is refused twice, or not at all");
+	model_check(refusals == 1 && shut == 1, "a client is refused twice, or not at all");
 	free_one();
 	free_other();
 }
@@ -322,7 +322,7 @@ static void one_is_freed(void)
 }
 
 const struct scenario scenarios[] = {
-    {"used while judged", two_live, {use_one, use_other}, told_once, 3, false},
+    {"used while judged", two_live, {use_one, use_other}, refused_once, 3, false},
     {"freed while judged", one_live, {free_one, sweep}, nothing, 3, false},
     {"freed and made anew while judged", one_live, {free_and_connect, sweep}, one_is_freed, 3, false},
     {"made while judged", one_live, {connect_other, sweep}, free_both, 3, false},

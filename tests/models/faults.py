@@ -4,32 +4,32 @@
 # A number that is being closed is copied.
 REVIVED = (
     "the count of numbers is revived from 0",
-    ("descriptors_copy.c", "tg_entry_open(tg_entry_at(from));\n	if (fd >= 0 &&",
-     "tg_entry_holder(tg_entry_at(from));\n	if (fd >= 0 &&"),
+    ("descriptors_copy.c", "tg_fd_word_open_entry(tg_fd_word_at(from));\n	if (fd >= 0 &&",
+     "tg_fd_word_entry(tg_fd_word_at(from));\n	if (fd >= 0 &&"),
 )
 # A number that was closed, and that the kernel has given out again.
 EARLY_COPY = (
     "a number that was accepted and is not entered yet is copied",
-    ("descriptors_copy.c", "	if (tg_entry_at(from) != 0)\n", "	if (tg_entry_holder(tg_entry_at(from)) != NULL)\n"),
+    ("descriptors_copy.c", "	if (tg_fd_word_at(from) != 0)\n", "	if (tg_fd_word_entry(tg_fd_word_at(from)) != NULL)\n"),
 )
 # Registered when whoever closes the number has looked already.
 LATE_REGISTRATION = (
     "a number that is being closed is registered, and its stream used after it was freed",
     ("epoll_control.c", "if (!tg_descriptors_is(of, stream)) {", "if (stream == NULL) {"),
-    ("descriptors.c", "	tg_readiness_forget(holder->stream, -1);\n	tg_stream_free", "	tg_stream_free"),
-    ("descriptors.c", "		tg_readiness_forget(left->holder->stream, -1);\n", ""),
+    ("descriptors.c", "	tg_readiness_forget(entry->stream, -1);\n	tg_stream_free", "	tg_stream_free"),
+    ("descriptors.c", "		tg_readiness_forget(left->entry->stream, -1);\n", ""),
 )
 
 # Where the locks are taken the other way round.
 INVERTED = (
-    "a sweep waits for a stream's lock in the one of what is held back",
+    "a sweep waits for a stream's lock in the one of what is corked",
     ("stream_cork.c", "!tg_lock_try(&stream->lock)", "pthread_mutex_lock(&stream->lock.mutex) != 0"),
 )
 UNLOCKED_SWEEP = (
-    "a sweep looks for what is held back without a lock",
-    ("stream_cork.c", "		tg_lock_take(&held.lock);\n		for (stream", "		for (stream"),
-    ("stream_cork.c", "			stream = stream->output.held_next;\n		tg_lock_release(&held.lock);",
-     "			stream = stream->output.held_next;"),
+    "a sweep looks for what is corked without a lock",
+    ("stream_cork.c", "		tg_lock_take(&corked_streams.lock);\n		for (stream", "		for (stream"),
+    ("stream_cork.c", "			stream = stream->output.corked_next;\n		tg_lock_release(&corked_streams.lock);",
+     "			stream = stream->output.corked_next;"),
 )
 
 FAULTS = (
@@ -39,13 +39,13 @@ FAULTS = (
     ("numbers", "copied while closed, and the next client", *EARLY_COPY),
     ("numbers", "copied while closed and given to the next client", *EARLY_COPY),
     ("numbers", "both numbers closed", "the numbers that are open are counted outside of the lock",
-     ("descriptors_close.c", "	tg_descriptors_lock();\n	const uintptr_t entry", "	const uintptr_t entry"),
-     ("descriptors_close.c", "		tg_holder_ref(holder);\n	}\n	tg_descriptors_unlock();\n", "		tg_holder_ref(holder);\n	}\n")),
+     ("descriptors_close.c", "	tg_descriptors_lock();\n	const uintptr_t word", "	const uintptr_t word"),
+     ("descriptors_close.c", "		tg_fd_entry_ref(entry);\n	}\n	tg_descriptors_unlock();\n", "		tg_fd_entry_ref(entry);\n	}\n")),
     ("numbers", "closed twice and given to the next client", "a number leaves the table although it is another connection by now",
-     ("descriptors_close.c", "if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {", "if (holder != NULL) {"),
+     ("descriptors_close.c", "if (tg_fd_word_entry(word) == entry && (word & TG_CLOSING) != 0) {", "if (entry != NULL) {"),
      ("descriptors_close.c", "		return closing;\n", "		return false;\n")),
     ("numbers", "copied onto what is closed", "a copy takes a number that another thread is about to close",
-     ("descriptors_copy.c", "if (fd >= 0 && !was_stream && (tg_entry_at(fd) & TG_CLOSING) != 0) {", "if (fd < -1) {")),
+     ("descriptors_copy.c", "if (fd >= 0 && !was_stream && (tg_fd_word_at(fd) & TG_CLOSING) != 0) {", "if (fd < -1) {")),
     ("numbers", "written while closed, and the next client", "a number that was the last one is the kernel's own to write to",
      ("transfer.h", "	return tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly",
       "	return tg_transfer_any() && tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly")),
@@ -66,17 +66,17 @@ FAULTS = (
      ("epoll_control.c", "saved = is_its ? errno : EBADF;\n", "saved = is_its ? errno : EBADF;\n	tg_registrations_lock(watch);\n")),
     ("numbers", "waited for while closed", "a reference is counted up from 0",
      ("descriptors.c", "	while (references != 0)\n", "	for (;;)\n")),
-    ("numbers", "passed on while closed, and the next client", "a holder is looked at without a reference",
-     ("descriptors_exec.c", "	struct tg_holder *holder = tg_holder_at(fd);\n	const bool may",
-      "	struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));\n	const bool may"),
-     ("descriptors_exec.c", "	if (holder != NULL)\n		tg_holder_unref(holder);\n	return may;", "	return may;")),
+    ("numbers", "passed on while closed, and the next client", "an entry is looked at without a reference",
+     ("descriptors_exec.c", "	struct tg_fd_entry *entry = tg_fd_entry_at(fd);\n	const bool may",
+      "	struct tg_fd_entry *entry = tg_fd_word_entry(tg_fd_word_at(fd));\n	const bool may"),
+     ("descriptors_exec.c", "	if (entry != NULL)\n		tg_fd_entry_unref(entry);\n	return may;", "	return may;")),
     ("numbers", "registered while read", "who registers does not look at what a reader has left meanwhile",
      ("epoll_control.c", "	if (r == 0 && !__libc_single_threaded && (registration", "	if (r > 0 && (registration")),
     ("numbers", "registered while read", "who reads may not see that somebody registers",
      ("epoll_control.c", "__libc_single_threaded ? atomic_load_explicit(&watch->look, memory_order_relaxed)",
       "true ? atomic_load_explicit(&watch->look, memory_order_relaxed)")),
     ("numbers", "waited for while read", "who waits already is not woken for what a reader has left",
-     ("asked.c", "woken || (reports && wakes && tg_epoll_has_waiters(epoll));", "woken;")),
+     ("interest.c", "woken || (reports && wakes && tg_epoll_has_waiters(epoll));", "woken;")),
     ("numbers", "read by two", "the next reader is not woken",
      ("wait.c", "	if (atomic_load(&watch->behind_it) == 0)\n		return;", "	if (watch != NULL)\n		return;")),
     ("numbers", "read by one, looked at by another", "a thread that sleeps for input does not say so",
@@ -117,16 +117,16 @@ FAULTS = (
     ("connections", "made while judged", "the table is gone through without its locks",
      ("table.c", "		tg_lock_take(&shard->lock);\n		for (size_t k", "		for (size_t k"),
      ("table.c", "				visit(entry, arg);\n		tg_lock_release(&shard->lock);\n", "				visit(entry, arg);\n")),
-    ("sweeps", "forked while held back bytes are written", *INVERTED),
-    ("sweeps", "forked while one is written", "a fork takes the lock of what is held back before those of streams",
+    ("sweeps", "forked while corked bytes are written", *INVERTED),
+    ("sweeps", "forked while one is written", "a fork takes the lock of what is corked before those of streams",
      ("stream.c", "	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
       "		tg_stream_lock_for_fork(stream);",
-      "	tg_stream_held_lock();\n	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
+      "	tg_stream_corked_lock();\n	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
       "		tg_lock_take(&stream->lock);"),
-     ("stream.c", "	tg_stream_places_lock();\n	tg_stream_held_lock();", "	tg_stream_places_lock();")),
+     ("stream.c", "	tg_stream_places_lock();\n	tg_stream_corked_lock();", "	tg_stream_places_lock();")),
     ("sweeps", "forked while one is made and freed", "the list of streams is changed without its lock",
      ("stream.c", "	tg_lock_take(&all_lock);\n	stream->next = all;", "	stream->next = all;"),
      ("stream.c", "	all = stream;\n	tg_lock_release(&all_lock);", "	all = stream;")),
-    ("sweeps", "held back bytes written by two", *UNLOCKED_SWEEP),
-    ("sweeps", "freed while held back bytes are written", *UNLOCKED_SWEEP),
+    ("sweeps", "corked bytes written by two", *UNLOCKED_SWEEP),
+    ("sweeps", "freed while corked bytes are written", *UNLOCKED_SWEEP),
 )

@@ -242,17 +242,17 @@ static bool closed_or_has_records(const void *arg)
 }
 
 /* For ever, or not at all. */
-static int call_poll(struct pollfd *asked, nfds_t count, int timeout)
+static int call_poll(struct pollfd *interest, nfds_t count, int timeout)
 {
 	(void)count;
 	enter();
-	const struct file *file = file_at(asked->fd);
+	const struct file *file = file_at(interest->fd);
 	if (file == NULL)
 		return 0;
-	if ((asked->events & POLLOUT) == 0 && timeout != 0)
+	if ((interest->events & POLLOUT) == 0 && timeout != 0)
 		model_wait(closed_or_has_records, file);
-	asked->revents = (short)(asked->events & (POLLOUT | (has_records(file) ? POLLIN : 0)));
-	return asked->revents != 0;
+	interest->revents = (short)(interest->events & (POLLOUT | (has_records(file) ? POLLIN : 0)));
+	return interest->revents != 0;
 }
 
 /* MSG_PEEK, as a wait. */

@@ -53,7 +53,7 @@ struct place {
 	unsigned seen[MODEL_THREADS];
 	struct store stores[STORES]; /* the last ones */
 	struct clock released;       /* a lock's */
-	unsigned holder;             /* 1 + thread */
+	unsigned locked_by;          /* 1 + thread */
 };
 
 struct model_memory {
@@ -439,12 +439,12 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
 static bool is_free(const void *arg)
 {
-	return ((const struct place *)arg)->holder == 0;
+	return ((const struct place *)arg)->locked_by == 0;
 }
 
 static void take(struct place *place)
 {
-	place->holder = 1 + model_self();
+	place->locked_by = 1 + model_self();
 	join(own_clock(), &place->released);
 	if (memory->held_count == HELD)
 		model_fail("too many locks");
@@ -458,7 +458,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
 	model_step_at(mutex, CALLER);
 	struct place *place = place_of((uintptr_t)mutex);
-	if (place->holder == 1 + model_self())
+	if (place->locked_by == 1 + model_self())
 		model_fail("deadlock: the lock %p is this thread's already", (void *)mutex);
 	model_wait(is_free, place);
 	take(place);
@@ -471,7 +471,7 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 		return __real_pthread_mutex_trylock(mutex);
 	model_step_at(mutex, CALLER);
 	struct place *place = place_of((uintptr_t)mutex);
-	if (place->holder != 0)
+	if (place->locked_by != 0)
 		return EBUSY;
 	take(place);
 	return 0;
@@ -483,9 +483,9 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 		return __real_pthread_mutex_unlock(mutex);
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
 	struct place *place = place_of((uintptr_t)mutex);
-	if (place->holder != 1 + model_self())
+	if (place->locked_by != 1 + model_self())
 		model_fail("the lock %p is not this thread's", (void *)mutex);
-	place->holder = 0;
+	place->locked_by = 0;
 	place->released = *own_clock();
 	own_clock()->of[model_self()]++;
 	for (size_t i = 0; i < memory->held_count; i++)
@@ -497,14 +497,14 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 void model_check_fork(void)
 {
 	for (size_t i = 0; i < memory->held_count; i++)
-		if (memory->held[i]->holder != 1 + model_self())
+		if (memory->held[i]->locked_by != 1 + model_self())
 			model_fail("the child of a fork has the lock %p for ever", (void *)memory->held[i]->key);
 }
 
 bool model_is_lock_free(void)
 {
 	for (size_t i = 0; i < memory->held_count; i++)
-		if (memory->held[i]->holder == 1 + model_self())
+		if (memory->held[i]->locked_by == 1 + model_self())
 			return false;
 	return true;
 }

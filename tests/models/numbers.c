@@ -8,7 +8,7 @@
 #include "streams.h"
 
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/duplicate.h"
 #include "shim/direct/readiness/epolls.h"
 #include "shim/direct/readiness/readiness.h"
@@ -247,7 +247,7 @@ static void epoll_is_forgotten(void)
 }
 
 /* Who reads leaves the second record to whoever registers it meanwhile. */
-static void one_is_told(void)
+static void one_gets_a_report(void)
 {
 	model_check(wait_with(0) == 1, "nobody is told of what a thread has left in TLS");
 	nothing_is_left();
@@ -271,7 +271,7 @@ const struct scenario scenarios[] = {
 	{"registered while deleted", registered, {delete_it, add}, registration_is_whole, 2, false},
 	{"waited for while closed", waited_for, {look, close_first}, nothing_is_left, 2, false},
 	{"passed on while closed, and the next client", one, {pass_on, close_first, next_client}, nothing_is_left, 2, false},
-	{"registered while read", one_with_epoll_and_records, {add, read_first}, one_is_told, 2, true},
+	{"registered while read", one_with_epoll_and_records, {add, read_first}, one_gets_a_report, 2, true},
 	{"waited for while read", registered, {wait_for_ever, arrive_and_read}, nothing_is_left, 3, false},
 	{"read by two", one, {read_first, read_first, arrive_twice}, nothing_is_left, 2, false},
 	{"read by one, looked at by another", one, {read_first, arrive_and_look}, nothing_is_left, 3, false},

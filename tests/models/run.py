@@ -32,8 +32,8 @@ COMPILED = {"transfer.h": "streams.c"}
 # Each model: what it is made of beside its own file. The first are not instrumented: their steps are made by hand.
 MODELS = {
     "numbers": (("kernel.c",),
-                "streams.c descriptors.c descriptors_close.c descriptors_copy.c descriptors_exec.c descriptors_fork.c duplicate.c marks.c "
-                "claims.c epoll_control.c epoll_wait.c epolls.c registrations.c asked.c readiness.c wait.c transfer.c".split()),
+                "streams.c descriptors.c descriptors_close.c descriptors_copy.c descriptors_exec.c descriptors_fork.c duplicate.c fd_bitmap.c "
+                "claims.c epoll_control.c epoll_wait.c epolls.c registrations.c interest.c readiness.c wait.c transfer.c".split()),
     "connections": ((), ("connection.c", "recheck.c", "table.c")),
     "forks": ((), ("claims.c",)),
     "sweeps": ((), ("stream.c", "stream_bytes.c", "stream_cork.c")),

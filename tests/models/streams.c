@@ -6,7 +6,7 @@
 #include "kernel.h"
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/handoff/handover.h"
 #include "shim/direct/readiness/epolls.h"
 #include "shim/direct/readiness/readiness.h"
@@ -30,14 +30,14 @@ struct tg_stream {
 	bool touched, finished;
 	_Atomic int moved; /* 1 + the number where it went to the relay */
 	struct tg_watch watch;
-	struct tg_holder *holder;
+	struct tg_fd_entry *fd_entry;
 };
 
 struct tg_libc tg_libc;
 _Atomic bool tg_libc_bound;
 struct tg_shim tg_shim;
 _Atomic bool tg_descriptors_wanted = true;
-_Atomic unsigned tg_stream_held_count;
+_Atomic unsigned tg_stream_corked_count;
 static _Atomic unsigned left;
 
 struct tg_stream *stream_new(int fd)
@@ -80,9 +80,9 @@ struct tg_watch *tg_stream_watch(struct tg_stream *stream)
 	return &stream->watch;
 }
 
-struct tg_holder **tg_stream_holder(struct tg_stream *stream)
+struct tg_fd_entry **tg_stream_fd_entry(struct tg_stream *stream)
 {
-	return &stream->holder;
+	return &stream->fd_entry;
 }
 
 unsigned tg_stream_state(const struct tg_stream *stream)
@@ -197,9 +197,9 @@ int tg_stream_moved(const struct tg_stream *stream)
 }
 
 /* close_notify: to its own socket, as long as that is there. */
-bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
+bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_tail)
 {
-	(void)ret_rest;
+	(void)ret_tail;
 	pthread_mutex_lock(&stream->lock);
 	model_step(stream);
 	model_check(!stream->finished, "a connection's end is sent twice");
@@ -248,7 +248,7 @@ int tg_handover_last(int fd, const struct tg_stream_begun *begun)
 	return tg_handover(fd, begun);
 }
 
-int tg_handover_rest(int fd, const void *data, size_t size)
+int tg_handover_unsent_tail(int fd, const void *data, size_t size)
 {
 	(void)fd, (void)data, (void)size;
 	return 0;

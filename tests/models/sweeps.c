@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams, and what is held back behind a cork: threads that make and end streams, that write what any of them holds back
+ * Streams, and what is corked: threads that make and end streams, that write what any of them holds back
  * before they wait, and a fork, which takes all locks.
  */
 #include "explore.h"
@@ -105,7 +105,7 @@ bool tg_stream_is_silent(const struct tg_stream *stream)
 
 void tg_stream_release(struct tg_stream *stream)
 {
-	tg_stream_held_forget(stream);
+	tg_stream_corked_forget(stream);
 	tg_bytes_free(&stream->output.early);
 }
 
@@ -127,11 +127,11 @@ void tg_stream_pace_end(const struct tg_stream *stream, const struct tg_pace *pa
 	(void)stream, (void)pace;
 }
 
-void tg_stream_openings_lock(void)
+void tg_stream_handshakes_lock(void)
 {
 }
 
-void tg_stream_openings_unlock(void)
+void tg_stream_handshakes_unlock(void)
 {
 }
 
@@ -145,7 +145,7 @@ void tg_stream_places_unlock(void)
 
 /* Set-up, and what threads do. */
 
-static void all_held(void)
+static void all_corked(void)
 {
 	static char byte;
 
@@ -217,20 +217,20 @@ static void each_is_written(void)
 {
 	tg_stream_before_wait();
 	for (unsigned i = 0; i < STREAMS; i++)
-		model_check(written[i] == 1, "what was held back is written twice, or never");
+		model_check(written[i] == 1, "what was corked is written twice, or never");
 }
 
 static void other_is_written(void)
 {
 	tg_stream_before_wait();
-	model_check(written[1] == 1, "what was held back is written twice, or never");
+	model_check(written[1] == 1, "what was corked is written twice, or never");
 }
 
 const struct scenario scenarios[] = {
-    {"forked while held back bytes are written", all_held, {fork_here, let_go}, each_is_written, 3, false},
-    {"forked while one is written", all_held, {fork_here, write_one}, each_is_written, 3, false},
-    {"forked while one is made and freed", all_held, {fork_while_freed, make_and_free}, each_is_written, 3, false},
-    {"held back bytes written by two", all_held, {let_go, let_go}, each_is_written, 3, false},
-    {"freed while held back bytes are written", all_held, {free_one, let_go}, other_is_written, 3, false},
+    {"forked while corked bytes are written", all_corked, {fork_here, let_go}, each_is_written, 3, false},
+    {"forked while one is written", all_corked, {fork_here, write_one}, each_is_written, 3, false},
+    {"forked while one is made and freed", all_corked, {fork_while_freed, make_and_free}, each_is_written, 3, false},
+    {"corked bytes written by two", all_corked, {let_go, let_go}, each_is_written, 3, false},
+    {"freed while corked bytes are written", all_corked, {free_one, let_go}, other_is_written, 3, false},
     {NULL, NULL, {NULL}, NULL, 0, false},
 };

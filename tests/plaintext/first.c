@@ -154,10 +154,10 @@ static void pushes(int fd)
 
 static void polls_then_answers(int fd)
 {
-	struct pollfd asked = {.fd = fd, .events = POLLIN};
+	struct pollfd interest = {.fd = fd, .events = POLLIN};
 
 	greet(fd);
-	if (poll(&asked, 1, PATIENCE_MS) == 1)
+	if (poll(&interest, 1, PATIENCE_MS) == 1)
 		echo(fd);
 	close(fd);
 }
@@ -224,9 +224,9 @@ static void serve(void (*way)(int fd))
 /* An event loop that gets rid of its clients at once. */
 static void loop_closes(void)
 {
-	struct pollfd asked = {.fd = listener, .events = POLLIN};
+	struct pollfd interest = {.fd = listener, .events = POLLIN};
 
-	while (poll(&asked, 1, -1) == 1) {
+	while (poll(&interest, 1, -1) == 1) {
 		const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK);
 		if (fd >= 0)
 			closes(fd);

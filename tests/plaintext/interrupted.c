@@ -107,7 +107,7 @@ static void send_back(void)
 
 static void leave(void)
 {
-	struct pollfd asked = {.fd = connection, .events = POLLIN};
+	struct pollfd interest = {.fd = connection, .events = POLLIN};
 	char data[100];
 
 	if (sigsetjmp(outside, 1) == 0) {
@@ -115,7 +115,7 @@ static void leave(void)
 		if (read(connection, data, sizeof(data)) != 0)
 			wrong("nothing was sent yet");
 	}
-	if (poll(&asked, 1, -1) == 1)
+	if (poll(&interest, 1, -1) == 1)
 		send_back();
 }
 

@@ -12,7 +12,7 @@ from support.case import ServerCase
 from support.live import Live
 from support.procs import wait_until
 from support.runner import say
-from support.traffic import Herd, Rate
+from support.traffic import ManyClients, Rate
 
 from plaintext import bulk
 
@@ -98,17 +98,17 @@ class Idle(Governed):
     def idle(self, kind):
         server = self.governed(kind)
         before = server.descriptors()
-        first = Herd(server.port, self.good, 50, server.conversation)
+        first = ManyClients(server.port, self.good, 50, server.conversation)
         self.assertEqual(first.ask(), 50)
         memory = server.memory()
-        herd = Herd(server.port, self.good, IDLE, server.conversation)
-        self.assertEqual(herd.open, IDLE)
-        self.assertEqual(herd.ask(), IDLE)
+        clients = ManyClients(server.port, self.good, IDLE, server.conversation)
+        self.assertEqual(clients.open, IDLE)
+        self.assertEqual(clients.ask(), IDLE)
         each = (server.memory() - memory) / IDLE
         say(f"       {kind.name}: {each:.1f} KiB for each of {IDLE} idle connections")
         self.assertLessEqual(each, IDLE_KIB)
-        self.assertEqual(herd.ask(), IDLE)
-        herd.close()
+        self.assertEqual(clients.ask(), IDLE)
+        clients.close()
         first.close()
         self.no_leak(server, before)
 

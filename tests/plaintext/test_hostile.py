@@ -13,12 +13,12 @@ from support.case import Context, ServerCase
 from support.live import Live
 from support.server import Server
 
-STRANGER = Path(__file__).resolve().parent.parent / "support" / "lingering_stranger.py"
+UNTRUSTED = Path(__file__).resolve().parent.parent / "support" / "untrusted_lingering.py"
 NOBODY = 65534
 
 
-class Sly(Server):
-    name = "sly"
+class Bypassing(Server):
+    name = "bypassing"
     executable = "/bin/sh"
 
     def __init__(self, home, own, native=None, way="aio"):
@@ -29,7 +29,7 @@ class Sly(Server):
         pass
 
     def command(self):
-        return [Context.graft.build / "tests" / "sly", self.port, self.way]
+        return [Context.graft.build / "tests" / "bypassing", self.port, self.way]
 
     def is_ready(self):
         return procs.listening(self.port)
@@ -40,12 +40,12 @@ class Sly(Server):
 
 class Hostile(ServerCase):
     def governed(self, way, engine="direct", **changes):
-        server = self.make(Sly, way=way)
+        server = self.make(Bypassing, way=way)
         section = {
             "listen": f"127.0.0.1:{server.port}", "server_speaks": "plaintext", "engine": engine,
             **self.mutual(self.pki.server("ec")), **changes,
         }
-        return server.start(wrap=self.graft.run(self.ini({"listener sly": section})), environment=self.graft.environment())
+        return server.start(wrap=self.graft.run(self.ini({"listener bypassing": section})), environment=self.graft.environment())
 
     @staticmethod
     def seen(port, says=b""):
@@ -88,22 +88,22 @@ class Hostile(ServerCase):
         procs.wait_until(lambda: len(server.notes()) == 20, 10, "notes")
         self.assertEqual(set(server.notes()), {"ended 0 0"})
 
-    def strangers(self, name, kind, who):
+    def untrusted(self, name, kind, who):
         """Of the lowest rights: what they pass, and how it is closed, holds nobody up."""
         server = self.governed("echoes", "relay")
         client = Live(server.port, self.pki.clients["good"])
         environment = Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")
         (tree,) = (word.partition(b"=")[2].decode() for word in environment if word.startswith(b"TLSGRAFT_KEEPER="))
-        words = [sys.executable, STRANGER, name.format(tree), kind]
+        words = [sys.executable, UNTRUSTED, name.format(tree), kind]
         taker = self.graft.status(server.pid)["keeper"][who]
         with subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=NOBODY, group=NOBODY, extra_groups=[],
-        ) as stranger:
+        ) as untrusted:
             try:
                 os.kill(taker, signal.SIGSTOP)
-                stranger.stdin.write("stopped\n")
-                stranger.stdin.flush()
-                self.assertEqual(stranger.stdout.readline(), "sent\n")
+                untrusted.stdin.write("stopped\n")
+                untrusted.stdin.flush()
+                self.assertEqual(untrusted.stdout.readline(), "sent\n")
                 os.kill(taker, signal.SIGCONT)
                 self.assertEqual(client.ask(b"hello", lambda data: data == b"hello"), b"hello")
                 with Live(server.port, self.pki.clients["good"]) as other:
@@ -112,13 +112,13 @@ class Hostile(ServerCase):
             finally:
                 os.kill(taker, signal.SIGCONT)
                 client.close()
-                stranger.stdin.close()
+                untrusted.stdin.close()
 
-    def test_strangers_at_the_relay(self):
-        self.strangers("tlsgraft/{}/relay", "SOCK_STREAM", "relay")
+    def test_untrusted_at_the_relay(self):
+        self.untrusted("tlsgraft/{}/relay", "SOCK_STREAM", "relay")
 
-    def test_strangers_at_the_keeper(self):
-        self.strangers("tlsgraft/{}", "SOCK_SEQPACKET", "pid")
+    def test_untrusted_at_the_keeper(self):
+        self.untrusted("tlsgraft/{}", "SOCK_SEQPACKET", "pid")
 
     def test_vfork_dup(self):
         for engine in ("direct", "auto"):

@@ -17,7 +17,7 @@ class TestKamailio(Row):
         self.row(Kamailio)
 
 
-class Uncarried(Listener):
+class Unserved(Listener):
     def one(self, engine):
         """How many of several clients, one after the other, are served."""
         self.log = self.home / "keeper.log"
@@ -31,7 +31,7 @@ class Uncarried(Listener):
     def said(self):
         return [line for line in self.log.read_text().splitlines() if "to another process" in line]
 
-    def assert_told(self, text, status):
+    def assert_reported(self, text, status):
         wait_until(self.said, 5, "a warning")
         done = self.graft.command("status", self.server.pid)
         self.assertEqual(done.returncode, status, done.stdout)
@@ -44,12 +44,12 @@ class Uncarried(Listener):
     def test_direct(self):
         self.assertEqual(self.one("direct"), 0)
         self.counted("closed", CLIENTS)
-        self.assert_told("engine = relay carries them", 1)
+        self.assert_reported("engine = relay carries them", 1)
 
     def test_auto(self):
         self.assertEqual(self.one("auto"), CLIENTS - 1)
         self.counted("closed", 1)
-        self.assert_told("by engine = relay the first one, too", 0)
+        self.assert_reported("by engine = relay the first one, too", 0)
 
     def test_relay(self):
         self.assertEqual(self.one("relay"), CLIENTS)

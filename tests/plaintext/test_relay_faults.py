@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The relay killed, out of descriptors, crowded, spoken to by strangers; its keeper killed. Nothing leaves in plaintext."""
+"""The relay killed, out of descriptors, crowded, spoken to by untrusted processes; its keeper killed. Nothing leaves in plaintext."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ from support.procs import wait_until
 
 from plaintext.listener import PING, Listener
 
-STRANGER = Path(__file__).resolve().parents[1] / "support" / "relay_stranger.py"
+UNTRUSTED = Path(__file__).resolve().parents[1] / "support" / "untrusted_relay.py"
 NOBODY = 65534
 
 
@@ -123,21 +123,21 @@ class RelayFaults(Listener):
             connection.close()
         wait_until(lambda: procs.descriptors(relay) <= descriptors, 10, "all descriptors closed")
 
-    def test_strangers(self):
+    def test_untrusted(self):
         self.begin()
         relay = self.relay()
         old = self.by_tls()
         descriptors = procs.descriptors(relay)
-        words = [sys.executable, STRANGER, self.tree(), self.server.port, 1]
+        words = [sys.executable, UNTRUSTED, self.tree(), self.server.port, 1]
         with subprocess.Popen(
             [str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, user=NOBODY, group=NOBODY,
             extra_groups=[],
-        ) as stranger:
-            self.assertEqual(stranger.stdout.readline(), "0 done\n")
+        ) as untrusted:
+            self.assertEqual(untrusted.stdout.readline(), "0 done\n")
             self.answers(old)
             self.assert_serves()
-            stranger.stdin.close()
-        self.assertEqual(stranger.returncode, 0)
+            untrusted.stdin.close()
+        self.assertEqual(untrusted.returncode, 0)
         self.assertEqual(self.relay(), relay)
         wait_until(lambda: procs.descriptors(relay) <= descriptors, 5, "nothing of theirs is kept")
 

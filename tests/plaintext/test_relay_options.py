@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support import procs
 from support.procs import wait_until
-from support.relay_stranger import GET, SET, connection, request, send
+from support.untrusted_relay import GET, SET, connection, request, send
 
 from plaintext.listener import Listener
 

@@ -485,14 +485,14 @@ static long wait_by_number(int epoll, struct epoll_event *event, int timeout)
 #endif
 }
 
-static long poll_by_number(struct pollfd *asked, int timeout)
+static long poll_by_number(struct pollfd *interest, int timeout)
 {
 #ifdef SYS_poll
-	return syscall(SYS_poll, asked, 1, timeout);
+	return syscall(SYS_poll, interest, 1, timeout);
 #else
 	const struct timespec limit = {.tv_sec = timeout / 1000, .tv_nsec = timeout % 1000 * 1000000};
 
-	return syscall(SYS_ppoll, asked, 1, &limit, NULL, 8);
+	return syscall(SYS_ppoll, interest, 1, &limit, NULL, 8);
 #endif
 }
 
@@ -511,19 +511,19 @@ static long select_by_number(int count, fd_set *set, struct timeval *limit)
 static void by_number(struct test *t)
 {
 	struct epoll_event event = {.events = EPOLLIN, .data.u64 = 4242};
-	struct pollfd asked = {.events = POLLIN};
+	struct pollfd interest = {.events = POLLIN};
 	struct timespec none = {0};
 	struct timeval nothing = {0};
 	fd_set set;
 
 	connect_warm(t, 0);
 	const int epoll = epoll_create1(EPOLL_CLOEXEC);
-	asked.fd = t->fd;
+	interest.fd = t->fd;
 	FD_ZERO(&set);
 	FD_SET(t->fd, &set);
 	CALL(t, syscall(SYS_epoll_ctl, epoll, EPOLL_CTL_ADD, t->fd, &event));
 	CALL(t, wait_by_number(epoll, &event, 0));
-	CALL(t, syscall(SYS_ppoll, &asked, 1, &none, NULL, 8));
+	CALL(t, syscall(SYS_ppoll, &interest, 1, &none, NULL, 8));
 	CALL(t, select_by_number(t->fd + 1, &set, &nothing));
 	client_sends(t, 10);
 	CALL(t, read(t->fd, buffer, 4)); /* what is left is in TLS */
@@ -534,8 +534,8 @@ static void by_number(struct test *t)
 				 : syscall(SYS_epoll_pwait2, epoll, &event, 1, NULL, NULL, 8));
 		note(t, "%x %lu", event.events, (unsigned long)event.data.u64);
 	}
-	CALL(t, poll_by_number(&asked, 1000));
-	CALL(t, syscall(SYS_ppoll, &asked, 1, NULL, NULL, 8));
+	CALL(t, poll_by_number(&interest, 1000));
+	CALL(t, syscall(SYS_ppoll, &interest, 1, NULL, NULL, 8));
 	FD_SET(t->fd, &set);
 	CALL(t, select_by_number(t->fd + 1, &set, NULL));
 	CALL(t, syscall(SYS_pselect6, t->fd + 1, &set, NULL, NULL, NULL, NULL));

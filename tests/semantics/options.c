@@ -324,14 +324,14 @@ static void cork_and_other_wait(struct test *t)
 		begin(t, STEP_RECEIVE, 4, 0);
 		CALL(t, write(t->fd, "head", 4));
 		while (!is_finished(t) && now_ms() < end) {
-			struct pollfd asked = {.fd = other[0], .events = POLLIN};
+			struct pollfd interest = {.fd = other[0], .events = POLLIN};
 			struct timeval limit = {.tv_usec = 10000};
 			fd_set set;
 			FD_ZERO(&set);
 			FD_SET(other[0], &set);
 			switch (way) {
 			case 0:
-				poll(&asked, 1, 10);
+				poll(&interest, 1, 10);
 				break;
 			case 1:
 				select(other[0] + 1, &set, NULL, NULL, &limit);

@@ -394,13 +394,13 @@ static void asker_beside_reader(struct test *t)
 		const long end = now_ms() + 2000;
 		begin(t, STEP_SEND, ROUND, 1);
 		while (atomic_load(&rounds_read) == round && now_ms() < end) {
-			struct pollfd asked = {.fd = t->fd, .events = POLLIN};
+			struct pollfd interest = {.fd = t->fd, .events = POLLIN};
 			if (round % 3 == 0)
 				recv(t->fd, buffer, 1, MSG_PEEK | MSG_DONTWAIT);
 			else if (round % 3 == 1)
 				ioctl(t->fd, FIONREAD, &size);
 			else
-				poll(&asked, 1, 10);
+				poll(&interest, 1, 10);
 		}
 		finish(t);
 		if (atomic_load(&rounds_read) == round)

@@ -330,12 +330,12 @@ class Children(ProcessCase):
         self.assertEqual(set(variables(done.stdout)) - {"ASAN_OPTIONS", "UBSAN_OPTIONS", "LD_PRELOAD"}, {"PATH", "LC_ALL"})
         self.assertNotIn("libtlsgraft", done.stdout)
 
-    def test_the_mark_of_run_stays_with_what_it_started(self):
+    def test_the_variable_of_run_stays_with_what_it_started(self):
         done = subprocess.run([*map(str, self.graft.run(self.site())), "/bin/sh", "-c", "echo $TLSGRAFT_RUN $$; env; true"],
                               capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=30)
         first, _, rest = done.stdout.partition("\n")
-        mark, pid = first.split()
-        self.assertEqual(mark, pid)
+        value, pid = first.split()
+        self.assertEqual(value, pid)
         self.assertNotIn("TLSGRAFT_RUN", rest)
         self.assertIn("TLSGRAFT_KEEPER", rest)
 

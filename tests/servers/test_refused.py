@@ -104,7 +104,7 @@ class Refused(ServerCase):
         path.write_bytes(openssl("x509", "-inform", "DER", stdin=bytes(der)))
         return Credential(credential.key, path)
 
-    def stranger_ca(self):
+    def other_ca_of_client(self):
         return ["-CAfile", self.pki.wrong_ca.cert, "-verify_return_error"]
 
     def section(self, **changes):
@@ -201,8 +201,8 @@ class Refused(ServerCase):
             Client("no_common_cipher", "no shared cipher", self.good, TLS12, ["-cipher", "ECDHE-RSA-AES128-GCM-SHA256"]),
             Client("no_common_cipher", "no shared cipher", self.good, more=["-ciphersuites", "TLS_AES_128_CCM_SHA256"]),
             Client("no_common_signature", "no suitable signature algorithm", self.good, more=["-sigalgs", "ECDSA+SHA256"]),
-            Client("client_alert", "tlsv1 alert unknown ca", self.good, more=self.stranger_ca()),
-            Client("client_alert", "tlsv1 alert unknown ca", self.good, TLS12, self.stranger_ca()),
+            Client("client_alert", "tlsv1 alert unknown ca", self.good, more=self.other_ca_of_client()),
+            Client("client_alert", "tlsv1 alert unknown ca", self.good, TLS12, self.other_ca_of_client()),
             Client("malformed", "", bytes_=GARBAGE),
         ]
 

@@ -70,7 +70,7 @@ class Trial(ServerCase):
         """Whatever their order, and also for clients that do not say which one they mean."""
         twins = [Authority(self.home / name, "Twin CA") for name in ("one", "two")]
         clients = [self.client_of(twin, ["extendedKeyUsage=clientAuth", "authorityKeyIdentifier=none"]) for twin in twins]
-        strangers = [self.client_of(self.pki.wrong_ca, ["extendedKeyUsage=clientAuth", "authorityKeyIdentifier=none"])]
+        others = [self.client_of(self.pki.wrong_ca, ["extendedKeyUsage=clientAuth", "authorityKeyIdentifier=none"])]
         server = self.grafted(Nginx, self.ini({"server": self.mutual(self.injected)}))
         for order in (twins, twins[::-1]):
             for crls in ([], [twin.write_crl(self.home / f"{twin.home.name}.crl") for twin in order]):
@@ -78,7 +78,7 @@ class Trial(ServerCase):
                 self.ini({"server": {name: value for name, value in self.mutual(self.injected, **keys).items() if value}})
                 self.assert_reloaded(server)
                 self.assert_each(server, clients, served=True)
-                self.assert_each(server, strangers, served=False)
+                self.assert_each(server, others, served=False)
 
     def test_the_level_counts_whatever_the_cipher_list_says(self):
         weak = self.home / "weak.key"

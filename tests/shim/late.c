@@ -21,7 +21,7 @@ static bool hello_seen;
 static bool certificate_seen;
 static bool inside;
 static unsigned calls;
-static bool told_failure;
+static bool reported_failure;
 static int checks;
 static int failures;
 static int (*standard)(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
@@ -32,7 +32,7 @@ static void at(enum moment moment, SSL *ssl)
 		return;
 	inside = true;
 	calls++;
-	told_failure = trying->call(ssl) <= 0 || told_failure;
+	reported_failure = trying->call(ssl) <= 0 || reported_failure;
 	inside = false;
 }
 
@@ -115,7 +115,7 @@ static void run(SSL_CTX *client, struct outcome *out)
 	memset(out, 0, sizeof(*out));
 	calls = 0;
 	ways_asked = 0;
-	told_failure = hello_seen = certificate_seen = false;
+	reported_failure = hello_seen = certificate_seen = false;
 	pair.renegotiate = true;
 	SSL_set_tlsext_host_name(pair.client, name);
 	if (trying->before != NULL)
@@ -154,7 +154,7 @@ static void served(int version)
 	}
 	expect(ways_asked == 0, version, "right client", "is not let in by another key");
 	expect(trying->moment == MOMENT_NEVER || calls > 0, version, "right client", "the server did it");
-	expect(!told_failure, version, "right client", "the server is told that it had its way");
+	expect(!reported_failure, version, "right client", "the server is told that it had its way");
 	SSL_SESSION_free(out.session);
 	SSL_CTX_free(client);
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Takes out each line of shim/policy/held.def, and each statement below, in a copy of the shim, and expects a test to fail.
+"""Takes out each line of shim/policy/blocked_calls.def, and each statement below, in a copy of the shim, and expects a test to fail.
 
     /usr/bin/python3 tests/shim/rows.py BUILD_DIR [PATTERN]
 
@@ -41,7 +41,7 @@ STATEMENTS = [
     ("enforce.c", "return !ours || apply_verification(tg_openssl(), connection, ssl);", "return ours || !ours;", "after", None),
     ("enforce.c", "if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))",
      "if (own_session_context_stays(NULL))", "hostile mutual", None),
-    ("enforce.c", "tg_context_mark(digest);", ";", "after", None),
+    ("enforce.c", "tg_context_set_prefix(digest);", ";", "after", None),
     ("enforce.c", "return tg_verify_chain(connection, ssl, store);", "return 1;", "late mutual", "nothing"),
     ("shortcuts.c", "o->SSL_set_max_early_data(ssl, 0);", ";", "late mutual", "early data, before"),
     ("shortcuts.c", "o->SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);", ";", "late mutual", "nothing"),
@@ -57,9 +57,9 @@ STATEMENTS = [
     ("floor.c", "policy->ciphersuites != NULL && ", "0 && ", "late floor", "suites, before"),
     ("floor.c", "policy->groups == NULL || ", "1 || ", "late floor", "groups, before"),
     ("issuer.h", "TG_CRYPTO(X509_STORE_CTX_set0_param)(ctx, rules);", ";", "late mutual", "rules of the process"),
-    ("settle.c", "connection->phase != TG_PHASE_IDENTITY && ", "0 && ", "hostile server", None),
-    ("settle.c", " || connection->phase == TG_PHASE_NEW", "", "after", None),
-    ("ready.c", "return tg_enforce_settle(connection, ssl, 1) == 1;", "return true;", "after", None),
+    ("verdict.c", "connection->phase != TG_PHASE_IDENTITY && ", "0 && ", "hostile server", None),
+    ("verdict.c", " || connection->phase == TG_PHASE_NEW", "", "after", None),
+    ("ready.c", "return tg_enforce_verdict(connection, ssl, 1) == 1;", "return true;", "after", None),
     ("hooks_ssl_handshake.c", "judged(o, ssl, data, o->SSL_read(ssl, data, size))", "o->SSL_read(ssl, data, size)", "after", None),
     ("hooks_ssl_handshake.c", "judged(o, ssl, data, o->SSL_peek(ssl, data, size))", "o->SSL_peek(ssl, data, size)", "after", None),
     ("hooks_ssl_handshake.c", "judged_ex(o, ssl, data, done, o->SSL_read_ex(ssl, data, size, done))",
@@ -71,13 +71,13 @@ STATEMENTS = [
     ("hooks_ssl_bio.c", "command == BIO_C_DO_STATE_MACHINE && !may_go(o, bio)", "0", "hostile server", None),
     ("hooks_ssl_bio.c", "if (tg_shim_is(TG_STATE_INERT) || !o->supported)\n\t\treturn o->BIO_new_ssl", "\t\treturn o->BIO_new_ssl", "after",
      None),
-    ("hooks_ssl_handshake.c", "return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_settle(connection, ssl, result);",
+    ("hooks_ssl_handshake.c", "return connection == NULL ? tg_ready_noted(ssl, result) : tg_enforce_verdict(connection, ssl, result);",
      "return connection == NULL ? result : result;", "hostile server", None),
-    ("hooks_ssl_session.c", " || tg_context_is_marked(bytes, length)", "", "after", None),
-    ("hooks_ssl_session.c", "tg_context_is_marked(present, present_length) ||", "", "servers", "own_cache"),
-    ("hooks_ssl_connection.c", "if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_is_marked(bytes, length))",
+    ("hooks_ssl_session.c", " || tg_context_has_prefix(bytes, length)", "", "after", None),
+    ("hooks_ssl_session.c", "tg_context_has_prefix(present, present_length) ||", "", "servers", "own_cache"),
+    ("hooks_ssl_connection.c", "if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_has_prefix(bytes, length))",
      "if (bytes == NULL && length > 0)", "after", None),
-    ("hooks_ssl_context.c", "if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_is_marked(bytes, length))",
+    ("hooks_ssl_context.c", "if (tg_shim_is(TG_STATE_GOVERNED) && tg_context_has_prefix(bytes, length))",
      "if (bytes == NULL && length > 0)", "after", None),
     ("hooks_dlsym.c", "instead_of(tg_libc.dlsym(handle, name), hook)", "NULL", "servers", "takes_every"),
     ("hooks_dlsym.c", "instead_of(tg_libc.dlvsym(handle, name, version), hook)", "NULL", "servers", "takes_every"),
@@ -90,10 +90,10 @@ COMPILED = {"issuer.h": "anchors.c"}
 
 def rows():
     """(name, file to change, text, its replacement, file to compile, run, way) for each."""
-    table = (ROOT / "shim/policy/held.def").read_text()
-    for line, what, row in re.findall(r"^(TG_HELD(?:_CONTROL)?\((\w+), (\w+)\))$", table, re.M):
+    table = (ROOT / "shim/policy/blocked_calls.def").read_text()
+    for line, what, row in re.findall(r"^(TG_BLOCKED(?:_CONTROL)?\((\w+), (\w+)\))$", table, re.M):
         run = {"PROTOCOL": "late floor", "IDENTITY": "late server"}.get(row, "late mutual")
-        yield f"held.def: {what}", "held.def", line, line.replace(f" {row})", " NOTHING)"), "held.c", run, what
+        yield f"blocked_calls.def: {what}", "blocked_calls.def", line, line.replace(f" {row})", " NOTHING)"), "blocked_calls.c", run, what
     for file, text, instead, run, way in STATEMENTS:
         yield f"{file}: {' '.join(text.split())}", file, text, instead, COMPILED.get(file, file), run, way
 

@@ -28,7 +28,8 @@ struct way {
 	void (*sneak)(SSL_CTX *client);
 };
 
-/* Each ends with one without a name. That of a way which is held back (shim/policy/held.def) begins with what is there. */
+/* Each ends with one without a name. That of a way which is blocked (shim/policy/blocked_calls.def) begins with what is
+ * there. */
 extern const struct way ways_identity[];
 extern const struct way ways_shortcuts[];
 

@@ -17,13 +17,13 @@ def _beyond():
 
 def _reserve(port):
     """False where another test of any process on this machine has it."""
-    mark = socket.socket(socket.AF_UNIX)
+    reservation = socket.socket(socket.AF_UNIX)
     try:
-        mark.bind(f"\0tlsgraft-test-port-{port}")
+        reservation.bind(f"\0tlsgraft-test-port-{port}")
     except OSError:
-        mark.close()
+        reservation.close()
         return False
-    _reserved.append(mark)
+    _reserved.append(reservation)
     return True
 
 

@@ -91,14 +91,14 @@ class Download(threading.Thread):
         return "did not end" if self.is_alive() else self.problem
 
 
-class Herd:
-    """Many connections that stay open, in one process: tests/support/herd.c.
+class ManyClients:
+    """Many connections that stay open, in one process: tests/support/many_clients.c.
 
     `conversation`: a request, and the end of its answer; None: HTTP.
     """
 
     def __init__(self, port, who, count, conversation=()):
-        program = compiled("herd.c", "-lssl", "-lcrypto")
+        program = compiled("many_clients.c", "-lssl", "-lcrypto")
         self.process = subprocess.Popen(
             [program, str(port), str(who.cert), str(who.key), str(count), *conversation], stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
@@ -108,7 +108,7 @@ class Herd:
     def _number(self, word):
         line = self.process.stdout.readline().split()
         if len(line) != 2 or line[0] != word:
-            raise AssertionError(f"herd: {line} instead of '{word} N'")
+            raise AssertionError(f"many_clients: {line} instead of '{word} N'")
         return int(line[1])
 
     def ask(self):

@@ -3,7 +3,7 @@
 
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/marks.h"
+#include "shim/direct/descriptors/fd_bitmap.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/stream/claims.h"
 #include "shim/direct/stream/clock.h"
@@ -60,10 +60,10 @@ static void enter(int fd, struct tg_stream *stream)
 	assert_in_range(fd, 0, FD_COUNT - 1);
 	pthread_mutex_lock(&table_lock);
 	atomic_store(&tg_descriptors_pages[page], &pages[page]);
-	atomic_store(&pages[page].entry[fd % TG_DESCRIPTORS_PAGE], (uintptr_t)stream);
+	atomic_store(&pages[page].words[fd % TG_DESCRIPTORS_PAGE], (uintptr_t)stream);
 	__atomic_store_n(&table[fd], stream, __ATOMIC_RELEASE);
 	pthread_mutex_unlock(&table_lock);
-	tg_mark_follow(fd);
+	tg_fd_bitmap_update(fd);
 }
 
 void tg_stream_hear_end(struct tg_stream *stream)
@@ -164,7 +164,7 @@ static void leave(struct tg_stream *stream)
 {
 	const bool ended = stream->failed || stream->at_end;
 
-	stream->state = (is_open(stream) || stream->failed ? 0U : TG_STREAM_OPENING) |
+	stream->state = (is_open(stream) || stream->failed ? 0U : TG_STREAM_HANDSHAKING) |
 			(stream->plain_size > 0 || ended ? TG_STREAM_INPUT : 0U) |
 			(stream->output > 0 ? TG_STREAM_OUTPUT : 0U) | (ended ? TG_STREAM_ENDED : 0U) |
 			(is_open(stream) && !ended && (!stream->was_drained || stream->heard_end) ? TG_STREAM_UNREAD : 0U);
@@ -219,7 +219,7 @@ int64_t tg_stream_born(const struct tg_stream *stream)
 
 int64_t tg_stream_deadline(const struct tg_stream *stream)
 {
-	return (stream->state & TG_STREAM_OPENING) != 0 ? stream->deadline : TG_CLOCK_NEVER;
+	return (stream->state & TG_STREAM_HANDSHAKING) != 0 ? stream->deadline : TG_CLOCK_NEVER;
 }
 
 struct tg_watch *tg_stream_watch(struct tg_stream *stream)
@@ -273,7 +273,7 @@ struct fake fake_new(void)
 	made.fd = made.stream->fd = pair[0];
 	made.peer = pair[1];
 	made.stream->deadline = TG_CLOCK_NEVER;
-	made.stream->state = TG_STREAM_OPENING;
+	made.stream->state = TG_STREAM_HANDSHAKING;
 	made.stream->references = 1;
 	made.stream->numbers = 1;
 	pthread_mutex_init(&made.stream->lock, NULL);
@@ -379,8 +379,8 @@ void fake_set_deadline(const struct fake *fake, int64_t deadline)
 	fake->stream->deadline = deadline;
 }
 
-/* Nothing is held back here. */
-_Atomic unsigned tg_stream_held_count;
+/* Nothing is corked here. */
+_Atomic unsigned tg_stream_corked_count;
 void tg_stream_let_go_all(void)
 {
 }

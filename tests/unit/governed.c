@@ -29,10 +29,10 @@
 #define CAPACITY 200000
 
 static struct maker maker;
-static struct site site, stranger;
+static struct site site, other_site;
 static struct tg_policy_page page;
 static int listener = -1;
-static struct tg_generation *held;
+static struct tg_generation *acquired;
 
 static struct {
 	EVP_PKEY *key;
@@ -78,9 +78,9 @@ static void publish(const char *ini)
 	assert_true(tg_policy_publish(&page, bytes, size) > 0);
 	tg_policy_recheck(&page);
 	tlsgraft_identity_unref(identity);
-	tg_generation_unref(held);
-	held = tg_generation_acquire();
-	assert_non_null(held);
+	tg_generation_unref(acquired);
+	acquired = tg_generation_acquire();
+	assert_non_null(acquired);
 }
 
 static void listen_once(void)
@@ -100,12 +100,12 @@ void govern(const char *ini)
 	listen_once();
 	maker_start(&maker);
 	make_site(&maker, &site, "");
-	make_site(&maker, &stranger, "");
+	make_site(&maker, &other_site, "");
 	write_certificate(&maker, "ca.pem", site.ca, false);
 	write_certificate(&maker, "server.pem", site.certificate, false);
 	write_key(&maker, "server.key", site.key, NULL, false);
 	make_client(CLIENT_GOOD, &site, -DAY, DAY);
-	make_client(CLIENT_STRANGER, &stranger, -DAY, DAY);
+	make_client(CLIENT_OTHER_CA, &other_site, -DAY, DAY);
 	make_client(CLIENT_EXPIRED, &site, -2 * DAY, -DAY);
 	assert_int_equal(tg_policy_create(TREE, CAPACITY, &policy, &page), 0);
 	assert_int_equal(tg_report_create(TREE, &report), 0);
@@ -124,14 +124,14 @@ void govern_again(const char *ini)
 
 void govern_end(void)
 {
-	tg_generation_unref(held);
-	held = NULL;
+	tg_generation_unref(acquired);
+	acquired = NULL;
 	for (enum client_kind kind = CLIENT_GOOD; kind <= CLIENT_EXPIRED; kind++) {
 		EVP_PKEY_free(clients[kind].key);
 		X509_free(clients[kind].certificate);
 	}
 	free_site(&site);
-	free_site(&stranger);
+	free_site(&other_site);
 	maker_stop(&maker);
 	close(listener);
 }
@@ -150,8 +150,8 @@ const struct tg_route *route_of(int fd)
 	socklen_t size = sizeof(local);
 
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&local, &size), 0);
-	for (size_t i = 0; i < held->document->route_count; i++) {
-		const struct tg_route *route = &held->document->routes[i];
+	for (size_t i = 0; i < acquired->document->route_count; i++) {
+		const struct tg_route *route = &acquired->document->routes[i];
 		if (route->address_count > 0 && route->addresses[0].port == ntohs(local.sin_port))
 			return route;
 	}

@@ -11,7 +11,7 @@
 #include "certificates.h"
 #include "ipc/layout.h"
 
-enum client_kind { CLIENT_GOOD, CLIENT_NONE, CLIENT_STRANGER, CLIENT_EXPIRED };
+enum client_kind { CLIENT_GOOD, CLIENT_NONE, CLIENT_OTHER_CA, CLIENT_EXPIRED };
 
 /* Publishes site.ini of a new folder; ca.pem, server.pem and server.key lie beside it. Once in a process. */
 void govern(const char *ini);

@@ -42,7 +42,7 @@ bool shake_hands(struct both *both)
 			return false;
 		if (tg_stream_poll(both->stream) & POLLERR)
 			return false;
-		if (result == 1 && (tg_stream_state(both->stream) & TG_STREAM_OPENING) == 0)
+		if (result == 1 && (tg_stream_state(both->stream) & TG_STREAM_HANDSHAKING) == 0)
 			return true;
 	}
 	return false;

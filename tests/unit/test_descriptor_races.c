@@ -4,7 +4,7 @@
 
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/stream/claims.h"
 #include "shim/direct/waiting/epoll.h"
@@ -76,7 +76,7 @@ static int dup3_in_between(int from, int fd, int flags)
 		assert_int_equal(tg_descriptors_copy(fd, ONTO, 0, false), -1);
 		int copy = fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 		assert_false(tg_descriptors_duplicated(fd, copy, false));
-		assert_int_equal(tg_entry_at(copy), 0);
+		assert_int_equal(tg_fd_word_at(copy), 0);
 		close(copy);
 		if (also_closed >= 0)
 			close_one(also_closed);
@@ -98,7 +98,7 @@ static void number_that_is_being_closed(void **state)
 	close(peer);
 }
 
-/* Both of two numbers at once: one of them is the last one, and there is one who says farewell. */
+/* Both of two numbers at once: one of them is the last one, and it alone sends close_notify. */
 static void two_at_once(void **state)
 {
 	int peer, fd = open_one(&peer);

@@ -155,7 +155,7 @@ static void a_full_environment_is_used_as_it_is(void **state)
 	assert_int_equal(tg_environment_room(&no_keeper, environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/x")), 0);
 }
 
-static void the_run_mark_goes_no_further(void **state)
+static void the_run_variable_goes_no_further(void **state)
 {
 	(void)state;
 	assert_filled(&keeping,
@@ -180,20 +180,20 @@ static void children_drop_takes_ours_out(void **state)
 static void what_was_given_first_is_replaced(void **state)
 {
 	static char given_config[] = "TLSGRAFT_CONFIG=site.ini", given_keeper[] = "TLSGRAFT_KEEPER=ffffffffffffffff";
-	struct tg_environment settled = keeping;
+	struct tg_environment resolved = keeping;
 
 	(void)state;
-	settled.given_config = given_config;
-	settled.given_keeper = given_keeper;
-	assert_filled(&settled,
+	resolved.given_config = given_config;
+	resolved.given_keeper = given_keeper;
+	assert_filled(&resolved,
 		      environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=site.ini|A=b|TLSGRAFT_KEEPER=ffffffffffffffff"),
 		      "LD_PRELOAD=" SHIM "|A=b|TLSGRAFT_CONFIG=/etc/site.ini|TLSGRAFT_KEEPER=0123456789abcdef");
-	settled.drop = true;
-	assert_filled(&settled, environment_of("A=b|TLSGRAFT_CONFIG=site.ini"), "A=b");
+	resolved.drop = true;
+	assert_filled(&resolved, environment_of("A=b|TLSGRAFT_CONFIG=site.ini"), "A=b");
 	/* another program's tree of the same file, and another file, are none of ours */
-	settled.drop = false;
-	assert_int_equal(tg_environment_room(&settled, environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini"
-								      "|TLSGRAFT_KEEPER=fedcba9876543210")),
+	resolved.drop = false;
+	assert_int_equal(tg_environment_room(&resolved, environment_of("LD_PRELOAD=" SHIM "|TLSGRAFT_CONFIG=/etc/site.ini"
+								       "|TLSGRAFT_KEEPER=fedcba9876543210")),
 			 0);
 }
 
@@ -237,7 +237,7 @@ static void too_many_entries_are_refused(void **state)
 	free(many);
 }
 
-static void the_start_reads_settles_and_names_the_tree(void **state)
+static void the_start_reads_resolves_and_names_the_tree(void **state)
 {
 	char wanted[4200], directory[4096];
 	char **before, *entries[512] = {NULL};
@@ -262,7 +262,7 @@ static void the_start_reads_settles_and_names_the_tree(void **state)
 		if (count < sizeof(entries) / sizeof(entries[0]) - 1)
 			entries[count] = before[count];
 	assert_true(count < sizeof(entries) / sizeof(entries[0]));
-	assert_int_equal(tg_environment_settle_config(), 0);
+	assert_int_equal(tg_environment_resolve_config(), 0);
 	assert_non_null(getcwd(directory, sizeof(directory)));
 	snprintf(wanted, sizeof(wanted), "%s/site.ini", directory);
 	assert_string_equal(tg_environment_value(tg_environment.config), wanted);
@@ -291,12 +291,12 @@ int main(void)
 	    cmocka_unit_test(other_preloads_stay),
 	    cmocka_unit_test(what_is_empty_counts_as_missing),
 	    cmocka_unit_test(a_full_environment_is_used_as_it_is),
-	    cmocka_unit_test(the_run_mark_goes_no_further),
+	    cmocka_unit_test(the_run_variable_goes_no_further),
 	    cmocka_unit_test(children_drop_takes_ours_out),
 	    cmocka_unit_test(what_was_given_first_is_replaced),
 	    cmocka_unit_test(a_shell_takes_on_what_is_missing),
 	    cmocka_unit_test(too_many_entries_are_refused),
-	    cmocka_unit_test(the_start_reads_settles_and_names_the_tree),
+	    cmocka_unit_test(the_start_reads_resolves_and_names_the_tree),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -43,9 +43,9 @@ static int tear_down(void **state)
 	return close(epoll);
 }
 
-static int control(int operation, uint32_t asked)
+static int control(int operation, uint32_t interest)
 {
-	struct epoll_event event = {.events = asked, .data.u64 = 0x1234567800000000 | (unsigned)fake.fd};
+	struct epoll_event event = {.events = interest, .data.u64 = 0x1234567800000000 | (unsigned)fake.fd};
 
 	return tg_epoll_control(epoll, operation, fake.fd, &event);
 }
@@ -64,7 +64,7 @@ static void assert_quiet(void)
 	assert_int_equal(wait_for(ROOM, 0), 0);
 }
 
-static void assert_told(uint32_t what)
+static void assert_reported(uint32_t what)
 {
 	assert_int_equal(wait_for(ROOM, 0), 1);
 	assert_int_equal(events[0].events, what);
@@ -94,15 +94,15 @@ static void test_level(void **state)
 	fake_send(&fake, "hh.");
 	assert_quiet();
 	fake_send(&fake, "dadb");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	/* The socket is empty now: what is told is what TLS holds. */
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	read_some(1, 1);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	read_some(1, 1);
 	assert_quiet();
 	fake_send(&fake, "dc");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(fake_counts.modified, 1); /* after the handshake */
 }
 
@@ -119,7 +119,7 @@ static void test_level_unread(void **state)
 	fake_send(&fake, much);
 	for (int left = 100; left > 0;) {
 		char data[32];
-		assert_told(EPOLLIN);
+		assert_reported(EPOLLIN);
 		int got = fake_read(&fake, data, sizeof(data));
 		assert_true(got > 0);
 		left -= got;
@@ -136,10 +136,10 @@ static void test_level_end_behind_bytes(void **state)
 	assert_quiet();
 	fake_send(&fake, "da");
 	assert_int_equal(shutdown(fake.peer, SHUT_WR), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	read_some(1, 1);
-	assert_told(EPOLLIN);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
+	assert_reported(EPOLLIN);
 }
 
 /* What lies in the socket while a thread sleeps for it is that thread's: others do not look for it again and again. */
@@ -176,13 +176,13 @@ static void test_level_after_fork(void **state)
 	atomic_store(&tg_registrations_forked, true);
 	fake_is_another_process = true;
 	fake_send(&fake, "da");
-	assert_told(EPOLLIN);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
+	assert_reported(EPOLLIN);
 	/* By a raw clone(2), say: of what had been decrypted before. */
 	fake_is_another_process = false;
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	fake_is_another_process = true;
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	atomic_store(&tg_registrations_forked, false);
 }
 
@@ -193,16 +193,16 @@ static void test_level_input_nobody_reported(void **state)
 	fake_send(&fake, "hhhhdadb");
 	read_some(1, 1);
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	read_some(1, 1);
 	assert_quiet();
 	fake_send(&fake, "dadb");
 	read_some(1, 1);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLOUT), 0);
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(control(EPOLL_CTL_DEL, 0), 0);
 	assert_quiet();
 }
@@ -211,13 +211,13 @@ static void test_level_output(void **state)
 {
 	(void)state;
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT), 0);
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	assert_int_equal(fake_write(&fake, 10), 10);
 	unsigned looked = fake_counts.looked;
 	assert_quiet();
 	assert_int_equal(fake_counts.looked, looked); /* the kernel is not asked any more whether the socket is writable */
 	finish_handshake();
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	/* More than the socket takes. */
 	assert_int_equal(fake_write(&fake, 8 << 20), 8 << 20);
 	assert_quiet();
@@ -231,33 +231,33 @@ static void test_level_output(void **state)
 	assert_int_equal(fake_counts.modified, modified + 1);
 	fake_drain(&fake);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLOUT), 0);
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 }
 
 static void test_edge(void **state)
 {
 	(void)state;
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET), 0);
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	assert_quiet();
 	fake_send(&fake, "hhhh");
 	assert_quiet();
 	fake_send(&fake, ".da");
-	assert_told(EPOLLIN | EPOLLOUT);
+	assert_reported(EPOLLIN | EPOLLOUT);
 	assert_quiet();
 	fake_send(&fake, "db");
-	assert_told(EPOLLIN | EPOLLOUT);
+	assert_reported(EPOLLIN | EPOLLOUT);
 	assert_quiet();
 	read_some(1, 1);
 	assert_quiet();
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN | EPOLLET), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 	read_some(9, 1);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN | EPOLLET), 0);
 	assert_quiet();
 	assert_int_equal(shutdown(fake.peer, SHUT_WR), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 }
 
 /* The edge of the handshake's last bytes is the only one; the server learns that it can write now. */
@@ -265,11 +265,11 @@ static void test_edge_output_after_the_verdict(void **state)
 {
 	(void)state;
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN | EPOLLOUT | EPOLLET), 0);
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	assert_int_equal(fake_write(&fake, 10), 10);
 	assert_quiet();
 	fake_send(&fake, "hhhh");
-	assert_told(EPOLLOUT);
+	assert_reported(EPOLLOUT);
 	assert_quiet();
 	/* And again, when all has been sent that the socket would not take. */
 	assert_int_equal(fake_write(&fake, 8 << 20), 8 << 20);
@@ -287,7 +287,7 @@ static void test_edge_when_a_call_finishes_the_handshake(void **state)
 	assert_quiet();
 	fake_send(&fake, "hhhhdadb");
 	read_some(1, 1);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 }
 
@@ -300,21 +300,21 @@ static void test_oneshot(void **state)
 	fake_send(&fake, "h");
 	assert_quiet();
 	fake_send(&fake, "dadb");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 	fake_send(&fake, "dc");
 	assert_quiet();
 	read_some(1, 1);
 	assert_quiet();
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 	read_some(9, 2);
 	/* Told by the list alone, and disabled all the same. */
 	fake_send(&fake, "dadb");
 	read_some(1, 1);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	fake_send(&fake, "dc");
 	assert_quiet();
 	assert_quiet();
@@ -329,21 +329,21 @@ static void test_oneshot_edge(void **state)
 	fake_send(&fake, "h");
 	assert_quiet();
 	fake_send(&fake, "da");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	fake_send(&fake, "db");
 	assert_quiet();
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN | EPOLLONESHOT | EPOLLET), 0);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 }
 
 /* The socket is writable all the time, which nobody asked for: a wait without news is one wait. */
 static void test_oneshot_edge_waits(void **state)
 {
-	const uint32_t asked = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT | EPOLLET;
+	const uint32_t interest = EPOLLIN | EPOLLRDHUP | EPOLLONESHOT | EPOLLET;
 	(void)state;
 
-	assert_int_equal(control(EPOLL_CTL_ADD, asked), 0);
+	assert_int_equal(control(EPOLL_CTL_ADD, interest), 0);
 	finish_handshake();
 	fake_counts.waited = fake_counts.modified = 0;
 	assert_int_equal(wait_for(ROOM, 20), 0);
@@ -351,11 +351,11 @@ static void test_oneshot_edge_waits(void **state)
 	assert_in_range(fake_counts.modified, 0, 2);
 	/* What TLS holds is reported by the call that arms it again, as what lies in a socket. */
 	fake_send(&fake, "dadb");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	read_some(1, 1);
 	assert_quiet();
-	assert_int_equal(control(EPOLL_CTL_MOD, asked), 0);
-	assert_told(EPOLLIN);
+	assert_int_equal(control(EPOLL_CTL_MOD, interest), 0);
+	assert_reported(EPOLLIN);
 	assert_quiet();
 }
 
@@ -368,10 +368,10 @@ static void test_exclusive(void **state)
 	finish_handshake();
 	assert_int_equal(fake_write(&fake, 8 << 20), 8 << 20);
 	fake_send(&fake, "da");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(control(EPOLL_CTL_MOD, EPOLLIN), -1);
 	assert_int_equal(errno, EINVAL);
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 }
 
 static void test_errors_are_the_kernels(void **state)
@@ -390,7 +390,7 @@ static void test_errors_are_the_kernels(void **state)
 	assert_int_equal(errno, EFAULT);
 	finish_handshake();
 	fake_send(&fake, "da");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(wait_for(0, 0), -1);
 	assert_int_equal(errno, EINVAL);
 	struct epoll_event event = {.events = EPOLLIN};
@@ -406,12 +406,12 @@ static void test_end_and_failure(void **state)
 	(void)state;
 	assert_int_equal(control(EPOLL_CTL_ADD, EPOLLIN | EPOLLRDHUP), 0);
 	fake_send(&fake, "hhhhda");
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(shutdown(fake.peer, SHUT_WR), 0);
-	assert_told(EPOLLIN | EPOLLRDHUP);
+	assert_reported(EPOLLIN | EPOLLRDHUP);
 	read_some(9, 1);
 	read_some(9, 0);
-	assert_told(EPOLLIN | EPOLLRDHUP);
+	assert_reported(EPOLLIN | EPOLLRDHUP);
 	struct fake other = fake_new();
 	struct epoll_event event = {.events = 0, .data.ptr = &other};
 	assert_int_equal(control(EPOLL_CTL_DEL, 0), 0);
@@ -523,7 +523,7 @@ static void test_another_process(void **state)
 	fake_is_another_process = true;
 	fake_send(&fake, "h");
 	unsigned looked = fake_counts.looked;
-	assert_told(EPOLLIN);
+	assert_reported(EPOLLIN);
 	assert_int_equal(fake_counts.looked, looked);
 }
 

@@ -58,9 +58,9 @@ static int tear_down(void **state)
 	return 0;
 }
 
-static int control(int at, int operation, int fd, uint32_t asked)
+static int control(int at, int operation, int fd, uint32_t interest)
 {
-	struct epoll_event event = {.events = asked, .data.fd = fd};
+	struct epoll_event event = {.events = interest, .data.fd = fd};
 
 	return tg_epoll_control(at, operation, fd, &event);
 }
@@ -79,7 +79,7 @@ static void assert_quiet(int at)
 	assert_int_equal(wait_at(at, &event, 0), 0);
 }
 
-static void assert_told(int at, int fd, uint32_t what)
+static void assert_reported(int at, int fd, uint32_t what)
 {
 	struct epoll_event event;
 
@@ -132,18 +132,18 @@ static void read_some(int size, int expected)
 	assert_int_equal(fake_read(&fake, data, size), expected);
 }
 
-static void assert_thread_is_woken(uint32_t asked, uint32_t told)
+static void assert_thread_is_woken(uint32_t interest, uint32_t reported)
 {
 	struct waiter waiter;
 
-	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, asked), 0);
+	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, interest), 0);
 	assert_quiet(epoll);
 	start(&waiter, epoll, 1);
 	/* The bytes go by the waiting thread: the other one has them before it looks. */
 	fake_send(&fake, "dadb");
 	read_some(1, 1);
 	join(&waiter);
-	assert_int_equal(waiter.event.events, told);
+	assert_int_equal(waiter.event.events, reported);
 }
 
 static void test_a_thread_that_waits_is_woken(void **state)
@@ -203,7 +203,7 @@ static void test_a_thread_is_woken_by_the_first_registration(void **state)
 }
 
 /* Level-triggered, the kernel tells one after the other, whatever the first does with it. */
-static void test_each_thread_is_told(void **state)
+static void test_each_thread_gets_a_report(void **state)
 {
 	struct waiter one, other;
 	(void)state;
@@ -297,7 +297,7 @@ static void test_stale_token(void **state)
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
 	assert_null(tg_registration_find(event.data.u64));
 	assert_null(tg_registration_find(UINT64_MAX));
-	assert_told(epoll, fake.fd, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
 }
 
 static void test_copied_stream(void **state)
@@ -307,16 +307,16 @@ static void test_copied_stream(void **state)
 
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, copy, EPOLLOUT), 0);
-	assert_told(epoll, copy, EPOLLOUT);
+	assert_reported(epoll, copy, EPOLLOUT);
 	assert_int_equal(control(epoll, EPOLL_CTL_DEL, copy, 0), 0);
 	assert_quiet(epoll);
 	/* As epoll(7) says: what was registered lives as long as one of the copies. */
 	fake_close(fake.fd);
 	fake.fd = copy;
 	fake_send(&fake, "dadb");
-	assert_told(epoll, first, EPOLLIN);
+	assert_reported(epoll, first, EPOLLIN);
 	read_some(1, 1);
-	assert_told(epoll, first, EPOLLIN);
+	assert_reported(epoll, first, EPOLLIN);
 	read_some(1, 1);
 	assert_quiet(epoll);
 }
@@ -330,13 +330,13 @@ static void test_copied_epoll(void **state)
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
 	fake_send(&fake, "dadb");
 	read_some(1, 1);
-	assert_told(copy, fake.fd, EPOLLIN);
-	assert_told(epoll, fake.fd, EPOLLIN);
+	assert_reported(copy, fake.fd, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
 	close_epoll(first);
 	epoll = copy;
-	assert_told(copy, fake.fd, EPOLLIN);
+	assert_reported(copy, fake.fd, EPOLLIN);
 	assert_int_equal(control(epoll, EPOLL_CTL_MOD, fake.fd, EPOLLOUT), 0);
-	assert_told(copy, fake.fd, EPOLLOUT);
+	assert_reported(copy, fake.fd, EPOLLOUT);
 }
 
 /* The number is another epoll's: nothing of the old one is left there, nor in the stream. */
@@ -356,7 +356,7 @@ static void test_epoll_closed(void **state)
 	assert_int_equal(epoll, number);
 	assert_quiet(epoll);
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
-	assert_told(epoll, fake.fd, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
 }
 
 static void test_nested(void **state)
@@ -369,9 +369,9 @@ static void test_nested(void **state)
 	assert_quiet(outer);
 	fake_send(&fake, "dadb");
 	read_some(1, 1);
-	assert_told(outer, epoll, EPOLLIN);
-	assert_told(epoll, fake.fd, EPOLLIN);
-	assert_told(outer, epoll, EPOLLIN);
+	assert_reported(outer, epoll, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
+	assert_reported(outer, epoll, EPOLLIN);
 	read_some(1, 1);
 	assert_quiet(outer);
 	assert_quiet(epoll);
@@ -389,17 +389,17 @@ static void *send_soon(void *arg)
 
 static void test_poll_on_an_epoll(void **state)
 {
-	struct pollfd asked = {.fd = epoll, .events = POLLIN};
+	struct pollfd interest = {.fd = epoll, .events = POLLIN};
 	pthread_t thread;
 	(void)state;
 
 	assert_int_equal(control(epoll, EPOLL_CTL_ADD, fake.fd, EPOLLIN), 0);
 	tg_epoll_expose(epoll);
-	assert_int_equal(poll(&asked, 1, 0), 0);
+	assert_int_equal(poll(&interest, 1, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, send_soon, NULL), 0);
-	assert_int_equal(poll(&asked, 1, -1), 1);
+	assert_int_equal(poll(&interest, 1, -1), 1);
 	pthread_join(thread, NULL);
-	assert_told(epoll, fake.fd, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
 }
 
 /* A child that closes its copy leaves the parent's registration; the parent's own last close takes it from the child's. */
@@ -420,7 +420,7 @@ static void test_fork(void **state)
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	fake_send(&fake, "da");
-	assert_told(epoll, fake.fd, EPOLLIN);
+	assert_reported(epoll, fake.fd, EPOLLIN);
 	int kept = dup(fake.fd); /* as another process would */
 	fake_close(fake.fd);
 	assert_int_equal(fake_counts.deleted, 1);
@@ -466,7 +466,7 @@ static void test_many(void **state)
 {
 	enum { MANY = 150 };
 	static struct fake fakes[MANY];
-	static bool told[MANY];
+	static bool reported[MANY];
 	struct epoll_event found[MANY];
 	const struct tg_epoll_call call = {.fd = epoll, .events = found, .room = MANY};
 	(void)state;
@@ -482,8 +482,8 @@ static void test_many(void **state)
 		assert_in_range(count, 1, 64);
 		for (int i = 0; i < count; i++) {
 			char byte;
-			assert_false(told[found[i].data.u32]);
-			told[found[i].data.u32] = true;
+			assert_false(reported[found[i].data.u32]);
+			reported[found[i].data.u32] = true;
 			assert_int_equal(fake_read(&fakes[found[i].data.u32], &byte, 1), 1);
 		}
 		left -= count;
@@ -502,7 +502,7 @@ int main(void)
 	    TEST(test_a_thread_that_waits_is_woken_once),
 	    TEST(test_a_thread_is_woken_by_a_registration),
 	    TEST(test_a_thread_is_woken_by_the_first_registration),
-	    TEST(test_each_thread_is_told),
+	    TEST(test_each_thread_gets_a_report),
 	    TEST(test_a_thread_hears_of_an_earlier_deadline),
 	    TEST(test_oneshot_for_one_thread),
 	    TEST(test_closed_while_a_thread_waits),

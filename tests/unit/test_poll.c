@@ -55,15 +55,15 @@ static int poll_all(struct pollfd *fds, nfds_t count, int timeout)
 	return tg_poll(&call);
 }
 
-static short told(short events)
+static short reported(short events)
 {
-	struct pollfd asked[] = {
+	struct pollfd interest[] = {
 	    {.fd = idle, .events = POLLIN}, {.fd = fake.fd, .events = events, .revents = 99}, {.fd = -1}};
-	int r = poll_all(asked, 3, 0);
+	int r = poll_all(interest, 3, 0);
 
-	assert_int_equal(r, asked[1].revents != 0);
-	assert_int_equal(asked[0].revents | asked[2].revents, 0);
-	return asked[1].revents;
+	assert_int_equal(r, interest[1].revents != 0);
+	assert_int_equal(interest[0].revents | interest[2].revents, 0);
+	return interest[1].revents;
 }
 
 static void read_some(int size, int expected)
@@ -76,71 +76,71 @@ static void read_some(int size, int expected)
 static void test_poll(void **state)
 {
 	(void)state;
-	assert_int_equal(told(POLLIN | POLLOUT), POLLOUT);
+	assert_int_equal(reported(POLLIN | POLLOUT), POLLOUT);
 	fake_send(&fake, "hh");
-	assert_int_equal(told(POLLIN), 0);
+	assert_int_equal(reported(POLLIN), 0);
 	fake_send(&fake, "hh.");
-	assert_int_equal(told(POLLIN), 0);
-	assert_int_equal(told(POLLIN | POLLOUT), POLLOUT);
+	assert_int_equal(reported(POLLIN), 0);
+	assert_int_equal(reported(POLLIN | POLLOUT), POLLOUT);
 	fake_send(&fake, "dadb");
-	assert_int_equal(told(POLLIN), POLLIN);
+	assert_int_equal(reported(POLLIN), POLLIN);
 	read_some(1, 1);
-	assert_int_equal(told(POLLIN | POLLRDNORM | POLLWRNORM), POLLIN | POLLRDNORM | POLLWRNORM);
+	assert_int_equal(reported(POLLIN | POLLRDNORM | POLLWRNORM), POLLIN | POLLRDNORM | POLLWRNORM);
 	read_some(1, 1);
-	assert_int_equal(told(POLLIN), 0);
+	assert_int_equal(reported(POLLIN), 0);
 	assert_int_equal(fake_write(&fake, 8 << 20), 8 << 20);
-	assert_int_equal(told(POLLIN | POLLOUT), 0);
+	assert_int_equal(reported(POLLIN | POLLOUT), 0);
 	assert_int_equal(shutdown(fake.peer, SHUT_WR), 0);
-	assert_int_equal(told(POLLIN | POLLRDHUP), POLLIN | POLLRDHUP);
+	assert_int_equal(reported(POLLIN | POLLRDHUP), POLLIN | POLLRDHUP);
 }
 
 static void test_poll_of_others(void **state)
 {
-	struct pollfd asked[] = {{.fd = ready, .events = POLLIN}, {.fd = fake.fd, .events = POLLIN}, {.fd = 4000}};
+	struct pollfd interest[] = {{.fd = ready, .events = POLLIN}, {.fd = fake.fd, .events = POLLIN}, {.fd = 4000}};
 	(void)state;
 
 	fake_send(&fake, "hh");
-	assert_int_equal(poll_all(asked, 3, -1), 2);
-	assert_int_equal(asked[0].revents, POLLIN);
-	assert_int_equal(asked[1].revents, 0);
-	assert_int_equal(asked[2].revents, POLLNVAL);
+	assert_int_equal(poll_all(interest, 3, -1), 2);
+	assert_int_equal(interest[0].revents, POLLIN);
+	assert_int_equal(interest[1].revents, 0);
+	assert_int_equal(interest[2].revents, POLLNVAL);
 	fake_send(&fake, "hhda");
-	assert_int_equal(poll_all(asked, 3, -1), 3);
-	assert_int_equal(asked[1].revents, POLLIN);
+	assert_int_equal(poll_all(interest, 3, -1), 3);
+	assert_int_equal(interest[1].revents, POLLIN);
 	/* A number that is still known, and closed behind our back. */
 	int fd = fake_duplicate(&fake, -1);
 	close(fd);
-	asked[0].fd = fd;
-	assert_int_equal(poll_all(asked, 1, -1), 1);
-	assert_int_equal(asked[0].revents, POLLNVAL);
+	interest[0].fd = fd;
+	assert_int_equal(poll_all(interest, 1, -1), 1);
+	assert_int_equal(interest[0].revents, POLLNVAL);
 	assert_int_equal(dup2(fake.fd, fd), fd);
 	fake_close(fd);
 }
 
 static void test_poll_many(void **state)
 {
-	struct pollfd asked[MANY];
+	struct pollfd interest[MANY];
 	(void)state;
 
 	for (int i = 0; i < MANY; i++)
-		asked[i] = (struct pollfd){.fd = i == MANY - 1 ? fake.fd : idle, .events = POLLIN};
+		interest[i] = (struct pollfd){.fd = i == MANY - 1 ? fake.fd : idle, .events = POLLIN};
 	fake_send(&fake, "hhhh");
-	assert_int_equal(poll_all(asked, MANY, 0), 0);
+	assert_int_equal(poll_all(interest, MANY, 0), 0);
 	fake_send(&fake, "da");
-	assert_int_equal(poll_all(asked, MANY, -1), 1);
-	assert_int_equal(asked[MANY - 1].revents, POLLIN);
+	assert_int_equal(poll_all(interest, MANY, -1), 1);
+	assert_int_equal(interest[MANY - 1].revents, POLLIN);
 }
 
 static void test_poll_timeout(void **state)
 {
-	struct pollfd asked = {.fd = fake.fd, .events = POLLIN};
+	struct pollfd interest = {.fd = fake.fd, .events = POLLIN};
 	const struct timespec timeout = {.tv_nsec = 20000000}, wrong = {.tv_nsec = 1000000000};
-	struct tg_poll_call call = {.fds = &asked, .count = 1, .is_ppoll = true, .timeout = &timeout};
+	struct tg_poll_call call = {.fds = &interest, .count = 1, .is_ppoll = true, .timeout = &timeout};
 	int64_t begin = tg_clock_now();
 	(void)state;
 
 	fake_send(&fake, "h");
-	assert_int_equal(poll_all(&asked, 1, 20), 0);
+	assert_int_equal(poll_all(&interest, 1, 20), 0);
 	assert_true(tg_clock_now() - begin >= 19);
 	fake_send(&fake, "h");
 	begin = tg_clock_now();
@@ -153,14 +153,14 @@ static void test_poll_timeout(void **state)
 
 static void test_deadline(void **state)
 {
-	struct pollfd asked = {.fd = fake.fd};
+	struct pollfd interest = {.fd = fake.fd};
 	fd_set set;
 	struct tg_select_call call = {.count = fake.fd + 1, .sets = {&set, NULL, NULL}};
 	(void)state;
 
 	fake_set_deadline(&fake, tg_clock_now() + 20);
-	assert_int_equal(poll_all(&asked, 1, -1), 1);
-	assert_int_equal(asked.revents, POLLERR | POLLHUP);
+	assert_int_equal(poll_all(&interest, 1, -1), 1);
+	assert_int_equal(interest.revents, POLLERR | POLLHUP);
 	struct fake other = fake_new();
 	fake_set_deadline(&other, tg_clock_now() + 20);
 	FD_ZERO(&set);
@@ -174,10 +174,10 @@ static void test_deadline(void **state)
 static void test_another_process(void **state)
 {
 	(void)state;
-	assert_int_equal(told(POLLIN), 0);
+	assert_int_equal(reported(POLLIN), 0);
 	fake_is_another_process = true;
 	fake_send(&fake, "h");
-	assert_int_equal(told(POLLIN), POLLIN);
+	assert_int_equal(reported(POLLIN), POLLIN);
 }
 
 static void on_signal(int number)
@@ -188,10 +188,10 @@ static void on_signal(int number)
 static void test_mask(void **state)
 {
 	struct sigaction action = {.sa_handler = on_signal};
-	struct pollfd asked = {.fd = fake.fd, .events = POLLIN};
+	struct pollfd interest = {.fd = fake.fd, .events = POLLIN};
 	fd_set set;
 	sigset_t usr1, none;
-	const struct tg_poll_call call = {.fds = &asked, .count = 1, .is_ppoll = true, .mask = &none};
+	const struct tg_poll_call call = {.fds = &interest, .count = 1, .is_ppoll = true, .mask = &none};
 	const struct tg_select_call other = {
 	    .count = fake.fd + 1, .sets = {NULL, NULL, &set}, .is_pselect = true, .mask = &none};
 	(void)state;
@@ -204,7 +204,7 @@ static void test_mask(void **state)
 	assert_int_equal(sigaction(SIGUSR1, &action, NULL), 0);
 	assert_int_equal(sigprocmask(SIG_BLOCK, &usr1, NULL), 0);
 	raise(SIGUSR1);
-	assert_int_equal(told(POLLIN), 0);
+	assert_int_equal(reported(POLLIN), 0);
 	assert_int_equal(tg_poll(&call), -1);
 	assert_int_equal(errno, EINTR);
 	raise(SIGUSR1);
@@ -311,15 +311,15 @@ static void test_select_beyond_its_size(void **state)
 static bool is_plain(int fd)
 {
 	struct pollfd one = {.fd = fd};
-	unsigned long set[4096 / TG_MARKS_BITS] = {0};
-	const fd_set *marked = (const fd_set *)(const void *)set;
+	unsigned long set[4096 / TG_FD_BITMAP_WORD_BITS] = {0};
+	const fd_set *members = (const fd_set *)(const void *)set;
 
 	/* Beyond an fd_set's size it has to be found out how far the kernel looks. */
 	const int count = fd < FD_SETSIZE ? FD_SETSIZE : 4096;
-	set[fd / TG_MARKS_BITS] |= 1UL << (fd % TG_MARKS_BITS);
+	set[fd / TG_FD_BITMAP_WORD_BITS] |= 1UL << (fd % TG_FD_BITMAP_WORD_BITS);
 	bool plain = tg_poll_is_plain(&one, 1);
-	assert_int_equal(tg_select_is_plain(count, marked, NULL), plain);
-	assert_int_equal(tg_select_is_plain(count, NULL, marked), plain);
+	assert_int_equal(tg_select_is_plain(count, members, NULL), plain);
+	assert_int_equal(tg_select_is_plain(count, NULL, members), plain);
 	return plain;
 }
 
@@ -338,12 +338,12 @@ static void test_plain(void **state)
 	assert_true(is_plain(ready) && is_plain(idle) && is_plain(other));
 
 	/* Of a set the kernel looks no further than it is told to. */
-	fd_set marked;
-	FD_ZERO(&marked);
+	fd_set members;
+	FD_ZERO(&members);
 	int even = fake_duplicate(&fake, 128);
-	FD_SET(even, &marked);
-	assert_true(tg_select_is_plain(even, &marked, &marked));
-	assert_false(tg_select_is_plain(even + 1, &marked, NULL));
+	FD_SET(even, &members);
+	assert_true(tg_select_is_plain(even, &members, &members));
+	assert_false(tg_select_is_plain(even + 1, &members, NULL));
 	fake_close(even);
 
 	assert_false(is_plain(fd) || is_plain(high) || is_plain(epoll));

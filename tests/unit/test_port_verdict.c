@@ -68,7 +68,7 @@ static void test_plaintext_servers(void **state)
 static void test_served(void **state)
 {
 	const struct tg_tls_answer good = {
-	    .kind = TG_TLS_SERVED, .sha256 = "aa", .asked = true, .refused = true, .alert = 116};
+	    .kind = TG_TLS_SERVED, .sha256 = "aa", .requests_certificate = true, .refused = true, .alert = 116};
 	struct tg_tls_answer answer = good;
 
 	(void)state;
@@ -78,7 +78,7 @@ static void test_served(void **state)
 	expect_status(&answer, "server", "optional", 0, "asks for a client certificate");
 	answer.accepted = true;
 	expect_status(&answer, "server", "mutual", 126, "goes on without one although mode = mutual");
-	answer.asked = false;
+	answer.requests_certificate = false;
 	expect_status(&answer, "server", "mutual", 126, "asks for no client certificate although mode = mutual");
 	expect_status(&answer, "server", "optional", 126, "although mode = optional");
 	expect_status(&answer, "server", "server", 0, "asks for no client certificate");
@@ -86,7 +86,8 @@ static void test_served(void **state)
 
 static void test_other_certificates(void **state)
 {
-	struct tg_tls_answer answer = {.kind = TG_TLS_SERVED, .sha256 = "cc", .asked = true, .refused = true, .alert = 116};
+	struct tg_tls_answer answer = {
+	    .kind = TG_TLS_SERVED, .sha256 = "cc", .requests_certificate = true, .refused = true, .alert = 116};
 
 	(void)state;
 	expect_status(&answer, "server", "mutual", 126, "not ours: SHA-256 cc");

@@ -107,7 +107,7 @@ static void a_line_has_all_that_is_known(void **state)
 	assert_string_equal(written.lines[1], "refused client of an unknown address: timeout");
 }
 
-static void the_same_is_told_together(void **state)
+static void the_same_is_reported_together(void **state)
 {
 	(void)state;
 	for (uint16_t i = 0; i < 30; i++)
@@ -151,7 +151,7 @@ static void many_addresses_have_few_lines(void **state)
 	assert_int_equal(stands_for(0), 3000);
 }
 
-static void what_was_overwritten_is_told(void **state)
+static void what_was_overwritten_is_reported(void **state)
 {
 	(void)state;
 	for (uint32_t i = 0; i < 5 * TG_EVENT_SLOTS; i++)
@@ -190,9 +190,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test_setup_teardown(a_line_has_all_that_is_known, start, stop),
-	    cmocka_unit_test_setup_teardown(the_same_is_told_together, start, stop),
+	    cmocka_unit_test_setup_teardown(the_same_is_reported_together, start, stop),
 	    cmocka_unit_test_setup_teardown(many_addresses_have_few_lines, start, stop),
-	    cmocka_unit_test_setup_teardown(what_was_overwritten_is_told, start, stop),
+	    cmocka_unit_test_setup_teardown(what_was_overwritten_is_reported, start, stop),
 	    cmocka_unit_test_setup_teardown(what_is_no_event_is_dropped, start, stop),
 	};
 

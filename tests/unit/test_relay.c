@@ -144,7 +144,7 @@ static void only_whole_requests_are_heard(void **state)
 		int fds;
 		bool needs_key;
 	} kinds[] = {
-	    {TG_RELAY_CARRY, 2, true}, {TG_RELAY_REST_OF, 1, true}, {TG_RELAY_GET, 1, false}, {TG_RELAY_SET, 1, false}};
+	    {TG_RELAY_CARRY, 2, true}, {TG_RELAY_UNSENT_TAIL, 1, true}, {TG_RELAY_GET, 1, false}, {TG_RELAY_SET, 1, false}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
@@ -167,13 +167,13 @@ static void only_whole_requests_are_heard(void **state)
 
 static void bounds_of_requests_are_kept(void **state)
 {
-	struct tg_relay_request request = good(TG_RELAY_REST_OF);
+	struct tg_relay_request request = good(TG_RELAY_UNSENT_TAIL);
 
 	(void)state;
 	request.size = 0;
-	assert_false(tg_relay_request_valid(&request, tg_relay_request_size(TG_RELAY_REST_OF), 1, key));
-	request.size = TG_RELAY_REST + 1;
-	assert_false(tg_relay_request_valid(&request, tg_relay_request_size(TG_RELAY_REST_OF), 1, key));
+	assert_false(tg_relay_request_valid(&request, tg_relay_request_size(TG_RELAY_UNSENT_TAIL), 1, key));
+	request.size = TG_RELAY_TAIL_MAX + 1;
+	assert_false(tg_relay_request_valid(&request, tg_relay_request_size(TG_RELAY_UNSENT_TAIL), 1, key));
 	request.kind = TG_RELAY_SET;
 	request.size = TG_RELAY_VALUE + 1;
 	assert_false(tg_relay_request_valid(&request, tg_relay_request_size(TG_RELAY_SET), 1, key));

@@ -59,9 +59,9 @@ static void keeper_sees_what_guests_write(void **state)
 	memory_open(&memory);
 	assert_int_equal(memory.keeper->magic, TG_REPORT_MAGIC);
 	assert_int_equal(memory.keeper->layout, TG_LAYOUT);
-	tg_report_mark(memory.guest);
-	tg_report_mark(memory.guest);
-	assert_int_equal(memory.keeper->marks, 2);
+	tg_report_request_reload(memory.guest);
+	tg_report_request_reload(memory.guest);
+	assert_int_equal(memory.keeper->reload_requests, 2);
 
 	server = tg_report_section(memory.guest, "server");
 	assert_non_null(server);
@@ -294,7 +294,7 @@ static void wild_values_stay_inside(void **state)
 			report->ungoverned[j].state = 2 - j % 2;
 		memset(name, wild[i], sizeof name - 1);
 		name[sizeof name - 1] = '\0';
-		tg_report_mark(report);
+		tg_report_request_reload(report);
 		tg_report_process(report, UINT32_MAX, UINT64_MAX);
 		slot = tg_report_section(report, name);
 		assert_null(slot);

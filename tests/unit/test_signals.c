@@ -66,9 +66,9 @@ static void info_handler(int number, siginfo_t *info, void *context)
 	last_code = info->si_code;
 }
 
-static uint64_t marks(void)
+static uint64_t requests(void)
 {
-	return report->marks;
+	return report->reload_requests;
 }
 
 static struct sigaction get(void)
@@ -128,10 +128,10 @@ static int set_up(void **state)
 	return report == MAP_FAILED ? -1 : 0;
 }
 
-static int clean_marks(void **state)
+static int clear_requests(void **state)
 {
 	(void)state;
-	report->marks = 0;
+	report->reload_requests = 0;
 	return 0;
 }
 
@@ -144,14 +144,14 @@ static void own_handler(void)
 	CHECK(get().sa_handler == plain_handler);
 	CHECK(get().sa_flags == (SA_RESTART | SA_ONSTACK));
 	raise(SIGHUP);
-	CHECK(calls == 1 && last_value == SIGHUP && marks() == 1);
+	CHECK(calls == 1 && last_value == SIGHUP && requests() == 1);
 	/* what the program's handler does to errno is its own affair */
 	errno = 5;
 	raise(SIGHUP);
 	CHECK(errno == 99);
 }
 
-static void a_handler_is_called_and_marked(void **state)
+static void a_handler_is_called_and_a_reload_requested(void **state)
 {
 	(void)state;
 	skip_where_handlers_are_late();
@@ -192,7 +192,7 @@ static void found_at_start(void)
 	tg_signals_start(SIGHUP, report);
 	CHECK(get().sa_handler == plain_handler);
 	raise(SIGHUP);
-	CHECK(calls == 1 && marks() == 1);
+	CHECK(calls == 1 && requests() == 1);
 }
 
 static void a_handler_set_before_the_start_counts(void **state)
@@ -258,11 +258,11 @@ static void default_after(void)
 	errno = 5;
 	raise(SIGHUP);
 	kill(getpid(), SIGHUP);
-	CHECK(errno == 5 && marks() == 2);
+	CHECK(errno == 5 && requests() == 2);
 	set(plain_handler, 0);
 	set(SIG_DFL, 0);
 	raise(SIGHUP);
-	CHECK(calls == 0 && marks() == 3 && get().sa_handler == SIG_DFL);
+	CHECK(calls == 0 && requests() == 3 && get().sa_handler == SIG_DFL);
 }
 
 static void hang_up(void)
@@ -277,7 +277,7 @@ static void a_process_at_default_lives_once_it_serves(void **state)
 	(void)state;
 	skip_where_handlers_are_late();
 	assert_int_equal(status_of(default_before), KILLED_BY(SIGHUP));
-	assert_int_equal(marks(), 0);
+	assert_int_equal(requests(), 0);
 	assert_int_equal(status_of(default_after), EXITED_WELL);
 	assert_int_equal(status_of(hang_up), KILLED_BY(SIGHUP));
 }
@@ -306,19 +306,19 @@ static void ignored(void)
 	set(SIG_IGN, 0);
 	CHECK(kernel_has().sa_handler == SIG_IGN);
 	raise(SIGHUP);
-	CHECK(marks() == 0);
+	CHECK(requests() == 0);
 	CHECK(!tg_signals_before_exec());
 	tg_signals_serve();
 	CHECK(kernel_has().sa_handler != SIG_IGN && get().sa_handler == SIG_IGN);
 	CHECK(kernel_has().sa_flags & SA_RESTART);
 	raise(SIGHUP);
-	CHECK(marks() == 1);
+	CHECK(requests() == 1);
 	CHECK(tg_signals_before_exec());
 	CHECK(kernel_has().sa_handler == SIG_IGN);
 	tg_signals_exec_failed();
 	CHECK(kernel_has().sa_handler != SIG_IGN);
 	raise(SIGHUP);
-	CHECK(marks() == 2);
+	CHECK(requests() == 2);
 	set(plain_handler, 0);
 	CHECK(!tg_signals_before_exec());
 }
@@ -334,7 +334,7 @@ static void inherited_ignore(void)
 	CHECK(kernel_has().sa_handler != SIG_IGN && get().sa_handler == SIG_IGN);
 }
 
-static void an_ignored_signal_marks_once_it_serves(void **state)
+static void an_ignored_signal_requests_once_it_serves(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of(ignored), EXITED_WELL);
@@ -346,7 +346,7 @@ static void once_unserved(void)
 	tg_signals_start(SIGHUP, report);
 	set(plain_handler, SA_RESETHAND);
 	raise(SIGHUP);
-	CHECK(calls == 1 && marks() == 1 && get().sa_handler == SIG_DFL);
+	CHECK(calls == 1 && requests() == 1 && get().sa_handler == SIG_DFL);
 	raise(SIGHUP);
 }
 
@@ -357,14 +357,14 @@ static void once_served(void)
 	set(plain_handler, SA_RESETHAND);
 	raise(SIGHUP);
 	raise(SIGHUP);
-	CHECK(calls == 1 && marks() == 2);
+	CHECK(calls == 1 && requests() == 2);
 }
 
 static void a_one_shot_handler_is_called_once(void **state)
 {
 	(void)state;
 	assert_int_equal(status_of(once_unserved), KILLED_BY(SIGHUP));
-	clean_marks(NULL);
+	clear_requests(NULL);
 	assert_int_equal(status_of(once_served), EXITED_WELL);
 }
 
@@ -382,7 +382,7 @@ static void jumps(void)
 	for (volatile int i = 0; i < 3; i++)
 		if (setjmp(jump) == 0)
 			raise(SIGHUP);
-	CHECK(marks() == 3);
+	CHECK(requests() == 3);
 }
 
 static void a_handler_may_jump_away(void **state)
@@ -401,7 +401,7 @@ static void gone_past(void)
 	CHECK(get().sa_handler == plain_handler);
 	tg_signals_serve();
 	raise(SIGHUP);
-	CHECK(calls == 1 && marks() == 1 && get().sa_handler == plain_handler);
+	CHECK(calls == 1 && requests() == 1 && get().sa_handler == plain_handler);
 }
 
 static void a_handler_set_behind_our_back_is_found(void **state)
@@ -483,7 +483,7 @@ static void threads(void)
 	stop = 1;
 	for (int i = 0; i < 2; i++)
 		pthread_join(setters[i], NULL);
-	CHECK(marks() == sent && first_calls + second_calls == sent);
+	CHECK(requests() == sent && first_calls + second_calls == sent);
 	CHECK(kernel_has().sa_handler != first);
 }
 
@@ -496,20 +496,20 @@ static void threads_may_set_handlers_while_signals_come(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test_setup(a_handler_is_called_and_marked, clean_marks),
-	    cmocka_unit_test_setup(only_the_reload_signal_is_covered, clean_marks),
-	    cmocka_unit_test_setup(none_means_none, clean_marks),
-	    cmocka_unit_test_setup(a_handler_set_before_the_start_counts, clean_marks),
-	    cmocka_unit_test_setup(siginfo_mask_and_the_old_action_are_kept, clean_marks),
-	    cmocka_unit_test_setup(new_and_old_may_be_one_structure, clean_marks),
-	    cmocka_unit_test_setup(a_process_at_default_lives_once_it_serves, clean_marks),
-	    cmocka_unit_test_setup(a_hang_up_that_the_program_takes_is_the_programs, clean_marks),
-	    cmocka_unit_test_setup(an_ignored_signal_marks_once_it_serves, clean_marks),
-	    cmocka_unit_test_setup(a_one_shot_handler_is_called_once, clean_marks),
-	    cmocka_unit_test_setup(a_handler_may_jump_away, clean_marks),
-	    cmocka_unit_test_setup(a_handler_set_behind_our_back_is_found, clean_marks),
-	    cmocka_unit_test_setup(a_vforked_child_changes_nothing_here, clean_marks),
-	    cmocka_unit_test_setup(threads_may_set_handlers_while_signals_come, clean_marks),
+	    cmocka_unit_test_setup(a_handler_is_called_and_a_reload_requested, clear_requests),
+	    cmocka_unit_test_setup(only_the_reload_signal_is_covered, clear_requests),
+	    cmocka_unit_test_setup(none_means_none, clear_requests),
+	    cmocka_unit_test_setup(a_handler_set_before_the_start_counts, clear_requests),
+	    cmocka_unit_test_setup(siginfo_mask_and_the_old_action_are_kept, clear_requests),
+	    cmocka_unit_test_setup(new_and_old_may_be_one_structure, clear_requests),
+	    cmocka_unit_test_setup(a_process_at_default_lives_once_it_serves, clear_requests),
+	    cmocka_unit_test_setup(a_hang_up_that_the_program_takes_is_the_programs, clear_requests),
+	    cmocka_unit_test_setup(an_ignored_signal_requests_once_it_serves, clear_requests),
+	    cmocka_unit_test_setup(a_one_shot_handler_is_called_once, clear_requests),
+	    cmocka_unit_test_setup(a_handler_may_jump_away, clear_requests),
+	    cmocka_unit_test_setup(a_handler_set_behind_our_back_is_found, clear_requests),
+	    cmocka_unit_test_setup(a_vforked_child_changes_nothing_here, clear_requests),
+	    cmocka_unit_test_setup(threads_may_set_handlers_while_signals_come, clear_requests),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -89,7 +89,7 @@ static void no_certificate(void **state)
 static void unknown_ca(void **state)
 {
 	(void)state;
-	bad_client(CLIENT_STRANGER, TG_REFUSED_UNKNOWN_CA);
+	bad_client(CLIENT_OTHER_CA, TG_REFUSED_UNKNOWN_CA);
 }
 
 static void expired(void **state)
@@ -187,17 +187,18 @@ static void nothing_before_the_verdict(void **state)
 		assert_int_equal(raw_read(&both, wire, sizeof(wire)), 0);
 		BIO *to_client = BIO_new(BIO_s_mem()), *from_client = BIO_new(BIO_s_mem());
 		SSL_set_bio(both.client, to_client, from_client);
-		while (SSL_do_handshake(both.client) != 1 || tg_stream_state(both.stream) & TG_STREAM_OPENING) {
+		while (SSL_do_handshake(both.client) != 1 || tg_stream_state(both.stream) & TG_STREAM_HANDSHAKING) {
 			char *out;
 			long left = BIO_get_mem_data(from_client, &out);
 			assert_int_equal(send(both.sockets.client, out, (size_t)left, 0), left);
 			BIO_reset(from_client);
-			bool opening = tg_stream_state(both.stream) & TG_STREAM_OPENING;
+			bool handshaking = tg_stream_state(both.stream) & TG_STREAM_HANDSHAKING;
 			tg_stream_poll(both.stream);
 			size = raw_read(&both, wire, sizeof(wire));
 			assert_false(leaks(wire, size));
 			/* Application data of the server is there only once it has judged. */
-			if (opening && tg_stream_state(both.stream) & TG_STREAM_OPENING && versions[i] == TLS1_2_VERSION)
+			if (handshaking && tg_stream_state(both.stream) & TG_STREAM_HANDSHAKING &&
+			    versions[i] == TLS1_2_VERSION)
 				for (size_t at = 0; at + 5 <= size; at += 5 + ((size_t)wire[at + 3] << 8 | wire[at + 4]))
 					assert_int_not_equal(wire[at], 23);
 			BIO_write(to_client, wire, (int)size);
@@ -318,7 +319,7 @@ static void error_queue_is_kept(void **state)
 	(void)state;
 
 	both_open(&both, CLIENT_GOOD, TLS1_3_VERSION, 0);
-	for (int turn = 0; turn < 100 && tg_stream_state(both.stream) & TG_STREAM_OPENING; turn++) {
+	for (int turn = 0; turn < 100 && tg_stream_state(both.stream) & TG_STREAM_HANDSHAKING; turn++) {
 		SSL_do_handshake(both.client);
 		ERR_clear_error();
 		ERR_raise_data(ERR_LIB_USER, 7, "mine %d", 1);
@@ -332,7 +333,7 @@ static void error_queue_is_kept(void **state)
 		assert_int_equal(ERR_GET_REASON(ERR_get_error()), 8);
 		assert_int_equal(ERR_get_error(), 0);
 	}
-	assert_int_equal(tg_stream_state(both.stream) & TG_STREAM_OPENING, 0);
+	assert_int_equal(tg_stream_state(both.stream) & TG_STREAM_HANDSHAKING, 0);
 	SSL_write(both.client, "x", 1);
 	assert_int_equal(stream_read(&both, data, sizeof(data)), 1);
 	close(both.sockets.client);

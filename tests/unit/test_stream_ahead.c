@@ -70,8 +70,8 @@ static void asking_takes_nothing(void **state)
 	const int before = lying_in(both.sockets.server);
 	size_t more = 0;
 	for (int i = 0; i < 200; i++) {
-		size_t told = tg_stream_readable(both.stream);
-		assert_in_range(told, 1, RECORD);
+		size_t readable = tg_stream_readable(both.stream);
+		assert_in_range(readable, 1, RECORD);
 		ssize_t seen = stream_peek(&both, bytes, sizeof(bytes));
 		assert_in_range(seen, 1, RECORD);
 		assert_true((tg_stream_poll(both.stream) & POLLIN) != 0);
@@ -105,15 +105,15 @@ static void edges(void **state)
 	await_bytes(both.sockets.server);
 	while (got < AT_ONCE) {
 		assert_int_equal(tg_epoll_wait(&wait), 1);
-		size_t told = tg_stream_readable(both.stream);
+		size_t readable = tg_stream_readable(both.stream);
 		tg_readiness_changed(both.stream);
-		for (size_t left = told; left > 0;) {
+		for (size_t left = readable; left > 0;) {
 			ssize_t now = stream_read(&both, bytes, left < 5000 ? left : 5000);
 			assert_true(now > 0);
 			tg_readiness_changed(both.stream);
 			left -= (size_t)now;
 		}
-		got += told;
+		got += readable;
 	}
 	assert_int_equal(got, AT_ONCE);
 	tg_descriptors_closing(both.sockets.server, false);

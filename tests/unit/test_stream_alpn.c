@@ -149,7 +149,7 @@ static void certificates_count_first(void **state)
 		refused(CLIENT_NONE, versions[i], H2,
 			versions[i] == TLS1_3_VERSION ? SSL_AD_CERTIFICATE_REQUIRED : SSL_AD_HANDSHAKE_FAILURE);
 		/* of another CA of the same name */
-		refused(CLIENT_STRANGER, versions[i], H2, SSL_AD_DECRYPT_ERROR);
+		refused(CLIENT_OTHER_CA, versions[i], H2, SSL_AD_DECRYPT_ERROR);
 	}
 }
 
@@ -167,7 +167,7 @@ static void required(void **state)
 		refused(CLIENT_GOOD, versions[i], OTHER, SSL_AD_NO_APPLICATION_PROTOCOL);
 		refused(CLIENT_GOOD, versions[i], NULL, SSL_AD_NO_APPLICATION_PROTOCOL);
 		/* before anybody looks at its certificate */
-		refused(CLIENT_STRANGER, versions[i], NULL, SSL_AD_NO_APPLICATION_PROTOCOL);
+		refused(CLIENT_OTHER_CA, versions[i], NULL, SSL_AD_NO_APPLICATION_PROTOCOL);
 		assert_int_equal(unanswered("listener api"), offers + 1);
 		assert_int_equal(refusals(), before + 3 * (i + 1));
 	}

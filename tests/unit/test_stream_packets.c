@@ -41,7 +41,7 @@ static void cork(void **state)
 	memset(much, 'm', sizeof(much));
 	open_ready(&both, TLS1_3_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
-	assert_true(tg_stream_cork(both.stream, TG_CORK_HELD));
+	assert_true(tg_stream_cork(both.stream, TG_CORK_HERE));
 	assert_true(tg_stream_is_corked(both.stream));
 	assert_int_equal(stream_write(&both, "head", 4), 4);
 	assert_int_equal(stream_write(&both, "body", 4), 4);
@@ -53,8 +53,8 @@ static void cork(void **state)
 	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 8);
 	assert_memory_equal(data, "headbody", 8);
 
-	/* More than a record is not held back here; the kernel sends it when the process waits. */
-	tg_stream_cork(both.stream, TG_CORK_HELD);
+	/* More than a record is not corked here; the kernel sends it when the process waits. */
+	tg_stream_cork(both.stream, TG_CORK_HERE);
 	assert_int_equal(stream_write(&both, "head", 4), 4);
 	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
 	tg_stream_before_wait();
@@ -80,18 +80,18 @@ static void cork(void **state)
 			tg_stream_shutdown(both.stream, SHUT_WR);
 		await_bytes(both.sockets.client);
 		assert_int_equal(SSL_read(both.client, data, sizeof(data)), 1);
-		assert_int_equal(tg_stream_held_count, 0);
+		assert_int_equal(tg_stream_corked_count, 0);
 	}
 	assert_int_equal(SSL_read(both.client, data, sizeof(data)), 0);
 	both_close(&both);
 
 	/* Freed with something behind the cork. */
 	open_ready(&both, TLS1_2_VERSION, 0);
-	tg_stream_cork(both.stream, TG_CORK_HELD);
+	tg_stream_cork(both.stream, TG_CORK_HERE);
 	assert_int_equal(stream_write(&both, "x", 1), 1);
 	both_close(&both);
 	tg_stream_before_wait();
-	assert_int_equal(tg_stream_held_count, 0);
+	assert_int_equal(tg_stream_corked_count, 0);
 }
 
 /*
@@ -109,8 +109,8 @@ static void cork_and_fork(void **state)
 	open_ready(&other, TLS1_3_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
 	SSL_read(other.client, data, sizeof(data));
-	tg_stream_cork(both.stream, TG_CORK_HELD);
-	tg_stream_cork(other.stream, TG_CORK_HELD);
+	tg_stream_cork(both.stream, TG_CORK_HERE);
+	tg_stream_cork(other.stream, TG_CORK_HERE);
 	assert_int_equal(stream_write(&both, "x", 1), 1);
 	pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
 	if (child == 0) {
@@ -118,7 +118,7 @@ static void cork_and_fork(void **state)
 		if (stream_write(&other, "y", 1) != 1)
 			_exit(1);
 		tg_stream_before_wait();
-		_exit(tg_stream_held_count == 0 ? 0 : 2);
+		_exit(tg_stream_corked_count == 0 ? 0 : 2);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
@@ -127,7 +127,7 @@ static void cork_and_fork(void **state)
 	assert_int_equal(raw_read(&both, data, sizeof(data)), 0);
 	tg_lock_fork_begin();
 	tg_stream_lock_all();
-	assert_int_equal(tg_stream_held_count, 0);
+	assert_int_equal(tg_stream_corked_count, 0);
 	tg_stream_unlock_all();
 	tg_lock_fork_end();
 	await_bytes(both.sockets.client);
@@ -172,7 +172,7 @@ static void more(void **state)
 	assert_int_equal(packets_sent(&both), before);
 	assert_int_equal(stream_write(&both, "d", 1), 1);
 	assert_int_equal(packets_sent(&both), before + 1);
-	assert_int_equal(tg_stream_held_count, 0);
+	assert_int_equal(tg_stream_corked_count, 0);
 	for (int i = 0; i < 4; i++) {
 		await_bytes(both.sockets.client);
 		assert_int_equal(SSL_read(both.client, data + i, 1), 1);
@@ -183,7 +183,7 @@ static void more(void **state)
 	assert_int_equal(packets_sent(&both), before + 1);
 	tg_stream_before_wait();
 	assert_int_equal(packets_sent(&both), before + 2);
-	assert_int_equal(tg_stream_held_count, 0);
+	assert_int_equal(tg_stream_corked_count, 0);
 	both_close(&both);
 }
 
@@ -198,7 +198,7 @@ static void cork_and_much(void **state)
 	open_ready(&both, TLS1_2_VERSION, 0);
 	SSL_read(both.client, data, sizeof(data));
 	unsigned before = packets_sent(&both);
-	tg_stream_cork(both.stream, TG_CORK_HELD);
+	tg_stream_cork(both.stream, TG_CORK_HERE);
 	assert_int_equal(stream_write(&both, much, sizeof(much)), sizeof(much));
 	assert_int_equal(packets_sent(&both), before); /* loopback's are longer */
 	tg_stream_cork(both.stream, TG_CORK_OFF);
@@ -364,7 +364,7 @@ static void small_packets(void **state)
 	}
 
 	/* What is left behind the cork leaves with its end, whatever the client has acknowledged. */
-	assert_true(tg_stream_cork(both.stream, TG_CORK_HELD));
+	assert_true(tg_stream_cork(both.stream, TG_CORK_HERE));
 	write_noted(&both, batch, BATCH, false);
 	write_noted(&both, batch, 100, false);
 	unsigned before = packets_sent(&both);

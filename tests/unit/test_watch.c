@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "keeper/memo.h"
 #include "keeper/watch.h"
+#include "keeper/worker_handoff.h"
 
 #include <fcntl.h>
 #include <ftw.h>
@@ -40,7 +40,7 @@ static void put(const char *name, const char *text)
 	assert_int_equal(fclose(stream), 0);
 }
 
-/* The list of one file, as memo.h keeps it. */
+/* The list of one file, as worker_handoff.h keeps it. */
 static const char *files(const char *name)
 {
 	static char list[PATH_MAX + 1];

@@ -4,8 +4,8 @@
 #include "ipc/report.h"
 #include "shim/binding/libc.h"
 #include "shim/binding/lock.h"
-#include "shim/direct/descriptors/holder.h"
-#include "shim/direct/descriptors/marks.h"
+#include "shim/direct/descriptors/fd_bitmap.h"
+#include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/process/process.h"
 #include "shim/process/state.h"
@@ -17,14 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH 64 /* holders that are made at once */
+#define BATCH 64 /* entries that are made at once */
 
 _Atomic int tg_descriptors_count;
 _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
 
 static _Atomic int end;
-static struct tg_holder *free_holders;
-static struct tg_lock lock = TG_LOCK_INITIALIZER(DESCRIPTORS); /* of entries that change, and of free_holders */
+static struct tg_fd_entry *free_entries;
+static struct tg_lock lock = TG_LOCK_INITIALIZER(DESCRIPTORS); /* of words that change, and of free_entries */
 
 static void *map(size_t size)
 {
@@ -39,7 +39,7 @@ int tg_descriptors_end(void)
 }
 
 /* Pages stay: descriptor numbers are used again. */
-_Atomic uintptr_t *tg_entry_make_place(int fd)
+_Atomic uintptr_t *tg_fd_word_make(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
@@ -53,112 +53,112 @@ _Atomic uintptr_t *tg_entry_make_place(int fd)
 }
 
 /* With the lock. */
-static struct tg_holder *take_free(void)
+static struct tg_fd_entry *take_free(void)
 {
-	if (free_holders == NULL) {
-		struct tg_holder *fresh = map(BATCH * sizeof(*fresh));
+	if (free_entries == NULL) {
+		struct tg_fd_entry *fresh = map(BATCH * sizeof(*fresh));
 		for (size_t i = 0; fresh != NULL && i < BATCH; i++) {
-			fresh[i].next = free_holders;
-			free_holders = &fresh[i];
+			fresh[i].next = free_entries;
+			free_entries = &fresh[i];
 		}
 	}
-	struct tg_holder *holder = free_holders;
-	if (holder != NULL)
-		free_holders = holder->next;
-	return holder;
+	struct tg_fd_entry *entry = free_entries;
+	if (entry != NULL)
+		free_entries = entry->next;
+	return entry;
 }
 
-bool tg_holder_ref(struct tg_holder *holder)
+bool tg_fd_entry_ref(struct tg_fd_entry *entry)
 {
-	unsigned references = atomic_load_explicit(&holder->references, memory_order_relaxed);
+	unsigned references = atomic_load_explicit(&entry->references, memory_order_relaxed);
 
 	while (references != 0)
-		if (atomic_compare_exchange_weak_explicit(&holder->references, &references, references + 1,
+		if (atomic_compare_exchange_weak_explicit(&entry->references, &references, references + 1,
 							  memory_order_acquire, memory_order_relaxed))
 			return true;
 	return false;
 }
 
-void tg_holder_unref(struct tg_holder *holder)
+void tg_fd_entry_unref(struct tg_fd_entry *entry)
 {
-	if (atomic_fetch_sub_explicit(&holder->references, 1, memory_order_acq_rel) != 1)
+	if (atomic_fetch_sub_explicit(&entry->references, 1, memory_order_acq_rel) != 1)
 		return;
 	/* Nobody can register it any more; what was registered while it was closed goes with it. */
-	tg_readiness_forget(holder->stream, -1);
-	tg_stream_free(holder->stream);
-	tg_claim_end(&holder->claim);
+	tg_readiness_forget(entry->stream, -1);
+	tg_stream_free(entry->stream);
+	tg_claim_end(&entry->claim);
 	tg_lock_take(&lock);
-	holder->stream = NULL;
-	holder->next = free_holders;
-	free_holders = holder;
+	entry->stream = NULL;
+	entry->next = free_entries;
+	free_entries = entry;
 	tg_lock_release(&lock);
 }
 
-struct tg_holder *tg_holder_at(int fd)
+struct tg_fd_entry *tg_fd_entry_at(int fd)
 {
 	for (;;) {
-		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
-		if (holder == NULL)
+		struct tg_fd_entry *entry = tg_fd_word_entry(tg_fd_word_at(fd));
+		if (entry == NULL)
 			return NULL;
-		if (!tg_holder_ref(holder))
+		if (!tg_fd_entry_ref(entry))
 			continue; /* the number changes at this moment */
-		if (tg_entry_holder(tg_entry_at(fd)) == holder)
-			return holder;
-		tg_holder_unref(holder);
+		if (tg_fd_word_entry(tg_fd_word_at(fd)) == entry)
+			return entry;
+		tg_fd_entry_unref(entry);
 	}
 }
 
-static struct tg_holder *holder_of(struct tg_stream *stream)
+static struct tg_fd_entry *entry_of(struct tg_stream *stream)
 {
-	return *tg_stream_holder(stream);
+	return *tg_stream_fd_entry(stream);
 }
 
 bool tg_descriptors_is(int fd, struct tg_stream *stream)
 {
-	return tg_entry_open(tg_entry_at(fd)) == holder_of(stream);
+	return tg_fd_word_open_entry(tg_fd_word_at(fd)) == entry_of(stream);
 }
 
 struct tg_stream *tg_descriptors_look_up(int fd)
 {
-	struct tg_holder *holder = tg_holder_at(fd);
+	struct tg_fd_entry *entry = tg_fd_entry_at(fd);
 
-	if (holder == NULL)
+	if (entry == NULL)
 		return NULL;
-	if (tg_holder_must_be_relayed(holder) && tg_descriptors_hand_over(fd)) {
-		tg_holder_unref(holder);
+	if (tg_fd_entry_must_be_relayed(entry) && tg_descriptors_hand_over(fd)) {
+		tg_fd_entry_unref(entry);
 		return NULL;
 	}
-	return holder->stream;
+	return entry->stream;
 }
 
 void tg_descriptors_put(struct tg_stream *stream)
 {
-	tg_holder_unref(holder_of(stream));
+	tg_fd_entry_unref(entry_of(stream));
 }
 
 bool tg_descriptors_keep_stream(struct tg_stream *stream)
 {
-	struct tg_holder *holder = holder_of(stream);
+	struct tg_fd_entry *entry = entry_of(stream);
 
-	return holder != NULL && tg_holder_ref(holder);
+	return entry != NULL && tg_fd_entry_ref(entry);
 }
 
 bool tg_descriptors_own(struct tg_stream *stream)
 {
-	struct tg_holder *holder = holder_of(stream);
+	struct tg_fd_entry *entry = entry_of(stream);
 
-	if (tg_claim_take(&holder->claim))
+	if (tg_claim_take(&entry->claim))
 		return true;
 	/* Once for each connection: a server may try again and again. */
-	if (!atomic_exchange_explicit(&holder->lost, true, memory_order_relaxed))
-		tg_report_plaintext(tg_shim.report, holder->counters, TG_PLAINTEXT_CLOSED);
+	if (!atomic_exchange_explicit(&entry->lost, true, memory_order_relaxed))
+		tg_report_plaintext(tg_shim.report, entry->counters, TG_PLAINTEXT_CLOSED);
 	errno = EIO;
 	return false;
 }
 
 bool tg_descriptors_is_blocking(struct tg_stream *stream)
 {
-	if (atomic_load_explicit(&holder_of(stream)->nonblocking, memory_order_relaxed))
+	if (atomic_load_explicit(&entry_of(stream)->nonblocking, memory_order_relaxed))
 		return false;
 	/* It may have been set behind our back, through another process's number of it. */
 	int saved = errno, flags = tg_libc.fcntl(tg_stream_fd(stream), F_GETFL);
@@ -168,51 +168,51 @@ bool tg_descriptors_is_blocking(struct tg_stream *stream)
 
 void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
 {
-	atomic_store_explicit(&holder_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
+	atomic_store_explicit(&entry_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
 }
 
 /* The lowest number that is still open and this stream, other than `but`. */
-static int find_number(const struct tg_holder *holder, int but)
+static int find_number(const struct tg_fd_entry *entry, int but)
 {
 	int last = tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++)
-		if (fd != but && tg_entry_open(tg_entry_at(fd)) == holder)
+		if (fd != but && tg_fd_word_open_entry(tg_fd_word_at(fd)) == entry)
 			return fd;
 	return -1;
 }
 
-bool tg_holder_close_one(struct tg_holder *holder, int fd)
+bool tg_fd_entry_close_one(struct tg_fd_entry *entry, int fd)
 {
-	if (--holder->open == 0)
+	if (--entry->open == 0)
 		return true;
-	if (tg_stream_fd(holder->stream) == fd)
-		tg_stream_set_fd(holder->stream, find_number(holder, fd));
+	if (tg_stream_fd(entry->stream) == fd)
+		tg_stream_set_fd(entry->stream, find_number(entry, fd));
 	return false;
 }
 
 static struct tg_left left_of(uintptr_t before, int fd)
 {
-	struct tg_left left = {.holder = tg_entry_holder(before)};
+	struct tg_left left = {.entry = tg_fd_word_entry(before)};
 
-	if (left.holder == NULL)
+	if (left.entry == NULL)
 		return left;
-	tg_holder_ref(left.holder);
+	tg_fd_entry_ref(left.entry);
 	atomic_fetch_sub_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
 	if ((before & TG_CLOSING) == 0)
-		left.was_last_open = tg_holder_close_one(left.holder, fd);
-	left.was_last = --left.holder->numbers == 0;
+		left.was_last_open = tg_fd_entry_close_one(left.entry, fd);
+	left.was_last = --left.entry->numbers == 0;
 	return left;
 }
 
-struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *holder, uintptr_t flags)
+struct tg_left tg_fd_word_set(_Atomic uintptr_t *place, int fd, struct tg_fd_entry *entry, uintptr_t flags)
 {
-	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)holder | flags, memory_order_acq_rel);
+	uintptr_t before = atomic_exchange_explicit(place, (uintptr_t)entry | flags, memory_order_acq_rel);
 
-	tg_mark_follow(fd);
-	if (holder != NULL) {
-		holder->numbers++;
-		holder->open++;
+	tg_fd_bitmap_update(fd);
+	if (entry != NULL) {
+		entry->numbers++;
+		entry->open++;
 		atomic_fetch_add_explicit(&tg_descriptors_count, 1, memory_order_relaxed);
 		if (fd >= atomic_load_explicit(&end, memory_order_relaxed))
 			atomic_store_explicit(&end, fd + 1, memory_order_release);
@@ -222,16 +222,16 @@ struct tg_left tg_entry_set(_Atomic uintptr_t *place, int fd, struct tg_holder *
 
 void tg_left_finish(const struct tg_left *left)
 {
-	if (left->holder == NULL)
+	if (left->entry == NULL)
 		return;
 	if (left->was_last_open) {
-		tg_readiness_forget(left->holder->stream, -1);
+		tg_readiness_forget(left->entry->stream, -1);
 		/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
-		tg_stream_set_fd(left->holder->stream, -1);
+		tg_stream_set_fd(left->entry->stream, -1);
 	}
 	if (left->was_last)
-		tg_holder_unref(left->holder);
-	tg_holder_unref(left->holder);
+		tg_fd_entry_unref(left->entry);
+	tg_fd_entry_unref(left->entry);
 }
 
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
@@ -241,31 +241,31 @@ bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_eng
 	if (fd <= STDERR_FILENO)
 		return false;
 	tg_lock_take(&lock);
-	_Atomic uintptr_t *place = tg_entry_make_place(fd);
-	struct tg_holder *holder = place == NULL ? NULL : take_free();
-	struct tg_left before = {.holder = NULL};
-	if (holder != NULL) {
-		holder->stream = stream;
-		holder->claim = tg_claim_new();
-		holder->engine = engine;
-		holder->counters = counters;
-		atomic_store(&holder->home, tg_claims_process());
-		atomic_store(&holder->shared, false);
-		atomic_store(&holder->lost, false);
-		atomic_store(&holder->nonblocking, (flags & SOCK_NONBLOCK) != 0);
-		holder->numbers = holder->open = 0;
-		*tg_stream_holder(stream) = holder;
-		atomic_store_explicit(&holder->references, 1, memory_order_release);
-		before = tg_entry_set(place, fd, holder, (flags & SOCK_CLOEXEC) == 0 ? TG_KEPT : 0);
+	_Atomic uintptr_t *place = tg_fd_word_make(fd);
+	struct tg_fd_entry *entry = place == NULL ? NULL : take_free();
+	struct tg_left before = {.entry = NULL};
+	if (entry != NULL) {
+		entry->stream = stream;
+		entry->claim = tg_claim_new();
+		entry->engine = engine;
+		entry->counters = counters;
+		atomic_store(&entry->home, tg_claims_process());
+		atomic_store(&entry->shared, false);
+		atomic_store(&entry->lost, false);
+		atomic_store(&entry->nonblocking, (flags & SOCK_NONBLOCK) != 0);
+		entry->numbers = entry->open = 0;
+		*tg_stream_fd_entry(stream) = entry;
+		atomic_store_explicit(&entry->references, 1, memory_order_release);
+		before = tg_fd_word_set(place, fd, entry, (flags & SOCK_CLOEXEC) == 0 ? TG_KEPT : 0);
 	}
 	tg_lock_release(&lock);
 	tg_left_finish(&before);
-	return holder != NULL;
+	return entry != NULL;
 }
 
 bool tg_descriptors_is_kept(int fd)
 {
-	return (tg_entry_at(fd) & TG_KEPT) != 0;
+	return (tg_fd_word_at(fd) & TG_KEPT) != 0;
 }
 
 void tg_descriptors_keep(int fd, bool kept)
@@ -276,9 +276,9 @@ void tg_descriptors_keep(int fd, bool kept)
 	if (place == NULL || tg_process_is_vforked())
 		return;
 	tg_lock_take(&lock);
-	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
-	if (tg_entry_holder(entry) != NULL)
-		atomic_store_explicit(place, kept ? entry | TG_KEPT : entry & ~TG_KEPT, memory_order_release);
+	uintptr_t word = atomic_load_explicit(place, memory_order_relaxed);
+	if (tg_fd_word_entry(word) != NULL)
+		atomic_store_explicit(place, kept ? word | TG_KEPT : word & ~TG_KEPT, memory_order_release);
 	tg_lock_release(&lock);
 }
 

@@ -33,11 +33,11 @@ void tg_descriptors_put(struct tg_stream *stream);
 /* With the stream's lock: one more such reference. False: it is about to end, or has no number (the relay's). */
 bool tg_descriptors_keep_stream(struct tg_stream *stream);
 
-/* The table of numbers: what an entry holds is holder.h's. A descriptor beyond it is refused at accept. */
+/* The table of numbers: what a number's word means is in fd_entry.h. A descriptor beyond it is refused at accept. */
 #define TG_DESCRIPTORS_PAGE 512
 #define TG_DESCRIPTORS_PAGES 2048
 struct tg_descriptors_page {
-	_Atomic uintptr_t entry[TG_DESCRIPTORS_PAGE];
+	_Atomic uintptr_t words[TG_DESCRIPTORS_PAGE];
 };
 extern _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
 
@@ -48,17 +48,17 @@ static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
 		return NULL;
 	struct tg_descriptors_page *page =
 	    atomic_load_explicit(&tg_descriptors_pages[fd / TG_DESCRIPTORS_PAGE], memory_order_acquire);
-	return page == NULL ? NULL : &page->entry[fd % TG_DESCRIPTORS_PAGE];
+	return page == NULL ? NULL : &page->words[fd % TG_DESCRIPTORS_PAGE];
 }
 
 /*
- * In a process of several threads the entry of a number that was closed. Such a number may be a stream again while
+ * In a process of several threads the word of a number that was closed. Such a number may be a stream again while
  * a call on it is on its way to the kernel: the call asks first whether it is open (tg_descriptors_is_plain).
  */
 #define TG_FORMER ((uintptr_t)4)
 
 /* Without a reference: it is a stream at this moment; it is one, or was one. */
-static inline uintptr_t tg_descriptors_entry(int fd)
+static inline uintptr_t tg_descriptors_word(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_place(fd);
 
@@ -67,12 +67,12 @@ static inline uintptr_t tg_descriptors_entry(int fd)
 
 static inline bool tg_descriptors_is_one(int fd)
 {
-	return (tg_descriptors_entry(fd) & ~TG_FORMER) != 0;
+	return (tg_descriptors_word(fd) & ~TG_FORMER) != 0;
 }
 
 static inline bool tg_descriptors_is_known(int fd)
 {
-	return tg_descriptors_entry(fd) != 0;
+	return tg_descriptors_word(fd) != 0;
 }
 
 /* Of a number where no stream was found: it is open, and nothing of ours. False: closed, or a stream by now or soon. */

@@ -2,7 +2,7 @@
 /* Numbers that are closed (descriptors.h). */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/process/process.h"
 
@@ -13,12 +13,12 @@
 #include <sys/syscall.h>
 
 /* The last number is about to be closed, and is the connection still. */
-static void depart(const struct tg_holder *holder, int fd)
+static void last_close(const struct tg_fd_entry *entry, int fd)
 {
-	tg_readiness_forget(holder->stream, fd);
+	tg_readiness_forget(entry->stream, fd);
 	/* A signal handler's close cannot wait for the call that it is in. */
-	if (!tg_stream_is_inside() && tg_claim_look(&holder->claim) == TG_CLAIM_OURS)
-		tg_holder_finish(holder, fd);
+	if (!tg_stream_is_inside() && tg_claim_look(&entry->claim) == TG_CLAIM_OURS)
+		tg_fd_entry_finish(entry, fd);
 }
 
 /*
@@ -38,19 +38,19 @@ static bool bar(int fd)
 }
 
 /* With a reference. NULL: it is no stream, or (*ret_closing) somebody else closes it at this moment. */
-static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last, bool *ret_closing)
+static struct tg_fd_entry *begin_close(_Atomic uintptr_t *place, int fd, bool *ret_last, bool *ret_closing)
 {
 	tg_descriptors_lock();
-	const uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
-	struct tg_holder *holder = tg_entry_open(entry);
-	*ret_closing = (entry & TG_CLOSING) != 0;
-	if (holder != NULL) {
+	const uintptr_t word = atomic_load_explicit(place, memory_order_relaxed);
+	struct tg_fd_entry *entry = tg_fd_word_open_entry(word);
+	*ret_closing = (word & TG_CLOSING) != 0;
+	if (entry != NULL) {
 		atomic_fetch_or_explicit(place, TG_CLOSING, memory_order_release);
-		*ret_last = tg_holder_close_one(holder, fd);
-		tg_holder_ref(holder);
+		*ret_last = tg_fd_entry_close_one(entry, fd);
+		tg_fd_entry_ref(entry);
 	}
 	tg_descriptors_unlock();
-	return holder;
+	return entry;
 }
 
 /*
@@ -58,16 +58,16 @@ static struct tg_holder *begin(_Atomic uintptr_t *place, int fd, bool *ret_last,
  * and after it a number that is closed. In between they would find an open one of nobody's, and write to whatever comes
  * next. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
  */
-static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder, bool here)
+static void end_close(_Atomic uintptr_t *place, int fd, const struct tg_fd_entry *entry, bool here)
 {
-	struct tg_left left = {.holder = NULL};
+	struct tg_left left = {.entry = NULL};
 
 	tg_descriptors_lock();
-	uintptr_t entry = atomic_load_explicit(place, memory_order_relaxed);
-	if (tg_entry_holder(entry) == holder && (entry & TG_CLOSING) != 0) {
+	uintptr_t word = atomic_load_explicit(place, memory_order_relaxed);
+	if (tg_fd_word_entry(word) == entry && (word & TG_CLOSING) != 0) {
 		if (here)
 			tg_libc.syscall(SYS_close, fd);
-		left = tg_entry_set(place, fd, NULL, tg_entry_former());
+		left = tg_fd_word_set(place, fd, NULL, tg_fd_word_former());
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
@@ -77,7 +77,7 @@ static void end(_Atomic uintptr_t *place, int fd, const struct tg_holder *holder
  * With a reference. NULL: nothing was to be done here; *ret_closing: another thread does it. *ret_open: the number is the
  * socket still.
  */
-static struct tg_holder *leave(int fd, bool *ret_open, bool *ret_closing)
+static struct tg_fd_entry *leave(int fd, bool *ret_open, bool *ret_closing)
 {
 	bool last = false;
 
@@ -85,39 +85,39 @@ static struct tg_holder *leave(int fd, bool *ret_open, bool *ret_closing)
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
 		return NULL;
-	struct tg_holder *holder = begin(tg_descriptors_place(fd), fd, &last, ret_closing);
-	if (holder == NULL)
+	struct tg_fd_entry *entry = begin_close(tg_descriptors_place(fd), fd, &last, ret_closing);
+	if (entry == NULL)
 		return NULL;
 	if (last)
-		depart(holder, fd);
+		last_close(entry, fd);
 	else
-		tg_readiness_leave(holder->stream, fd);
+		tg_readiness_leave(entry->stream, fd);
 	*ret_open = !__libc_single_threaded && !bar(fd);
 	if (last)
-		tg_stream_set_fd(holder->stream, -1);
-	return holder;
+		tg_stream_set_fd(entry->stream, -1);
+	return entry;
 }
 
-bool tg_entry_leave(int fd)
+bool tg_fd_word_leave(int fd)
 {
 	bool is_open = false, closing;
-	struct tg_holder *holder = leave(fd, &is_open, &closing);
+	struct tg_fd_entry *entry = leave(fd, &is_open, &closing);
 
-	if (holder != NULL)
-		tg_holder_unref(holder);
-	return holder != NULL;
+	if (entry != NULL)
+		tg_fd_entry_unref(entry);
+	return entry != NULL;
 }
 
 bool tg_descriptors_closing(int fd, bool here)
 {
 	bool is_open = false, closing;
-	struct tg_holder *holder = leave(fd, &is_open, &closing);
+	struct tg_fd_entry *entry = leave(fd, &is_open, &closing);
 
-	if (holder == NULL)
+	if (entry == NULL)
 		return closing;
 	here = is_open || (here && !__libc_single_threaded);
-	end(tg_descriptors_place(fd), fd, holder, here);
-	tg_holder_unref(holder);
+	end_close(tg_descriptors_place(fd), fd, entry, here);
+	tg_fd_entry_unref(entry);
 	return here;
 }
 
@@ -128,7 +128,7 @@ void tg_descriptors_closed(int fd)
 	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
 		return;
 	tg_descriptors_lock();
-	const struct tg_left left = tg_entry_set(place, fd, NULL, tg_entry_former());
+	const struct tg_left left = tg_fd_word_set(place, fd, NULL, tg_fd_word_former());
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
 }

@@ -5,7 +5,7 @@
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,30 +18,30 @@
  * In the lock. The number is the stream's in the table, before it is in the kernel. False: there is no room for it, or it
  * is a standard one (tg_descriptors_copy).
  */
-static bool enter(int fd, struct tg_holder *holder, bool kept, struct tg_left *ret_before)
+static bool enter(int fd, struct tg_fd_entry *entry, bool kept, struct tg_left *ret_before)
 {
-	_Atomic uintptr_t *place = fd <= STDERR_FILENO ? NULL : tg_entry_make_place(fd);
+	_Atomic uintptr_t *place = fd <= STDERR_FILENO ? NULL : tg_fd_word_make(fd);
 
 	if (place == NULL) {
 		errno = EMFILE;
 		return false;
 	}
-	*ret_before = tg_entry_set(place, fd, holder, kept ? TG_KEPT : 0);
+	*ret_before = tg_fd_word_set(place, fd, entry, kept ? TG_KEPT : 0);
 	return true;
 }
 
 bool tg_descriptors_duplicated(int from, int fd, bool kept)
 {
-	struct tg_left before = {.holder = NULL};
+	struct tg_left before = {.entry = NULL};
 
 	if (from == fd)
 		return true;
 	tg_descriptors_lock();
-	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
-	bool done = holder != NULL && enter(fd, holder, kept, &before);
+	struct tg_fd_entry *entry = tg_fd_word_open_entry(tg_fd_word_at(from));
+	bool done = entry != NULL && enter(fd, entry, kept, &before);
 	tg_descriptors_unlock();
 	tg_left_finish(&before);
-	if (holder == NULL)
+	if (entry == NULL)
 		tg_descriptors_closed(fd);
 	return done;
 }
@@ -51,30 +51,30 @@ static int copy_other(int from, int fd, int least, bool kept, struct tg_left *re
 {
 	int r = -1;
 
-	if (tg_entry_at(from) != 0)
+	if (tg_fd_word_at(from) != 0)
 		errno = EBADF;
 	else if (fd < 0)
 		r = tg_libc.fcntl(from, kept ? F_DUPFD : F_DUPFD_CLOEXEC, least);
 	else
 		r = tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
-	if (r >= 0 && tg_entry_holder(tg_entry_at(r)) != NULL)
-		*ret_before = tg_entry_set(tg_descriptors_place(r), r, NULL, 0);
+	if (r >= 0 && tg_fd_word_entry(tg_fd_word_at(r)) != NULL)
+		*ret_before = tg_fd_word_set(tg_descriptors_place(r), r, NULL, 0);
 	return r;
 }
 
 /* In the lock. Undone where the kernel refuses. */
-static int copy_onto(struct tg_holder *holder, int from, int fd, bool kept, struct tg_left *ret_before)
+static int copy_onto(struct tg_fd_entry *entry, int from, int fd, bool kept, struct tg_left *ret_before)
 {
-	if (!enter(fd, holder, kept, ret_before))
+	if (!enter(fd, entry, kept, ret_before))
 		return -1;
 	int r = tg_libc.dup3(from, fd, O_CLOEXEC), saved = errno;
 	if (r >= 0)
 		return r;
-	if (ret_before->holder != NULL)
+	if (ret_before->entry != NULL)
 		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
 	/* Never the last one: `from` is there. */
-	const struct tg_left undone = tg_entry_set(tg_descriptors_place(fd), fd, NULL, tg_entry_former());
-	tg_holder_unref(undone.holder);
+	const struct tg_left undone = tg_fd_word_set(tg_descriptors_place(fd), fd, NULL, tg_fd_word_former());
+	tg_fd_entry_unref(undone.entry);
 	errno = saved;
 	return -1;
 }
@@ -95,18 +95,18 @@ static int new_number(int least)
 	return fd;
 }
 
-static int copy_above(struct tg_holder *holder, int from, int least, bool kept, struct tg_left *ret_before)
+static int copy_above(struct tg_fd_entry *entry, int from, int least, bool kept, struct tg_left *ret_before)
 {
 	if (__libc_single_threaded) {
 		int fd = tg_libc.fcntl(from, F_DUPFD_CLOEXEC, least);
-		if (fd <= STDERR_FILENO || enter(fd, holder, kept, ret_before))
+		if (fd <= STDERR_FILENO || enter(fd, entry, kept, ret_before))
 			return fd;
 		tg_libc.close(fd);
 		errno = EMFILE;
 		return -1;
 	}
 	int fd = new_number(least);
-	if (fd <= STDERR_FILENO || copy_onto(holder, from, fd, kept, ret_before) >= 0)
+	if (fd <= STDERR_FILENO || copy_onto(entry, from, fd, kept, ret_before) >= 0)
 		return fd;
 	int saved = errno;
 	tg_libc.close(fd);
@@ -116,32 +116,32 @@ static int copy_above(struct tg_holder *holder, int from, int least, bool kept, 
 
 int tg_descriptors_copy(int from, int fd, int least, bool kept)
 {
-	struct tg_left before = {.holder = NULL};
+	struct tg_left before = {.entry = NULL};
 	int r, saved;
 
 	/* What it is now is not asked in the lock. */
-	if (tg_entry_at(from) == TG_FORMER && !tg_descriptors_is_plain(from) && !tg_descriptors_is_one(from)) {
+	if (tg_fd_word_at(from) == TG_FORMER && !tg_descriptors_is_plain(from) && !tg_descriptors_is_one(from)) {
 		errno = EBADF;
 		return -1;
 	}
-	const bool was_stream = fd >= 0 && tg_entry_leave(fd);
+	const bool was_stream = fd >= 0 && tg_fd_word_leave(fd);
 	tg_descriptors_lock();
-	struct tg_holder *holder = tg_entry_open(tg_entry_at(from));
-	if (fd >= 0 && !was_stream && (tg_entry_at(fd) & TG_CLOSING) != 0) {
+	struct tg_fd_entry *entry = tg_fd_word_open_entry(tg_fd_word_at(from));
+	if (fd >= 0 && !was_stream && (tg_fd_word_at(fd) & TG_CLOSING) != 0) {
 		/* Another thread is about to close it (dup(2)). */
 		errno = EBUSY;
 		r = -1;
-	} else if (holder == NULL)
+	} else if (entry == NULL)
 		r = copy_other(from, fd, least, kept, &before);
 	else if (fd >= 0)
-		r = copy_onto(holder, from, fd, kept, &before);
+		r = copy_onto(entry, from, fd, kept, &before);
 	else
-		r = copy_above(holder, from, least, kept, &before);
+		r = copy_above(entry, from, least, kept, &before);
 	saved = errno;
 	/* Nothing came in its place: it is closed. */
-	if (r < 0 && was_stream && before.holder == NULL && (tg_entry_at(fd) & TG_CLOSING) != 0) {
+	if (r < 0 && was_stream && before.entry == NULL && (tg_fd_word_at(fd) & TG_CLOSING) != 0) {
 		tg_libc.syscall(SYS_close, fd);
-		before = tg_entry_set(tg_descriptors_place(fd), fd, NULL, tg_entry_former());
+		before = tg_fd_word_set(tg_descriptors_place(fd), fd, NULL, tg_fd_word_former());
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&before);

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Streams that more than one process has (descriptors.h). */
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/descriptors/holder.h"
+#include "shim/direct/descriptors/fd_entry.h"
 
-/* With the lock: no holder can end. */
-static void for_each(void (*visit)(struct tg_holder *))
+/* With the lock: no entry can end. */
+static void for_each(void (*visit)(struct tg_fd_entry *))
 {
 	int last = atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? 0 : tg_descriptors_end();
 
 	for (int fd = 0; fd < last; fd++) {
-		struct tg_holder *holder = tg_entry_holder(tg_entry_at(fd));
-		if (holder != NULL)
-			visit(holder);
+		struct tg_fd_entry *entry = tg_fd_word_entry(tg_fd_word_at(fd));
+		if (entry != NULL)
+			visit(entry);
 	}
 }
 
-static void release(struct tg_holder *holder)
+static void release(struct tg_fd_entry *entry)
 {
-	atomic_store_explicit(&holder->shared, true, memory_order_relaxed);
-	tg_claim_release(&holder->claim);
+	atomic_store_explicit(&entry->shared, true, memory_order_relaxed);
+	tg_claim_release(&entry->claim);
 }
 
-static void come_home(struct tg_holder *holder)
+static void come_home(struct tg_fd_entry *entry)
 {
-	atomic_store_explicit(&holder->home, tg_claims_process(), memory_order_relaxed);
+	atomic_store_explicit(&entry->home, tg_claims_process(), memory_order_relaxed);
 }
 
 void tg_descriptors_before_fork(void)
@@ -40,9 +40,9 @@ void tg_descriptors_after_fork_in_child(void)
  * A process that a raw clone(2) made is about to use what its parent accepted, and the parent may go on with it as well:
  * vsftpd's two processes do.
  */
-bool tg_holder_must_be_relayed(struct tg_holder *holder)
+bool tg_fd_entry_must_be_relayed(struct tg_fd_entry *entry)
 {
-	return atomic_load_explicit(&holder->home, memory_order_relaxed) != tg_claims_process() &&
-	       holder->engine == TG_ENGINE_AUTO && tg_claim_look(&holder->claim) != TG_CLAIM_LOST &&
-	       tg_stream_is_untouched(holder->stream);
+	return atomic_load_explicit(&entry->home, memory_order_relaxed) != tg_claims_process() &&
+	       entry->engine == TG_ENGINE_AUTO && tg_claim_look(&entry->claim) != TG_CLAIM_LOST &&
+	       tg_stream_is_untouched(entry->stream);
 }

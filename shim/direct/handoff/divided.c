@@ -9,7 +9,7 @@
 
 atomic_bool tg_divided;
 
-static bool begin(void)
+static bool begin_division(void)
 {
 	atomic_store(&tg_divided, true);
 	if (tg_descriptors_give_up())
@@ -25,10 +25,10 @@ bool tg_divided_before_clone(uint64_t flags)
 	/* Who waits for an exec is known by its id (process.h). */
 	if (memory == descriptors || (memory && (flags & CLONE_VFORK) != 0))
 		return true;
-	return begin();
+	return begin_division();
 }
 
 bool tg_divided_before_unshare(void)
 {
-	return __libc_single_threaded || begin();
+	return __libc_single_threaded || begin_division();
 }

@@ -190,16 +190,16 @@ static int send_all(int connection, const unsigned char *data, size_t size)
 	return 0;
 }
 
-int tg_handover_rest(int fd, const void *data, size_t size)
+int tg_handover_unsent_tail(int fd, const void *data, size_t size)
 {
-	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_REST_OF};
+	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_UNSENT_TAIL};
 	const int saved_errno = errno;
 	int connection;
 	int result;
 
 	if (!tg_shim_is(TG_STATE_GOVERNED))
 		return -EACCES;
-	if (size == 0 || size > TG_RELAY_REST)
+	if (size == 0 || size > TG_RELAY_TAIL_MAX)
 		return -EMSGSIZE;
 	connection = tg_relayed_connect(tg_environment_value(tg_environment.keeper));
 	result = connection;

@@ -26,7 +26,7 @@ int tg_handover(int fd, const struct tg_stream_begun *begun);
 int tg_handover_last(int fd, const struct tg_stream_begun *begun);
 
 /* The real socket and ciphertext that is left to be sent before it is closed. 0 or a negative errno. */
-int tg_handover_rest(int fd, const void *data, size_t size);
+int tg_handover_unsent_tail(int fd, const void *data, size_t size);
 
 /* True where `fd` is a guest's end; *ret_local and *ret_peer are the real connection's. */
 bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_storage *ret_peer);

@@ -128,7 +128,7 @@ static bool follow(int fd, void *data)
 	return false;
 }
 
-static bool take(int fd, void *data)
+static bool take_descriptor(int fd, void *data)
 {
 	struct taken taken = {.fd = fd};
 	uint64_t now = 0;
@@ -148,6 +148,6 @@ void tg_inherited_take(void)
 	const int saved = errno;
 
 	if (tg_descriptors_are_wanted())
-		for_each_open(take, NULL);
+		for_each_open(take_descriptor, NULL);
 	errno = saved;
 }

@@ -32,7 +32,7 @@ static unsigned char *next(struct walk *walk)
 	return NULL;
 }
 
-static struct walk begin(struct msghdr *message)
+static struct walk begin_walk(struct msghdr *message)
 {
 	return (struct walk){.message = message, .part = CMSG_FIRSTHDR(message)};
 }
@@ -48,7 +48,7 @@ static int number_in(const unsigned char *place)
 bool tg_passing_is_one(const struct msghdr *message)
 {
 	struct msghdr copy = *message;
-	struct walk walk = begin(&copy);
+	struct walk walk = begin_walk(&copy);
 
 	for (const unsigned char *place = next(&walk); place != NULL; place = next(&walk))
 		if (tg_descriptors_is_one(number_in(place)))
@@ -68,7 +68,7 @@ ssize_t tg_passing_send(int fd, const struct msghdr *message, int flags)
 	}
 	memcpy(control, message->msg_control, message->msg_controllen);
 	copy.msg_control = control;
-	struct walk walk = begin(&copy);
+	struct walk walk = begin_walk(&copy);
 	for (unsigned char *place = next(&walk); place != NULL; place = next(&walk)) {
 		if (!tg_descriptors_must_not_cross(number_in(place)))
 			continue;

@@ -79,7 +79,7 @@ bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENG
 	bool is_one;
 
 	/*
-	 * The cookie keeps a stranger from bearing a name that he has seen, the hash from making one of his own. A process
+	 * The cookie keeps others from bearing a name that they have seen, the hash from making one of his own. A process
 	 * that has no policy cannot know the hash: what it takes for a guest's end it was given by its parent.
 	 */
 	is_one = name_of(fd, &name, &size) &&

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/direct/readiness/epolls.h"
 
-#include "shim/direct/descriptors/marks.h"
+#include "shim/direct/descriptors/fd_bitmap.h"
 #include "shim/direct/stream/clock.h"
 
 #include <stdlib.h>
@@ -57,7 +57,7 @@ struct tg_epoll *tg_epoll_get(int fd)
 		epoll->fd = fd;
 		epoll->numbers = 1;
 		atomic_store_explicit(place, epoll, memory_order_release);
-		tg_mark_follow(fd);
+		tg_fd_bitmap_update(fd);
 	}
 	tg_lock_release(&lock);
 	return epoll;
@@ -98,7 +98,7 @@ static void leave(struct tg_epoll *_Atomic *place, int fd)
 
 	if (epoll == NULL)
 		return;
-	tg_mark_follow(fd);
+	tg_fd_bitmap_update(fd);
 	tg_lock_take(&epoll->lock);
 	if (--epoll->numbers == 0)
 		end(epoll);
@@ -130,7 +130,7 @@ void tg_epoll_duplicated(int from, int fd)
 		if (epoll != NULL)
 			epoll->numbers++;
 		atomic_store_explicit(place, epoll, memory_order_release);
-		tg_mark_follow(fd);
+		tg_fd_bitmap_update(fd);
 	}
 	tg_lock_release(&lock);
 }

@@ -30,18 +30,18 @@ struct tg_registration {
 	struct tg_epoll *_Atomic epoll;
 	struct tg_registration *of_stream; /* the next one */
 
-	uint32_t events, asked; /* by the server, of the kernel */
-	epoll_data_t data;      /* the server's */
-	uint32_t round;         /* the wait that reported it last */
-	uint32_t process;       /* that made it (claims.h) */
-	bool disabled;          /* EPOLLONESHOT: reported, until it is modified */
-	bool spent;             /* EPOLLONESHOT: the kernel has disabled it */
-	bool exclusive;         /* EPOLLEXCLUSIVE was asked for */
-	_Atomic bool opening;   /* no verdict yet, as far as was seen; also read in the lock of the list alone */
-	bool told_out;          /* edge-triggered: EPOLLOUT was reported, and nothing has been in the way since */
-	bool closer;            /* to be looked at closely at the next wait */
-	bool wake;              /* the kernel is asked for EPOLLOUT to wake who waits already */
-	bool listed;            /* in the list of what may be reported without the kernel */
+	uint32_t events, interest; /* the server's; what the kernel was given */
+	epoll_data_t data;         /* the server's */
+	uint32_t round;            /* the wait that reported it last */
+	uint32_t process;          /* that made it (claims.h) */
+	bool disabled;             /* EPOLLONESHOT: reported, until it is modified */
+	bool spent;                /* EPOLLONESHOT: the kernel has disabled it */
+	bool exclusive;            /* EPOLLEXCLUSIVE was asked for */
+	_Atomic bool handshaking;  /* no verdict yet, as far as was seen; also read in the lock of the list alone */
+	bool reported_out;         /* edge-triggered: EPOLLOUT was reported, and nothing has been in the way since */
+	bool closer;               /* to be looked at closely at the next wait */
+	bool wake;                 /* the kernel is asked for EPOLLOUT to wake who waits already */
+	bool listed;               /* in the list of what may be reported without the kernel */
 	struct tg_registration *previous, *next; /* of the epoll */
 	struct tg_registration *listed_before, *listed_after;
 	int64_t deadline;

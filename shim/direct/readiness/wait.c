@@ -15,9 +15,9 @@
 /* Never pulls input from under a thread that blocks for it: the caller's next write goes on with what is left to send. */
 static int wait_for_output(struct tg_stream *stream, int64_t deadline, int64_t now)
 {
-	struct pollfd asked = {.fd = tg_stream_fd(stream), .events = POLLOUT};
+	struct pollfd interest = {.fd = tg_stream_fd(stream), .events = POLLOUT};
 
-	return tg_libc.poll(&asked, 1, tg_clock_left(deadline, now));
+	return tg_libc.poll(&interest, 1, tg_clock_left(deadline, now));
 }
 
 /*
@@ -26,18 +26,18 @@ static int wait_for_output(struct tg_stream *stream, int64_t deadline, int64_t n
  */
 static int wait_for_input(struct tg_stream *stream, unsigned wants, int64_t deadline, int64_t now)
 {
-	struct pollfd asked = {.fd = tg_stream_fd(stream), .events = (short)wants};
+	struct pollfd interest = {.fd = tg_stream_fd(stream), .events = (short)wants};
 	char byte;
 
 	if (wants == POLLIN && deadline == TG_CLOCK_NEVER) {
-		ssize_t r = tg_libc.recv(asked.fd, &byte, 1, MSG_PEEK);
+		ssize_t r = tg_libc.recv(interest.fd, &byte, 1, MSG_PEEK);
 		/* An error of the connection is the stream's to find, and to tell. */
 		if (r >= 0 || (errno != EAGAIN && errno != EINTR))
 			return 0;
 		if (errno == EINTR)
 			return -1;
 	}
-	return tg_libc.poll(&asked, 1, tg_clock_left(deadline, now));
+	return tg_libc.poll(&interest, 1, tg_clock_left(deadline, now));
 }
 
 static unsigned this_process(void)
@@ -75,7 +75,7 @@ static int wait_once(struct tg_stream *stream, unsigned events, int64_t deadline
 {
 	int64_t own = tg_stream_deadline(stream), until = own < deadline ? own : deadline;
 
-	if ((tg_stream_state(stream) & TG_STREAM_OPENING) != 0) {
+	if ((tg_stream_state(stream) & TG_STREAM_HANDSHAKING) != 0) {
 		const int64_t slice_end = tg_readiness_slice_end(stream, now);
 		if (until > slice_end)
 			until = slice_end;
@@ -91,7 +91,7 @@ static bool is_ready(struct tg_stream *stream, unsigned events)
 {
 	unsigned state = tg_stream_state(stream);
 
-	if ((events & POLLIN) == 0 && (state & TG_STREAM_OPENING) == 0)
+	if ((events & POLLIN) == 0 && (state & TG_STREAM_HANDSHAKING) == 0)
 		return (state & TG_STREAM_OUTPUT) == 0 || (state & TG_STREAM_ENDED) != 0;
 	return (tg_stream_poll(stream) & (events | POLLERR | POLLHUP)) != 0;
 }
@@ -218,7 +218,7 @@ static int wait_until(struct tg_stream *stream, unsigned events, int64_t deadlin
 		if (wait_once(stream, events, deadline, now) < 0 && !tg_readiness_restarts(deadline))
 			return -1;
 		/* What is left over of output is the write's that follows. */
-		if ((events & POLLIN) == 0 && (tg_stream_state(stream) & TG_STREAM_OPENING) == 0)
+		if ((events & POLLIN) == 0 && (tg_stream_state(stream) & TG_STREAM_HANDSHAKING) == 0)
 			return 0;
 	}
 	return 0;

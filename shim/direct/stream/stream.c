@@ -39,14 +39,14 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route)
 	tg_lock_init(&stream->lock, TG_RANK_STREAM);
 	stream->output.unsent.is_public = true;
 	stream->fd = fd;
-	stream->opening.accepts_plain = route->plaintext.accept;
+	stream->handshaking.accepts_plain = route->plaintext.accept;
 	stream->header = route->plaintext.proxy_header;
-	stream->opening.wait_ms = route->plaintext.wait_ms;
-	stream->opening.born = tg_clock_now();
-	stream->opening.deadline = stream->opening.born + (int64_t)route->plaintext.handshake_timeout * 1000;
+	stream->handshaking.wait_ms = route->plaintext.wait_ms;
+	stream->handshaking.born = tg_clock_now();
+	stream->handshaking.deadline = stream->handshaking.born + (int64_t)route->plaintext.handshake_timeout * 1000;
 	stream->counters = counters_of(route);
 	tg_socket_tell_of_all(fd);
-	atomic_init(&stream->state, TG_STREAM_OPENING);
+	atomic_init(&stream->state, TG_STREAM_HANDSHAKING);
 	tg_lock_take(&all_lock);
 	stream->next = all;
 	stream->link = &all;
@@ -99,9 +99,9 @@ struct tg_watch *tg_stream_watch(struct tg_stream *stream)
 	return &stream->watch;
 }
 
-struct tg_holder **tg_stream_holder(struct tg_stream *stream)
+struct tg_fd_entry **tg_stream_fd_entry(struct tg_stream *stream)
 {
-	return &stream->holder;
+	return &stream->fd_entry;
 }
 
 unsigned tg_stream_state(const struct tg_stream *stream)
@@ -178,7 +178,7 @@ bool tg_stream_has_sent_end(struct tg_stream *stream)
 
 int64_t tg_stream_born(const struct tg_stream *stream)
 {
-	return stream->opening.born;
+	return stream->handshaking.born;
 }
 
 int64_t tg_stream_deadline(const struct tg_stream *stream)
@@ -186,13 +186,13 @@ int64_t tg_stream_deadline(const struct tg_stream *stream)
 	struct tg_stream *locked = (struct tg_stream *)(uintptr_t)stream;
 	int64_t deadline = TG_CLOCK_NEVER;
 
-	if ((tg_stream_state(stream) & TG_STREAM_OPENING) == 0)
+	if ((tg_stream_state(stream) & TG_STREAM_HANDSHAKING) == 0)
 		return TG_CLOCK_NEVER;
 	tg_lock_take(&locked->lock);
 	if (stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE)
-		deadline = stream->opening.deadline;
-	if (tg_stream_is_silent(stream) && stream->opening.born + stream->opening.wait_ms < deadline)
-		deadline = stream->opening.born + stream->opening.wait_ms;
+		deadline = stream->handshaking.deadline;
+	if (tg_stream_is_silent(stream) && stream->handshaking.born + stream->handshaking.wait_ms < deadline)
+		deadline = stream->handshaking.born + stream->handshaking.wait_ms;
 	tg_lock_release(&locked->lock);
 	return deadline;
 }
@@ -218,16 +218,16 @@ void tg_stream_lock_all(void)
 	tg_lock_take(&all_lock);
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
 		tg_stream_lock_for_fork(stream);
-	tg_stream_openings_lock();
+	tg_stream_handshakes_lock();
 	tg_stream_places_lock();
-	tg_stream_held_lock();
+	tg_stream_corked_lock();
 }
 
 void tg_stream_unlock_all(void)
 {
-	tg_stream_held_unlock();
+	tg_stream_corked_unlock();
 	tg_stream_places_unlock();
-	tg_stream_openings_unlock();
+	tg_stream_handshakes_unlock();
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
 		tg_lock_release(&stream->lock);
 	tg_lock_release(&all_lock);

@@ -8,7 +8,7 @@
  * All calls lock the stream for themselves, so that one thread may read while another one writes; none is a cancellation
  * point; errno is set where they fail and kept else; OpenSSL's error queue is left as found. Not async-signal-safe.
  *
- * What the peer sees of the server begins after the verdict (tg_enforce_settle), never before.
+ * What the peer sees of the server begins after the verdict (tg_enforce_verdict), never before.
  */
 #ifndef TG_SHIM_DIRECT_STREAM_STREAM_H
 #define TG_SHIM_DIRECT_STREAM_STREAM_H
@@ -38,7 +38,7 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route);
  * descriptors of all clients, of which there are not more than `max` so. One for each process.
  */
 void tg_stream_count_at_once(struct tg_stream *stream);
-void tg_stream_bound_openings(unsigned max);
+void tg_stream_bound_handshakes(unsigned max);
 
 /* Cleanses and frees; sends nothing, closes nothing. */
 void tg_stream_free(struct tg_stream *stream);
@@ -51,8 +51,8 @@ int tg_stream_fd(const struct tg_stream *stream);
 struct tg_watch *tg_stream_watch(struct tg_stream *stream);
 
 /* NULL at first, then left alone: for the table of descriptors, which finds its own by it. Lives as long as the stream. */
-struct tg_holder;
-struct tg_holder **tg_stream_holder(struct tg_stream *stream);
+struct tg_fd_entry;
+struct tg_fd_entry **tg_stream_fd_entry(struct tg_stream *stream);
 
 /*
  * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
@@ -78,11 +78,11 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events);
 
 /* Without going on, without the lock, so that it costs nothing: a hint for who decides whether to look closer. */
 enum {
-	TG_STREAM_OPENING = 1, /* no verdict yet: readiness of the socket is not the plaintext's */
-	TG_STREAM_INPUT = 2,   /* something can be read without the socket becoming readable */
-	TG_STREAM_OUTPUT = 4,  /* ciphertext or early bytes wait for the socket or the handshake */
-	TG_STREAM_ENDED = 8,   /* by the peer, an error or a refusal */
-	TG_STREAM_PLAIN = 16,  /* a plaintext client that accept_plaintext let in: bytes go through as they are */
+	TG_STREAM_HANDSHAKING = 1, /* no verdict yet: readiness of the socket is not the plaintext's */
+	TG_STREAM_INPUT = 2,       /* something can be read without the socket becoming readable */
+	TG_STREAM_OUTPUT = 4,      /* ciphertext or early bytes wait for the socket or the handshake */
+	TG_STREAM_ENDED = 8,       /* by the peer, an error or a refusal */
+	TG_STREAM_PLAIN = 16,      /* a plaintext client that accept_plaintext let in: bytes go through as they are */
 	TG_STREAM_UNREAD =
 	    32, /* after the handshake: the socket was not found empty when it was last read, or its end came */
 	TG_STREAM_NEWS = 64, /* an edge is due that no arrival brings (FIONREAD) */
@@ -129,7 +129,7 @@ int tg_stream_shutdown(struct tg_stream *stream, int how);
 enum tg_cork {
 	TG_CORK_OFF,
 	TG_CORK_BELOW, /* records are made at once, and packets wait in the kernel, 200 ms at most: a server that blocks */
-	TG_CORK_HELD,  /* bytes wait here: a server that does not block, and soon waits for its descriptors */
+	TG_CORK_HERE,  /* bytes wait here: a server that does not block, and soon waits for its descriptors */
 };
 /* False: the socket's own option has to say it (a plaintext client). */
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork);
@@ -141,26 +141,26 @@ int tg_stream_set_no_delay(struct tg_stream *stream, int fd, const void *value, 
 int tg_stream_get_no_delay(struct tg_stream *stream, int fd, void *value, socklen_t *size);
 
 /* Before this thread waits by poll, select, epoll_wait or accept: nothing waits behind a cork meanwhile. */
-extern _Atomic unsigned tg_stream_held_count;
+extern _Atomic unsigned tg_stream_corked_count;
 void tg_stream_let_go_all(void);
-static inline bool tg_stream_is_any_held(void)
+static inline bool tg_stream_is_any_corked(void)
 {
-	return atomic_load_explicit(&tg_stream_held_count, memory_order_relaxed) != 0;
+	return atomic_load_explicit(&tg_stream_corked_count, memory_order_relaxed) != 0;
 }
 static inline void tg_stream_before_wait(void)
 {
 	tg_lock_check_wait();
-	if (tg_stream_is_any_held())
+	if (tg_stream_is_any_corked())
 		tg_stream_let_go_all();
 }
 
 /*
  * Before the last descriptor is closed by the process that owns the stream: close_notify, and as much as the socket takes.
- * True where nothing is left to send. Else *ret_rest is ciphertext for the caller to send; it belongs to the stream. It is
+ * True where nothing is left to send. Else *ret_tail is ciphertext for the caller to send; it belongs to the stream. It is
  * empty where the handshake is not finished and what the server wrote waits for that: the stream may go on (tg_stream_poll)
  * until a later call is true, or be freed, and the bytes are lost.
  */
-bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest);
+bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_tail);
 
 /* Nothing can be written to the socket any more, by nobody. */
 bool tg_stream_has_sent_end(struct tg_stream *stream);

@@ -24,9 +24,9 @@ static bool has_heard_end(const struct tg_stream *stream)
 
 static int receive(struct tg_stream *stream, char *data, size_t size, size_t *done)
 {
-	if (tg_bytes_left(&stream->opening.first) > 0) {
-		*done = tg_bytes_copy(&stream->opening.first, &(struct iovec){data, size}, 1);
-		tg_bytes_use(&stream->opening.first, *done);
+	if (tg_bytes_left(&stream->handshaking.first) > 0) {
+		*done = tg_bytes_copy(&stream->handshaking.first, &(struct iovec){data, size}, 1);
+		tg_bytes_use(&stream->handshaking.first, *done);
 		return 1;
 	}
 	stream->call.is_drained = stream->call.is_drained || tg_readiness_is_awaited(&stream->watch);
@@ -66,7 +66,7 @@ static int bio_read(BIO *bio, char *data, size_t size, size_t *done)
 static ssize_t send_now(struct tg_stream *stream, const void *data, size_t size)
 {
 	stream->is_touched = true;
-	stream->output.is_held_below = stream->call.more_follows;
+	stream->output.is_corked_below = stream->call.more_follows;
 	return tg_socket_send(stream->fd, data, size, stream->call.more_follows ? MSG_MORE : 0);
 }
 
@@ -77,7 +77,7 @@ static int bio_write(BIO *bio, const char *data, size_t size, size_t *done)
 	size_t sent = 0;
 
 	o->BIO_clear_flags(bio, BIO_FLAGS_RWS | BIO_FLAGS_SHOULD_RETRY);
-	if (tg_stream_is_choked(stream)) {
+	if (tg_stream_is_output_full(stream)) {
 		o->BIO_set_flags(bio, BIO_FLAGS_WRITE | BIO_FLAGS_SHOULD_RETRY);
 		return 0;
 	}

@@ -95,7 +95,7 @@ static unsigned hints(const struct tg_stream *stream)
 	unsigned state = 0;
 
 	if (stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE)
-		state |= TG_STREAM_OPENING;
+		state |= TG_STREAM_HANDSHAKING;
 	if (stream->stage == TG_STAGE_PLAIN)
 		state |= TG_STREAM_PLAIN;
 	if (stream->stage == TG_STAGE_ENDED || stream->input.peer_closed)
@@ -104,7 +104,7 @@ static unsigned hints(const struct tg_stream *stream)
 		state |= TG_STREAM_INPUT;
 	if (stream->stage == TG_STAGE_OPEN && !stream->tls.is_stalled && o->SSL_has_pending(stream->tls.ssl) == 1)
 		state |= TG_STREAM_INPUT;
-	if (stream->stage == TG_STAGE_OPEN && !stream->input.peer_closed && !tg_stream_is_choked(stream) &&
+	if (stream->stage == TG_STAGE_OPEN && !stream->input.peer_closed && !tg_stream_is_output_full(stream) &&
 	    (!stream->input.was_drained || atomic_load_explicit(&stream->input.heard_end, memory_order_relaxed)))
 		state |= TG_STREAM_UNREAD;
 	if (stream->input.has_news)

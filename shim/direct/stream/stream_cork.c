@@ -19,53 +19,53 @@
 
 #define HEADER_ROOM 4096 /* room for a header and what it is the header of, without moving it */
 
-_Atomic unsigned tg_stream_held_count;
+_Atomic unsigned tg_stream_corked_count;
 
 /* Streams that hold something back. */
 static struct {
 	struct tg_lock lock;
 	struct tg_stream *first;
 	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
-} held = {.lock = TG_LOCK_INITIALIZER(HELD)};
+} corked_streams = {.lock = TG_LOCK_INITIALIZER(CORKED)};
 
-/* With the lock. What another process held back when this one began (a raw clone(2)) stays that one's to write. */
+/* With the lock. What another process corked when this one began (a raw clone(2)) stays that one's to write. */
 static void begin_anew(void)
 {
-	while (held.first != NULL) {
-		held.first->output.held_link = NULL;
-		held.first = held.first->output.held_next;
+	while (corked_streams.first != NULL) {
+		corked_streams.first->output.corked_link = NULL;
+		corked_streams.first = corked_streams.first->output.corked_next;
 	}
-	atomic_store_explicit(&tg_stream_held_count, 0, memory_order_relaxed);
-	held.process = tg_claims_process();
+	atomic_store_explicit(&tg_stream_corked_count, 0, memory_order_relaxed);
+	corked_streams.process = tg_claims_process();
 }
 
 static void list(struct tg_stream *stream)
 {
-	tg_lock_take(&held.lock);
-	if (held.process != tg_claims_process())
+	tg_lock_take(&corked_streams.lock);
+	if (corked_streams.process != tg_claims_process())
 		begin_anew();
-	if (stream->output.held_link == NULL) {
-		stream->output.held_next = held.first;
-		stream->output.held_link = &held.first;
-		if (held.first != NULL)
-			held.first->output.held_link = &stream->output.held_next;
-		held.first = stream;
-		atomic_fetch_add_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	if (stream->output.corked_link == NULL) {
+		stream->output.corked_next = corked_streams.first;
+		stream->output.corked_link = &corked_streams.first;
+		if (corked_streams.first != NULL)
+			corked_streams.first->output.corked_link = &stream->output.corked_next;
+		corked_streams.first = stream;
+		atomic_fetch_add_explicit(&tg_stream_corked_count, 1, memory_order_relaxed);
 	}
-	tg_lock_release(&held.lock);
+	tg_lock_release(&corked_streams.lock);
 }
 
-void tg_stream_held_forget(struct tg_stream *stream)
+void tg_stream_corked_forget(struct tg_stream *stream)
 {
-	tg_lock_take(&held.lock);
-	if (stream->output.held_link != NULL) {
-		*stream->output.held_link = stream->output.held_next;
-		if (stream->output.held_next != NULL)
-			stream->output.held_next->output.held_link = stream->output.held_link;
-		stream->output.held_link = NULL;
-		atomic_fetch_sub_explicit(&tg_stream_held_count, 1, memory_order_relaxed);
+	tg_lock_take(&corked_streams.lock);
+	if (stream->output.corked_link != NULL) {
+		*stream->output.corked_link = stream->output.corked_next;
+		if (stream->output.corked_next != NULL)
+			stream->output.corked_next->output.corked_link = stream->output.corked_link;
+		stream->output.corked_link = NULL;
+		atomic_fetch_sub_explicit(&tg_stream_corked_count, 1, memory_order_relaxed);
 	}
-	tg_lock_release(&held.lock);
+	tg_lock_release(&corked_streams.lock);
 }
 
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count)
@@ -87,11 +87,11 @@ void tg_stream_let_go(struct tg_stream *stream)
 	const struct tg_pace pace = tg_stream_pace_begin(stream, 0);
 
 	if (stream->stage == TG_STAGE_OPEN && tg_bytes_left(&stream->output.early) > 0) {
-		tg_stream_held_forget(stream);
+		tg_stream_corked_forget(stream);
 		tg_stream_release_early(stream);
-	} else if (stream->output.is_held_below) {
-		tg_stream_held_forget(stream);
-		stream->output.is_held_below = false;
+	} else if (stream->output.is_corked_below) {
+		tg_stream_corked_forget(stream);
+		stream->output.is_corked_below = false;
 		tg_socket_push(stream->fd);
 	}
 	tg_stream_pace_end(stream, &pace);
@@ -99,12 +99,12 @@ void tg_stream_let_go(struct tg_stream *stream)
 	stream->output.is_row_split = false;
 }
 
-void tg_stream_held_follow(struct tg_stream *stream)
+void tg_stream_corked_update(struct tg_stream *stream)
 {
-	if (stream->output.is_held_below)
+	if (stream->output.is_corked_below)
 		list(stream);
-	else if (stream->output.held_link != NULL && tg_bytes_left(&stream->output.early) == 0)
-		tg_stream_held_forget(stream);
+	else if (stream->output.corked_link != NULL && tg_bytes_left(&stream->output.early) == 0)
+		tg_stream_corked_forget(stream);
 }
 
 /* Who is busy with one at this moment lets go of it by that, or pulls the cork soon. */
@@ -116,16 +116,16 @@ void tg_stream_let_go_all(void)
 	if (tg_stream_is_inside())
 		return;
 	do {
-		tg_lock_take(&held.lock);
-		for (stream = held.process == tg_claims_process() ? held.first : NULL;
+		tg_lock_take(&corked_streams.lock);
+		for (stream = corked_streams.process == tg_claims_process() ? corked_streams.first : NULL;
 		     stream != NULL && !tg_lock_try(&stream->lock);)
-			stream = stream->output.held_next;
-		tg_lock_release(&held.lock);
+			stream = stream->output.corked_next;
+		tg_lock_release(&corked_streams.lock);
 		if (stream != NULL) {
 			struct tg_stream_call call;
 			tg_stream_enter_locked(&call, stream);
 			tg_stream_let_go(stream);
-			tg_stream_held_forget(stream);
+			tg_stream_corked_forget(stream);
 			/* What the socket did not take has to be waited for from now on. */
 			const bool is_kept = tg_descriptors_keep_stream(stream);
 			tg_stream_leave(&call, 0);
@@ -144,24 +144,24 @@ void tg_stream_let_go_all(void)
 void tg_stream_lock_for_fork(struct tg_stream *stream)
 {
 	tg_lock_take_next(&stream->lock);
-	while (stream->output.held_link != NULL && held.process == tg_claims_process()) {
+	while (stream->output.corked_link != NULL && corked_streams.process == tg_claims_process()) {
 		struct tg_stream_call call;
 		tg_stream_enter_locked(&call, stream);
 		tg_stream_let_go(stream);
-		tg_stream_held_forget(stream);
+		tg_stream_corked_forget(stream);
 		tg_stream_leave(&call, 0);
 		tg_lock_take_next(&stream->lock);
 	}
 }
 
-void tg_stream_held_lock(void)
+void tg_stream_corked_lock(void)
 {
-	tg_lock_take(&held.lock);
+	tg_lock_take(&corked_streams.lock);
 }
 
-void tg_stream_held_unlock(void)
+void tg_stream_corked_unlock(void)
 {
-	tg_lock_release(&held.lock);
+	tg_lock_release(&corked_streams.lock);
 }
 
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork)

@@ -14,15 +14,15 @@
 
 void tg_stream_release(struct tg_stream *stream)
 {
-	tg_stream_opening_end(stream);
-	if (stream->output.held_link != NULL)
-		tg_stream_held_forget(stream);
+	tg_stream_handshaking_end(stream);
+	if (stream->output.corked_link != NULL)
+		tg_stream_corked_forget(stream);
 	if (stream->tls.place != 0)
 		tg_stream_unused(stream);
 	if (stream->tls.ssl != NULL)
 		tg_openssl()->SSL_free(stream->tls.ssl);
 	stream->tls.ssl = NULL;
-	tg_bytes_free(&stream->opening.first);
+	tg_bytes_free(&stream->handshaking.first);
 	tg_bytes_free(&stream->output.early);
 	tg_bytes_free(&stream->output.unsent);
 }
@@ -64,7 +64,7 @@ bool tg_stream_start(struct tg_stream *stream)
 	o->SSL_set_accept_state(ssl);
 	stream->tls.ssl = ssl;
 	stream->stage = TG_STAGE_HANDSHAKE;
-	tg_stream_opening_begin(stream);
+	tg_stream_handshaking_begin(stream);
 	return true;
 }
 
@@ -111,7 +111,7 @@ static void opened(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	tg_stream_opening_end(stream);
+	tg_stream_handshaking_end(stream);
 	stream->stage = TG_STAGE_OPEN;
 	if (!tg_stream_add_header(stream))
 		return;
@@ -138,7 +138,7 @@ static void shake_hands(struct tg_stream *stream)
 static void tell_timeout(const struct tg_stream *stream)
 {
 	const struct tg_fault fault =
-	    tg_fault_of_ours(TG_REFUSED_TIMEOUT, atomic_load_explicit(&stream->opening.is_evicted, memory_order_relaxed)
+	    tg_fault_of_ours(TG_REFUSED_TIMEOUT, atomic_load_explicit(&stream->handshaking.is_evicted, memory_order_relaxed)
 						     ? "too many handshakes are unfinished: the oldest one was closed"
 						     : "no finished handshake within handshake_timeout");
 	struct tg_connection *connection = NULL;
@@ -164,15 +164,16 @@ void tg_stream_advance(struct tg_stream *stream)
 {
 	if (stream->stage == TG_STAGE_SILENT)
 		tg_stream_listen(stream);
-	if (stream->stage == TG_STAGE_HANDSHAKE && !atomic_load_explicit(&stream->opening.is_evicted, memory_order_acquire))
+	if (stream->stage == TG_STAGE_HANDSHAKE &&
+	    !atomic_load_explicit(&stream->handshaking.is_evicted, memory_order_acquire))
 		shake_hands(stream);
 	tg_stream_look_at_time(stream);
 }
 
 void tg_stream_look_at_time(struct tg_stream *stream)
 {
-	bool opening = stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
-	if (opening && (tg_clock_now() >= stream->opening.deadline ||
-			atomic_load_explicit(&stream->opening.is_evicted, memory_order_acquire)))
+	bool handshaking = stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
+	if (handshaking && (tg_clock_now() >= stream->handshaking.deadline ||
+			    atomic_load_explicit(&stream->handshaking.is_evicted, memory_order_acquire)))
 		time_out(stream);
 }

@@ -20,7 +20,7 @@ static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_st
 }
 
 /* Decrypts into `data` or (peek) leaves it in libssl. 0: nothing there, or the end; the stage and peer_closed say which. */
-static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
+static size_t take_plaintext(struct tg_stream *stream, void *data, size_t size, bool peek)
 {
 	const struct tg_openssl *o = tg_openssl();
 	size_t done = 0;
@@ -31,7 +31,7 @@ static size_t take(struct tg_stream *stream, void *data, size_t size, bool peek)
 	do
 		result = peek ? o->SSL_peek_ex(stream->tls.ssl, data, size, &done)
 			      : o->SSL_read_ex(stream->tls.ssl, data, size, &done);
-	while (result != 1 && stream->output.error == 0 && tg_stream_is_choked(stream) && tg_stream_flush(stream));
+	while (result != 1 && stream->output.error == 0 && tg_stream_is_output_full(stream) && tg_stream_flush(stream));
 	if (result == 1) {
 		stream->tls.is_stalled = false;
 		tg_stream_used(stream);
@@ -54,8 +54,8 @@ bool tg_stream_fill(struct tg_stream *stream)
 	unsigned char byte;
 
 	return tg_bytes_left(&stream->input.kept) > 0 ||
-	       (stream->stage == TG_STAGE_OPEN && take(stream, &byte, 1, true) > 0) || stream->input.peer_closed ||
-	       stream->input.is_shut || stream->stage == TG_STAGE_ENDED;
+	       (stream->stage == TG_STAGE_OPEN && take_plaintext(stream, &byte, 1, true) > 0) ||
+	       stream->input.peer_closed || stream->input.is_shut || stream->stage == TG_STAGE_ENDED;
 }
 
 static size_t total(const struct iovec *vector, int count)
@@ -78,7 +78,8 @@ static void keep(struct tg_stream *stream, size_t wanted)
 
 	wanted = MIN(wanted, TG_STREAM_RECORD);
 	while (tg_bytes_left(&stream->input.kept) < wanted && stream->stage == TG_STAGE_OPEN) {
-		size_t got = take(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input.kept)), false);
+		size_t got =
+		    take_plaintext(stream, piece, MIN(sizeof(piece), wanted - tg_bytes_left(&stream->input.kept)), false);
 		if (got == 0)
 			break;
 		if (!tg_bytes_add(&stream->input.kept, piece, got))
@@ -96,9 +97,10 @@ static size_t read_open(struct tg_stream *stream, const struct iovec *vector, in
 		size_t at = MIN(skip, vector[i].iov_len);
 		skip -= at;
 		while (at < vector[i].iov_len) {
-			size_t got = stream->stage != TG_STAGE_OPEN
-					 ? 0
-					 : take(stream, (char *)vector[i].iov_base + at, vector[i].iov_len - at, false);
+			size_t got =
+			    stream->stage != TG_STAGE_OPEN
+				? 0
+				: take_plaintext(stream, (char *)vector[i].iov_base + at, vector[i].iov_len - at, false);
 			if (got == 0)
 				return done;
 			done += got;

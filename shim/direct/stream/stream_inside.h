@@ -10,8 +10,8 @@
 #include "ipc/layout.h"
 #include "shim/binding/lock.h"
 #include "shim/direct/stream/stream.h"
+#include "shim/direct/stream/stream_handshaking.h"
 #include "shim/direct/stream/stream_input.h"
-#include "shim/direct/stream/stream_opening.h"
 #include "shim/direct/stream/stream_output.h"
 #include "shim/direct/stream/stream_tls.h"
 
@@ -40,12 +40,12 @@ struct tg_stream {
 	int error;       /* errno that reads and writes fail with; counts in TG_STAGE_ENDED */
 	bool is_touched; /* something was read from the socket or written to it */
 	struct tg_stream_now call;
-	struct tg_stream_opening opening; /* the handshake */
+	struct tg_stream_handshaking handshaking; /* the handshake */
 	struct tg_stream_tls tls;
 	struct tg_stream_input input;
 	struct tg_stream_output output;
 	struct tg_watch watch; /* the waiters' */
-	struct tg_holder *holder;
+	struct tg_fd_entry *fd_entry;
 	enum tg_proxy header;             /* that the server reads first */
 	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
 	struct tg_stream *next, **link;   /* among all streams of the process */
@@ -67,7 +67,7 @@ bool tg_stream_add_header(struct tg_stream *stream);
  * A peer that reads nothing makes libssl answer on and on (KeyUpdate, refused renegotiations): nothing more is read of it
  * before the socket has taken some of that.
  */
-static inline bool tg_stream_is_choked(const struct tg_stream *stream)
+static inline bool tg_stream_is_output_full(const struct tg_stream *stream)
 {
 	return tg_bytes_left(&stream->output.unsent) > (size_t)256 * 1024;
 }

@@ -125,7 +125,7 @@ static size_t write_open(struct tg_stream *stream, const struct iovec *vector, i
 }
 
 /*
- * Behind a cork, as long as it is less than a record. Then what was held back goes in front of the rest: both are in the
+ * Behind a cork, as long as it is less than a record. Then what was corked goes in front of the rest: both are in the
  * first record, so that this is written or nothing is.
  */
 static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
@@ -135,7 +135,7 @@ static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *v
 
 	if (!tg_stream_flush(stream))
 		return 0;
-	if (stream->output.cork == TG_CORK_HELD && before + wanted < RECORD)
+	if (stream->output.cork == TG_CORK_HERE && before + wanted < RECORD)
 		return tg_stream_hold(stream, vector, count) ? (ssize_t)wanted : 0;
 	count = MIN(count, PIECES);
 	memcpy(whole + 1, vector, (size_t)count * sizeof(*vector));
@@ -145,14 +145,14 @@ static ssize_t write_behind_cork(struct tg_stream *stream, const struct iovec *v
 	size_t done = write_open(stream, whole, count + 1, wanted);
 	if (done < before)
 		return 0;
-	tg_stream_held_forget(stream);
+	tg_stream_corked_forget(stream);
 	tg_bytes_free(&stream->output.early);
 	return (ssize_t)(done - before);
 }
 
 static ssize_t write_judged(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
-	if (stream->output.cork == TG_CORK_HELD || tg_bytes_left(&stream->output.early) > 0)
+	if (stream->output.cork == TG_CORK_HERE || tg_bytes_left(&stream->output.early) > 0)
 		return write_behind_cork(stream, vector, count, wanted);
 	return (ssize_t)write_open(stream, vector, count, wanted);
 }
@@ -276,7 +276,7 @@ ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, in
 	tg_stream_enter(&call, stream);
 	stream->call.more_follows = more || stream->output.cork != TG_CORK_OFF;
 	ssize_t result = write_locked(stream, vector, count, &error);
-	tg_stream_held_follow(stream);
+	tg_stream_corked_update(stream);
 	tg_stream_leave(&call, error);
 	return result;
 }
@@ -307,7 +307,7 @@ int tg_stream_shutdown(struct tg_stream *stream, int how)
 	return error == 0 ? 0 : -1;
 }
 
-bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
+bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_tail)
 {
 	struct tg_stream_call call;
 	bool done = true;
@@ -322,13 +322,13 @@ bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_rest)
 		while (tg_socket_receive(stream->fd, NULL, DISCARD, MSG_TRUNC) == DISCARD)
 			;
 	if (stream->stage != TG_STAGE_ENDED) {
-		bool opening = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
-		size_t left = tg_bytes_left(opening ? &stream->output.early : &stream->output.unsent);
+		bool handshaking = stream->stage != TG_STAGE_OPEN && stream->stage != TG_STAGE_PLAIN;
+		size_t left = tg_bytes_left(handshaking ? &stream->output.early : &stream->output.unsent);
 		done = left == 0 || stream->output.error != 0;
-		if (!done && opening)
-			*ret_rest = (struct iovec){0};
+		if (!done && handshaking)
+			*ret_tail = (struct iovec){0};
 		else if (!done)
-			*ret_rest = (struct iovec){stream->output.unsent.data + stream->output.unsent.from, left};
+			*ret_tail = (struct iovec){stream->output.unsent.data + stream->output.unsent.from, left};
 	}
 	tg_stream_leave(&call, 0);
 	return done;

@@ -14,10 +14,10 @@ struct tg_stream_output {
 	bool is_shut;           /* SHUT_WR: the server writes no more */
 	bool close_sent;        /* close_notify is in `unsent`, or sent */
 	bool fin_sent;          /* SHUT_WR on the socket */
-	/* stream_cork.c: held back, here or by the kernel */
-	enum tg_cork cork;  /* TCP_CORK */
-	bool is_held_below; /* the kernel was told that more follows, and may hold back a part of a packet */
-	struct tg_stream *held_next, **held_link; /* among those that hold something back; in the lock of stream_cork.c */
+	/* stream_cork.c: corked, here or by the kernel */
+	enum tg_cork cork;    /* TCP_CORK */
+	bool is_corked_below; /* the kernel was told that more follows, and may hold back a part of a packet */
+	struct tg_stream *corked_next, **corked_link; /* in the list of stream_cork.c, and its lock */
 	/* stream_pace.c */
 	size_t in_a_row;   /* bytes, written since more was to follow each time */
 	int packet;        /* what one takes, about; 0: not asked yet */
@@ -43,11 +43,11 @@ void tg_stream_pace_end(const struct tg_stream *stream, const struct tg_pace *pa
 
 /* stream_cork.c. False: no memory. */
 bool tg_stream_hold(struct tg_stream *stream, const struct iovec *vector, int count);
-void tg_stream_let_go(struct tg_stream *stream); /* writes what is held back */
-void tg_stream_held_forget(struct tg_stream *stream);
-void tg_stream_held_follow(struct tg_stream *stream);   /* something was written */
+void tg_stream_let_go(struct tg_stream *stream); /* writes what is corked */
+void tg_stream_corked_forget(struct tg_stream *stream);
+void tg_stream_corked_update(struct tg_stream *stream); /* something was written */
 void tg_stream_lock_for_fork(struct tg_stream *stream); /* takes its lock, and it holds nothing back */
-void tg_stream_held_lock(void);                         /* around fork */
-void tg_stream_held_unlock(void);
+void tg_stream_corked_lock(void);                       /* around fork */
+void tg_stream_corked_unlock(void);
 
 #endif

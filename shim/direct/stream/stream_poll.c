@@ -6,7 +6,7 @@
 
 #include <poll.h>
 
-static bool is_opening(const struct tg_stream *stream)
+static bool is_handshaking(const struct tg_stream *stream)
 {
 	return stream->stage == TG_STAGE_SILENT || stream->stage == TG_STAGE_HANDSHAKE;
 }
@@ -36,7 +36,8 @@ static unsigned ready_now(struct tg_stream *stream)
 		ready |= POLLIN;
 	if (stream->stage == TG_STAGE_ENDED)
 		return POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;
-	bool room = is_opening(stream) ? tg_bytes_left(&stream->output.early) < TG_STREAM_EARLY : tg_stream_flush(stream);
+	bool room =
+	    is_handshaking(stream) ? tg_bytes_left(&stream->output.early) < TG_STREAM_EARLY : tg_stream_flush(stream);
 	if (room || stream->output.is_shut || stream->output.error != 0)
 		ready |= POLLOUT;
 	if (stream->input.peer_closed || stream->input.is_shut)
@@ -76,7 +77,7 @@ unsigned tg_stream_wants(struct tg_stream *stream, unsigned events)
 		/* The end of the stream comes after what waits to be read. */
 		input = (tg_stream_state(stream) & TG_STREAM_INPUT) != 0;
 		if (((events & POLLIN) != 0 || ((events & POLLRDHUP) != 0 && !input)) && !stream->input.peer_closed &&
-		    !tg_stream_is_choked(stream))
+		    !tg_stream_is_output_full(stream))
 			wants |= POLLIN;
 		if ((events & POLLOUT) != 0 || output)
 			wants |= POLLOUT;

@@ -43,7 +43,7 @@ static inline bool tg_epoll_is_plain(int fd)
 {
 	if (!tg_descriptors_are_wanted())
 		return tg_libc_is_bound() && (__libc_single_threaded || !tg_shim_is(TG_STATE_LATENT));
-	if (!__libc_single_threaded || tg_registrations_have_forked() || tg_stream_is_any_held() ||
+	if (!__libc_single_threaded || tg_registrations_have_forked() || tg_stream_is_any_corked() ||
 	    atomic_load_explicit(&tg_epolls_have_strays, memory_order_relaxed))
 		return false;
 	if (atomic_load_explicit(&tg_epolls_registrations, memory_order_relaxed) == 0)

@@ -2,7 +2,7 @@
 /* epoll_ctl(2) on a stream. */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/readiness/asked.h"
+#include "shim/direct/readiness/interest.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/stream/claims.h"
 #include "shim/direct/stream/clock.h"
@@ -26,9 +26,9 @@ static void look_for(struct tg_watch *watch)
 	     registration = registration->of_stream) {
 		look |= TG_STREAM_OUTPUT | TG_STREAM_NEWS;
 		if ((registration->events & EPOLLET) == 0)
-			look |= TG_ASKED_INPUT;
-		if (registration->opening)
-			look |= TG_STREAM_OPENING;
+			look |= TG_INTEREST_INPUT;
+		if (registration->handshaking)
+			look |= TG_STREAM_HANDSHAKING;
 		const struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
 		if (epoll != NULL && epoll->nested)
 			look |= LOOK_ALWAYS;
@@ -42,14 +42,14 @@ static void fill(struct tg_registration *registration, const struct epoll_event 
 	registration->data = event->data;
 	registration->round = 0;
 	registration->exclusive = exclusive;
-	registration->disabled = registration->spent = registration->told_out = registration->closer = false;
+	registration->disabled = registration->spent = registration->reported_out = registration->closer = false;
 }
 
 /* A thread that waits already has to hear of an earlier deadline. */
 static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
-	registration->opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;
-	int64_t deadline = registration->opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
+	registration->handshaking = (tg_stream_state(stream) & TG_STREAM_HANDSHAKING) != 0;
+	int64_t deadline = registration->handshaking ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
 	tg_epoll_set_deadline(epoll, registration, deadline);
 	registration->wake =
 	    deadline != TG_CLOCK_NEVER && tg_epoll_has_waiters(epoll) && (epoll->waiters == 0 || deadline < epoll->until);
@@ -57,12 +57,12 @@ static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registr
 
 static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream)
 {
-	struct epoll_event event = {.events = tg_asked_events(registration, stream),
+	struct epoll_event event = {.events = tg_interest_events(registration, stream),
 				    .data.u64 = tg_registration_token(registration)};
 	int r = tg_libc.epoll_ctl(epoll->fd, operation, registration->fd, &event);
 
 	if (r == 0)
-		registration->asked = event.events;
+		registration->interest = event.events;
 	return r;
 }
 
@@ -70,14 +70,14 @@ static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *re
  * The kernel's own report follows, of a socket that is writable; where it is not, or with EPOLLONESHOT, which asks for no
  * more than it must, what TLS holds is looked at here.
  */
-static void begin(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
+static void begin_reports(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
 	const bool once = (registration->events & EPOLLONESHOT) != 0;
 	const unsigned closely = (unsigned)TG_STREAM_INPUT | (once ? 0 : (unsigned)TG_STREAM_OUTPUT);
 
 	if ((registration->events & EPOLLET) != 0 && (tg_stream_state(stream) & closely) == closely)
 		registration->closer = true;
-	tg_asked_refresh(epoll, registration, stream, true);
+	tg_interest_refresh(epoll, registration, stream, true);
 }
 
 static void drop(struct tg_epoll *epoll, struct tg_registration *registration)
@@ -108,7 +108,7 @@ static int add(struct tg_epoll *epoll, int operation, struct tg_registration *re
 	} else {
 		if (before != NULL)
 			drop(epoll, before);
-		begin(epoll, registration, stream);
+		begin_reports(epoll, registration, stream);
 	}
 	return r;
 }
@@ -127,7 +127,7 @@ static int modify(struct tg_epoll *epoll, struct tg_registration *registration, 
 	set_deadline(epoll, registration, stream);
 	int r = ask(epoll, EPOLL_CTL_MOD, registration, stream);
 	if (r == 0) {
-		begin(epoll, registration, stream);
+		begin_reports(epoll, registration, stream);
 	} else {
 		fill(registration, &before, false);
 		registration->disabled = disabled;
@@ -144,7 +144,7 @@ static void change(struct tg_registration *registration, struct tg_stream *strea
 		return;
 	tg_lock_take(&epoll->lock);
 	if (registration->epoll == epoll)
-		tg_asked_refresh(epoll, registration, stream, true);
+		tg_interest_refresh(epoll, registration, stream, true);
 	tg_lock_release(&epoll->lock);
 }
 
@@ -244,7 +244,7 @@ void tg_epoll_expose(int fd)
 	epoll->nested = true;
 	for (struct tg_registration *registration = epoll->first; registration != NULL; registration = registration->next) {
 		atomic_fetch_or_explicit(&tg_stream_watch(registration->stream)->look, LOOK_ALWAYS, memory_order_relaxed);
-		tg_asked_refresh(epoll, registration, registration->stream, true);
+		tg_interest_refresh(epoll, registration, registration->stream, true);
 	}
 	tg_lock_release(&epoll->lock);
 }
@@ -283,8 +283,8 @@ void tg_readiness_changed(struct tg_stream *stream)
 	unsigned look = __libc_single_threaded ? atomic_load_explicit(&watch->look, memory_order_relaxed)
 					       : atomic_fetch_or_explicit(&watch->look, 0, memory_order_acq_rel);
 
-	/* Of OPENING its end is the news. */
-	if (((tg_stream_state(stream) ^ TG_STREAM_OPENING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
+	/* Of HANDSHAKING its end is the news. */
+	if (((tg_stream_state(stream) ^ TG_STREAM_HANDSHAKING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
 		return;
 	tg_registrations_lock(watch);
 	tg_registrations_prune(watch);
@@ -340,7 +340,7 @@ void tg_readiness_leave(struct tg_stream *stream, int fd)
 			continue;
 		tg_lock_take(&epoll->lock);
 		if (registration->epoll == epoll)
-			tg_asked_for_good(epoll, registration);
+			tg_interest_for_good(epoll, registration);
 		tg_lock_release(&epoll->lock);
 	}
 	tg_registrations_unlock(watch);

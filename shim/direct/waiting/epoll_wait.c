@@ -5,7 +5,7 @@
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/readiness/asked.h"
+#include "shim/direct/readiness/interest.h"
 #include "shim/direct/readiness/timer.h"
 #include "shim/direct/waiting/epoll.h"
 
@@ -63,26 +63,26 @@ static int pass(const struct tg_epoll_call *call)
 }
 
 /*
- * In the epoll's lock. What is ready of the stream is told to the server by this event, or it is not. What was told and is
- * level-triggered is looked at again before the next wait.
+ * In the epoll's lock. What is ready of the stream is told to the server by this event, or it is not. What was reported and
+ * is level-triggered is looked at again before the next wait.
  */
-static bool judge(struct tg_epoll *epoll, struct tg_registration *registration, unsigned ready, uint32_t round,
-		  struct epoll_event *ret)
+static bool fill_event(struct tg_epoll *epoll, struct tg_registration *registration, unsigned ready, uint32_t round,
+		       struct epoll_event *ret)
 {
 	const bool edge = (registration->events & EPOLLET) != 0;
-	unsigned said = tg_asked_said(ready, registration->events);
+	unsigned said = tg_interest_reported(ready, registration->events);
 
 	if (registration->disabled || (round != 0 && registration->round == round))
 		return false;
 	/* A socket becomes writable more often than a stream does. */
-	if (edge && (said & ~(unsigned)(EPOLLOUT | EPOLLWRNORM)) == 0 && registration->told_out)
+	if (edge && (said & ~(unsigned)(EPOLLOUT | EPOLLWRNORM)) == 0 && registration->reported_out)
 		said = 0;
 	if (said == 0)
 		return false;
 	ret->events = said;
 	ret->data = registration->data;
 	registration->round = round;
-	registration->told_out |= (said & EPOLLOUT) != 0;
+	registration->reported_out |= (said & EPOLLOUT) != 0;
 	registration->disabled = (registration->events & EPOLLONESHOT) != 0;
 	if (!registration->disabled && !edge && (said & EPOLLIN) != 0)
 		tg_epoll_list(epoll, registration);
@@ -118,14 +118,14 @@ static struct tg_stream *stream_of(struct tg_registration *registration, uint64_
  * Another process has the stream: as the kernel says it, and what was here already is reported as ever: the server's read
  * tells it why there is nothing.
  */
-static unsigned look(struct tg_stream *stream, unsigned events)
+static unsigned look_at_stream(struct tg_stream *stream, unsigned events)
 {
 	int saved = errno;
 	bool ours = tg_descriptors_own(stream);
 
 	errno = saved;
 	if (ours)
-		return tg_asked_look(stream, events);
+		return tg_interest_look(stream, events);
 	return events != 0 ? events : POLLIN;
 }
 
@@ -142,15 +142,15 @@ static bool tell(uint32_t round, struct epoll_event *event)
 	const uint64_t token = event->data.u64;
 	struct tg_registration *registration = tg_registration_find(token);
 	struct tg_stream *stream = registration == NULL ? NULL : stream_of(registration, token);
-	bool told = false;
+	bool reported = false;
 
 	if (stream == NULL)
 		return false;
 	if ((event->events & (EPOLLRDHUP | EPOLLHUP)) != 0)
 		tg_stream_hear_end(stream);
-	unsigned ready = look(stream, event->events);
-	bool opening = (tg_stream_state(stream) & TG_STREAM_OPENING) != 0;
-	int64_t deadline = opening ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
+	unsigned ready = look_at_stream(stream, event->events);
+	bool handshaking = (tg_stream_state(stream) & TG_STREAM_HANDSHAKING) != 0;
+	int64_t deadline = handshaking ? tg_stream_deadline(stream) : TG_CLOCK_NEVER;
 	struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
 	if (epoll != NULL) {
 		tg_lock_take(&epoll->lock);
@@ -158,15 +158,15 @@ static bool tell(uint32_t round, struct epoll_event *event)
 			if (event->events != 0 && (registration->events & EPOLLONESHOT) != 0)
 				registration->spent = true;
 			registration->wake = registration->closer = false;
-			told = judge(epoll, registration, ready, round, event);
+			reported = fill_event(epoll, registration, ready, round, event);
 			update_deadline(epoll, registration, deadline);
 			/* Level-triggered, the kernel would tell the next one who waits, before this one has read. */
-			tg_asked_refresh(epoll, registration, stream, told);
+			tg_interest_refresh(epoll, registration, stream, reported);
 		}
 		tg_lock_release(&epoll->lock);
 	}
 	tg_descriptors_put(stream);
-	return told;
+	return reported;
 }
 
 /* Of `count` events those that are for the server, the others' places closed up. */
@@ -186,7 +186,7 @@ static int filter(uint32_t round, struct epoll_event *events, int count)
 /* In the lock. What can be said of a listed registration by the hint alone; false: nothing, and it leaves the list. */
 static bool is_still_ready(const struct tg_registration *registration)
 {
-	return !registration->disabled && tg_asked_has_news(registration, registration->stream);
+	return !registration->disabled && tg_interest_has_news(registration, registration->stream);
 }
 
 /* In the lock. Is there something in the list to report? */

@@ -3,7 +3,7 @@
 
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/readiness/asked.h"
+#include "shim/direct/readiness/interest.h"
 #include "shim/direct/readiness/timer.h"
 
 #include <errno.h>
@@ -15,7 +15,7 @@
 struct work {
 	const struct tg_poll_call *call;
 	struct tg_timer timer;
-	struct pollfd *asked;
+	struct pollfd *interest;
 	struct tg_stream **streams;
 	void *memory;
 };
@@ -26,8 +26,8 @@ static int in_kernel(const struct work *work, int64_t left)
 	struct timespec timeout;
 
 	if (call->is_ppoll)
-		return tg_libc.ppoll(work->asked, call->count, tg_timer_timespec(left, &timeout), call->mask);
-	return tg_libc.poll(work->asked, call->count, tg_timer_milliseconds(left));
+		return tg_libc.ppoll(work->interest, call->count, tg_timer_timespec(left, &timeout), call->mask);
+	return tg_libc.poll(work->interest, call->count, tg_timer_milliseconds(left));
 }
 
 static int pass(const struct tg_poll_call *call)
@@ -66,10 +66,10 @@ static int64_t prepare(struct work *work)
 
 	for (nfds_t i = 0; i < work->call->count; i++) {
 		struct tg_stream *stream = work->streams[i];
-		work->asked[i].revents = 0;
+		work->interest[i].revents = 0;
 		if (stream == NULL)
 			continue;
-		work->asked[i].events = (short)tg_asked_wants(stream, (unsigned short)work->call->fds[i].events);
+		work->interest[i].events = (short)tg_interest_on_socket(stream, (unsigned short)work->call->fds[i].events);
 		int64_t own = tg_stream_deadline(stream);
 		if (own < deadline)
 			deadline = own;
@@ -79,10 +79,10 @@ static int64_t prepare(struct work *work)
 	return wait ? tg_timer_left(&work->timer, deadline) : 0;
 }
 
-static short look(struct work *work, nfds_t at)
+static short look_at_stream(struct work *work, nfds_t at)
 {
 	struct tg_stream *stream = work->streams[at];
-	unsigned events = (unsigned short)work->asked[at].revents;
+	unsigned events = (unsigned short)work->interest[at].revents;
 	int saved = errno;
 
 	if ((events & POLLNVAL) != 0)
@@ -90,22 +90,22 @@ static short look(struct work *work, nfds_t at)
 	if (events == 0 && !holds_input(work, at) && tg_stream_deadline(stream) > tg_clock_now())
 		return 0;
 	if (tg_descriptors_own(stream))
-		events = tg_asked_look(stream, events);
+		events = tg_interest_look(stream, events);
 	errno = saved;
-	return (short)tg_asked_said(events, (unsigned short)work->call->fds[at].events);
+	return (short)tg_interest_reported(events, (unsigned short)work->call->fds[at].events);
 }
 
 /* Returns how many descriptors the server is told of. */
-static int answer(struct work *work)
+static int fill_revents(struct work *work)
 {
-	int told = 0;
+	int reported = 0;
 
 	for (nfds_t i = 0; i < work->call->count; i++) {
 		struct pollfd *fd = &work->call->fds[i];
-		fd->revents = work->streams[i] == NULL ? work->asked[i].revents : look(work, i);
-		told += fd->revents != 0;
+		fd->revents = work->streams[i] == NULL ? work->interest[i].revents : look_at_stream(work, i);
+		reported += fd->revents != 0;
 	}
-	return told;
+	return reported;
 }
 
 static void release(void *arg)
@@ -124,14 +124,14 @@ static int go_on(struct work *work)
 	int r;
 
 	for (nfds_t i = 0; i < call->count; i++) {
-		work->asked[i] = call->fds[i];
+		work->interest[i] = call->fds[i];
 		work->streams[i] = tg_descriptors_get(call->fds[i].fd);
 	}
 	pthread_cleanup_push(release, work);
 	do {
 		r = in_kernel(work, prepare(work));
 		if (r >= 0)
-			r = answer(work);
+			r = fill_revents(work);
 	} while (r == 0 && !tg_timer_is_over(&work->timer));
 	pthread_cleanup_pop(1);
 	return r;
@@ -139,9 +139,9 @@ static int go_on(struct work *work)
 
 int tg_poll(const struct tg_poll_call *call)
 {
-	struct pollfd asked[ON_STACK];
+	struct pollfd interest[ON_STACK];
 	struct tg_stream *streams[ON_STACK];
-	struct work work = {.call = call, .asked = asked, .streams = streams};
+	struct work work = {.call = call, .interest = interest, .streams = streams};
 
 	if (!tg_timer_is_valid(call->timeout))
 		return pass(call);
@@ -153,7 +153,7 @@ int tg_poll(const struct tg_poll_call *call)
 			return -1;
 		}
 		work.streams = work.memory;
-		work.asked = (struct pollfd *)(work.streams + call->count);
+		work.interest = (struct pollfd *)(work.streams + call->count);
 	}
 	return go_on(&work);
 }

@@ -8,7 +8,7 @@
 #define TG_SHIM_DIRECT_WAITING_POLL_H
 
 #include "shim/binding/libc.h"
-#include "shim/direct/descriptors/marks.h"
+#include "shim/direct/descriptors/fd_bitmap.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -32,12 +32,12 @@ struct tg_poll_call {
  */
 static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
 {
-	if (!tg_marks_any())
+	if (!tg_fd_bitmap_any())
 		return tg_libc_is_bound();
-	if (tg_stream_is_any_held())
+	if (tg_stream_is_any_corked())
 		return false;
 	for (nfds_t i = 0; i < count; i++)
-		if (tg_mark_is_set(fds[i].fd))
+		if (tg_fd_bitmap_has(fds[i].fd))
 			return false;
 	return tg_libc_is_bound();
 }
@@ -61,13 +61,13 @@ static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_se
 	const unsigned long *reads = (const unsigned long *)(const void *)read;
 	const unsigned long *writes = (const unsigned long *)(const void *)write;
 
-	if (!tg_marks_any())
+	if (!tg_fd_bitmap_any())
 		return tg_libc_is_bound();
-	if (tg_stream_is_any_held() || count > FD_SETSIZE)
+	if (tg_stream_is_any_corked() || count > FD_SETSIZE)
 		return false;
-	for (int base = 0; base < count; base += TG_MARKS_BITS) {
-		const int at = base / TG_MARKS_BITS;
-		if ((((reads == NULL ? 0 : reads[at]) | (writes == NULL ? 0 : writes[at])) & tg_marks_from(base)) != 0)
+	for (int base = 0; base < count; base += TG_FD_BITMAP_WORD_BITS) {
+		const int at = base / TG_FD_BITMAP_WORD_BITS;
+		if ((((reads == NULL ? 0 : reads[at]) | (writes == NULL ? 0 : writes[at])) & tg_fd_bitmap_from(base)) != 0)
 			return false;
 	}
 	return tg_libc_is_bound();

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
-#include "shim/direct/readiness/asked.h"
+#include "shim/direct/readiness/interest.h"
 #include "shim/direct/readiness/timer.h"
 #include "shim/direct/waiting/poll.h"
 
@@ -27,7 +27,7 @@ struct watched {
 struct work {
 	const struct tg_select_call *call;
 	struct tg_timer timer;
-	unsigned long *asked[SETS]; /* as many words as the server's sets have */
+	unsigned long *interest[SETS]; /* as many words as the server's sets have */
 	int words;
 	struct watched *watched;
 	int watched_count;
@@ -55,8 +55,8 @@ static unsigned long *words_of(const struct tg_select_call *call, int set)
 static int in_kernel(const struct work *work, int64_t left)
 {
 	const struct tg_select_call *call = work->call;
-	fd_set *read = (fd_set *)(void *)work->asked[READ], *write = (fd_set *)(void *)work->asked[WRITE],
-	       *exception = (fd_set *)(void *)work->asked[EXCEPTION];
+	fd_set *read = (fd_set *)(void *)work->interest[READ], *write = (fd_set *)(void *)work->interest[WRITE],
+	       *exception = (fd_set *)(void *)work->interest[EXCEPTION];
 	struct timespec timeout;
 
 	if (call->is_pselect)
@@ -78,7 +78,7 @@ static int pass(const struct tg_select_call *call)
 }
 
 /* Calls for each descriptor in a set of what is read or written; returns how many of them are streams. */
-static int find(int count, const unsigned long *read, const unsigned long *write, struct watched *ret, int room)
+static int find_streams(int count, const unsigned long *read, const unsigned long *write, struct watched *ret, int room)
 {
 	int found = 0;
 
@@ -104,7 +104,7 @@ static int find(int count, const unsigned long *read, const unsigned long *write
 
 static int find_watched(const struct tg_select_call *call, struct watched *ret, int room)
 {
-	return find(call->count, words_of(call, READ), words_of(call, WRITE), ret, room);
+	return find_streams(call->count, words_of(call, READ), words_of(call, WRITE), ret, room);
 }
 
 /* `fd` is open, or the kernel looks at its bit all the same and finds that it is not. */
@@ -142,8 +142,8 @@ bool tg_select_concerns(int count, const fd_set *read, const fd_set *write)
 	if (atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0)
 		return false;
 	tg_stream_before_wait();
-	return find(reach(count), (const unsigned long *)(const void *)read, (const unsigned long *)(const void *)write,
-		    NULL, 0) > 0;
+	return find_streams(reach(count), (const unsigned long *)(const void *)read,
+			    (const unsigned long *)(const void *)write, NULL, 0) > 0;
 }
 
 static bool holds_input(const struct watched *watched)
@@ -159,16 +159,16 @@ static int64_t prepare(struct work *work)
 
 	for (int set = 0; set < SETS; set++)
 		if (words_of(work->call, set) != NULL)
-			memcpy(work->asked[set], words_of(work->call, set), (size_t)work->words * sizeof(unsigned long));
+			memcpy(work->interest[set], words_of(work->call, set), (size_t)work->words * sizeof(unsigned long));
 		else
-			memset(work->asked[set], 0, (size_t)work->words * sizeof(unsigned long));
+			memset(work->interest[set], 0, (size_t)work->words * sizeof(unsigned long));
 	for (int i = 0; i < work->watched_count; i++) {
 		const struct watched *watched = &work->watched[i];
 		if (watched->stream == NULL)
 			continue;
-		unsigned wants = tg_asked_wants(watched->stream, watched->events);
-		put(work->asked[READ], watched->fd, (wants & POLLIN) != 0);
-		put(work->asked[WRITE], watched->fd, (wants & POLLOUT) != 0);
+		unsigned wants = tg_interest_on_socket(watched->stream, watched->events);
+		put(work->interest[READ], watched->fd, (wants & POLLIN) != 0);
+		put(work->interest[WRITE], watched->fd, (wants & POLLOUT) != 0);
 		int64_t own = tg_stream_deadline(watched->stream);
 		if (own < deadline)
 			deadline = own;
@@ -179,44 +179,45 @@ static int64_t prepare(struct work *work)
 }
 
 /* What is ready goes into the sets that the kernel answered with. */
-static void look(struct work *work, const struct watched *watched)
+static void look_at_stream(struct work *work, const struct watched *watched)
 {
-	unsigned events =
-	    (has(work->asked[READ], watched->fd) ? POLLIN : 0U) | (has(work->asked[WRITE], watched->fd) ? POLLOUT : 0U);
+	unsigned events = (has(work->interest[READ], watched->fd) ? POLLIN : 0U) |
+			  (has(work->interest[WRITE], watched->fd) ? POLLOUT : 0U);
 	unsigned ready = 0;
 	int saved = errno;
 
 	if (events != 0 || holds_input(watched) || tg_stream_deadline(watched->stream) <= tg_clock_now())
-		ready = tg_descriptors_own(watched->stream) ? tg_asked_look(watched->stream, events) : events;
+		ready = tg_descriptors_own(watched->stream) ? tg_interest_look(watched->stream, events) : events;
 	errno = saved;
-	put(work->asked[READ], watched->fd, (watched->events & POLLIN) != 0 && (ready & (POLLIN | POLLHUP | POLLERR)) != 0);
-	put(work->asked[WRITE], watched->fd, (watched->events & POLLOUT) != 0 && (ready & (POLLOUT | POLLERR)) != 0);
+	put(work->interest[READ], watched->fd,
+	    (watched->events & POLLIN) != 0 && (ready & (POLLIN | POLLHUP | POLLERR)) != 0);
+	put(work->interest[WRITE], watched->fd, (watched->events & POLLOUT) != 0 && (ready & (POLLOUT | POLLERR)) != 0);
 }
 
 static int bits_of(const struct work *work, int fd)
 {
-	return (int)has(work->asked[READ], fd) + (int)has(work->asked[WRITE], fd);
+	return (int)has(work->interest[READ], fd) + (int)has(work->interest[WRITE], fd);
 }
 
-/* `told`: the kernel's count, which does not reach to what lies beyond any descriptor of the process. */
-static int look_at_all(struct work *work, int told)
+/* `reported`: the kernel's count, which does not reach to what lies beyond any descriptor of the process. */
+static int look_at_all(struct work *work, int reported)
 {
 	for (int i = 0; i < work->watched_count; i++)
 		if (work->watched[i].stream != NULL) {
-			told -= bits_of(work, work->watched[i].fd);
-			look(work, &work->watched[i]);
-			told += bits_of(work, work->watched[i].fd);
+			reported -= bits_of(work, work->watched[i].fd);
+			look_at_stream(work, &work->watched[i]);
+			reported += bits_of(work, work->watched[i].fd);
 		}
-	return told;
+	return reported;
 }
 
-static void answer(const struct work *work)
+static void fill_sets(const struct work *work)
 {
 	struct timeval *limit = work->call->limit;
 
 	for (int set = 0; set < SETS; set++)
 		if (words_of(work->call, set) != NULL)
-			memcpy(words_of(work->call, set), work->asked[set], (size_t)work->words * sizeof(unsigned long));
+			memcpy(words_of(work->call, set), work->interest[set], (size_t)work->words * sizeof(unsigned long));
 	if (limit == NULL)
 		return;
 	int64_t left = work->timer.end == 0 ? work->timer.timeout : work->timer.end - tg_timer_now();
@@ -247,7 +248,7 @@ static int go_on(struct work *work)
 			r = look_at_all(work, r);
 	} while (r == 0 && !tg_timer_is_over(&work->timer));
 	if (r >= 0)
-		answer(work);
+		fill_sets(work);
 	pthread_cleanup_pop(1);
 	return r;
 }
@@ -276,7 +277,7 @@ int tg_select(const struct tg_select_call *call)
 	struct watched watched[ON_STACK];
 	unsigned long sets[SETS][FD_SETSIZE / (8 * sizeof(unsigned long))];
 	struct tg_select_call reached = *call;
-	struct work work = {.call = &reached, .watched = watched, .asked = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
+	struct work work = {.call = &reached, .watched = watched, .interest = {sets[READ], sets[WRITE], sets[EXCEPTION]}};
 
 	reached.count = reach(call->count);
 	if (!is_valid(call->limit) || !tg_timer_is_valid(call->timeout) ||
@@ -295,7 +296,7 @@ int tg_select(const struct tg_select_call *call)
 		}
 		work.watched = work.memory;
 		for (size_t set = 0; set < SETS; set++)
-			work.asked[set] = (unsigned long *)(void *)(work.watched + streams) + set * words;
+			work.interest[set] = (unsigned long *)(void *)(work.watched + streams) + set * words;
 		int found = find_watched(&reached, work.watched, work.watched_count);
 		if (found < work.watched_count)
 			work.watched_count = found;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The interest in a socket: what the kernel is asked for, for what a server wants to know of its stream, and what the
+ * answer means.
+ *
+ * Level-triggered, it is asked for what may bring the server nearer to what it wants: anything more would be answered at
+ * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody
+ * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. So it is, level-triggered, for
+ * input alone and after the handshake (is_reported_once), of which the epoll's list says the rest. Writable is a stream
+ * from the beginning, as a socket is; what is written before the verdict is kept, and from the first such byte on it is not
+ * writable until then.
+ */
+#ifndef TG_SHIM_DIRECT_READINESS_INTEREST_H
+#define TG_SHIM_DIRECT_READINESS_INTEREST_H
+
+#include "shim/direct/readiness/epolls.h"
+
+#include <poll.h>
+
+/* Of a stream's state: something may be readable that the kernel need not tell of. */
+#define TG_INTEREST_INPUT ((unsigned)TG_STREAM_INPUT | (unsigned)TG_STREAM_UNREAD)
+
+/* POLLIN and POLLOUT of the socket, for a server that waits for `events`, which are poll(2)'s or epoll's (the same bits).
+ */
+unsigned tg_interest_on_socket(struct tg_stream *stream, unsigned events);
+
+/* The kernel said `events` of the socket; 0: nothing, and the stream is to be looked at all the same. */
+unsigned tg_interest_look(struct tg_stream *stream, unsigned events);
+
+/* What of it a server is told that waits for `events`. */
+unsigned tg_interest_reported(unsigned ready, unsigned events);
+
+/*
+ * It can be reported, as far as the hint says: level-triggered input. What lies in the socket while another thread blocks
+ * in a read of it is that thread's, and afterwards it says what is left (tg_readiness_changed).
+ */
+bool tg_interest_has_news(const struct tg_registration *registration, struct tg_stream *stream);
+
+/* For epoll_ctl(2), with what the registration's server wants. In the epoll's lock. */
+uint32_t tg_interest_events(const struct tg_registration *registration, struct tg_stream *stream);
+
+/* The number that it was registered by is about to be closed, and it lives on. In the epoll's lock. */
+void tg_interest_for_good(struct tg_epoll *epoll, struct tg_registration *registration);
+
+/*
+ * Something may have happened to the stream that the kernel does not know of, or must be asked about now: lists it where
+ * that can be reported. `wakes`: and who waits already is to hear of it. In the epoll's lock.
+ */
+void tg_interest_refresh(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream,
+			 bool wakes);
+
+#endif
