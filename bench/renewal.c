@@ -77,9 +77,9 @@ static SSL *open_connection(void)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	SSL *ssl = SSL_new(context);
-	const struct timeval patience = {.tv_sec = 5};
+	const struct timeval timeout = {.tv_sec = 5};
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	SSL_set_fd(ssl, fd);
 	if (connect(fd, (const struct sockaddr *)&server, sizeof(server)) == 0 && SSL_connect(ssl) == 1)
 		return ssl;
@@ -100,7 +100,7 @@ static void close_connection(SSL *ssl)
 }
 
 /* One request and its whole answer, which ends in "ok\n". */
-static bool ask(SSL *ssl)
+static bool exchange(SSL *ssl)
 {
 	static const char request[] = "GET / HTTP/1.1\r\nHost: bench\r\n\r\n";
 	char answer[4096];
@@ -147,14 +147,14 @@ static void *keep_asking(void *unused)
 	SSL *ssl = open_connection();
 
 	(void)unused;
-	if (!ssl || !ask(ssl)) {
+	if (!ssl || !exchange(ssl)) {
 		fputs("a running connection could not begin\n", stderr);
 		exit(1);
 	}
 	atomic_fetch_add(&running, 1);
 	while (!atomic_load(&ended)) {
 		int64_t began = now();
-		if (!ask(ssl)) {
+		if (!exchange(ssl)) {
 			atomic_fetch_add(&lost, 1);
 			break;
 		}

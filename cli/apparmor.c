@@ -340,7 +340,7 @@ static bool is_granted(const struct question *question)
 	return !question->denied;
 }
 
-static void say(const struct profile *profile, const char *name, struct tg_findings *findings)
+static void report_profile(const struct profile *profile, const char *name, struct tg_findings *findings)
 {
 	const struct question *keeper = &profile->questions[1];
 	/* unless it leaves the profile, the keeper reads the files under it */
@@ -389,7 +389,7 @@ static void judge_block(const char *root, const char *name, const char *header, 
 		return;
 	}
 	take_rules(&profile, rules, 0);
-	say(&profile, name, findings);
+	report_profile(&profile, name, findings);
 }
 
 static void judge_file(const char *root, const char *name, const char *program, const struct tg_parts *parts,

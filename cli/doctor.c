@@ -82,7 +82,7 @@ static char *find_program(const char *name)
 	return strdup(name);
 }
 
-static int answer(const char *name, bool process, const struct tg_findings *findings, bool json)
+static int print_findings(const char *name, bool process, const struct tg_findings *findings, bool json)
 {
 	static const char *const words[2][3] = {{"can be grafted", "can be grafted, with limits", "cannot be grafted"},
 						{"holds", "holds, with limits", "does not hold"}};
@@ -142,7 +142,8 @@ int tg_command_doctor(int argc, char **argv)
 				: "no such process");
 		status = TG_EXIT_CANNOT;
 	} else {
-		status = answer(program == NULL ? request.operand : program, program == NULL, &findings, request.json);
+		status =
+		    print_findings(program == NULL ? request.operand : program, program == NULL, &findings, request.json);
 	}
 	tg_findings_free(&findings);
 	free(program);

@@ -67,8 +67,9 @@ static struct tg_expected expect(const struct ports *ports, const struct tg_addr
 	/* one [sni] section, several listeners */
 	if (strchr(expected.mode, ',') != NULL)
 		expected.mode = tg_mode_name(policy->mode);
-	expected.spoken_for = strcmp(tg_text_string(section, "server_speaks"), "tls") != 0 &&
-			      tg_route_at(ports->document, address)->plaintext.spoken && strcmp(expected.mode, "off") != 0;
+	expected.terminated = strcmp(tg_text_string(section, "server_speaks"), "tls") != 0 &&
+			      tg_route_at(ports->document, address)->plaintext.terminated &&
+			      strcmp(expected.mode, "off") != 0;
 	expected.accepts = tg_route_at(ports->document, address)->plaintext.accept;
 	return expected;
 }
@@ -194,7 +195,7 @@ out:
 	return result;
 }
 
-static void judge(const struct ports *ports, struct tg_findings *findings)
+static void judge_ports(const struct ports *ports, struct tg_findings *findings)
 {
 	for (size_t i = 0; i < ports->count; i++) {
 		const struct tg_port *port = &ports->probed[i];
@@ -243,7 +244,7 @@ void tg_doctor_ports(const pid_t *pids, size_t count, const cJSON *tree, struct 
 	if (result == 0)
 		result = tg_ports_ask(ports->probed, ports->count);
 	if (result == 0)
-		judge(ports, findings);
+		judge_ports(ports, findings);
 	else
 		tg_findings_add(findings, TG_LIMIT, "port", "ports cannot be looked at: %s", strerror(-result));
 	tlsgraft_identity_unref(identity);

@@ -23,7 +23,7 @@
 #define AGAIN_MS 300
 
 /* Its program, by what it maps now. True where it could be grafted. */
-static bool say_program(pid_t pid, const char *exe, bool plaintext, struct tg_findings *findings)
+static bool report_program(pid_t pid, const char *exe, bool plaintext, struct tg_findings *findings)
 {
 	struct tg_graft graft;
 	bool can;
@@ -46,8 +46,8 @@ static bool is_keeper(const char *exe)
 	return slash != NULL && strncmp(slash, "/tlsgraft-keeper", 16) == 0;
 }
 
-static void say_unpreloaded(const struct tg_doctor *doctor, pid_t pid, const char *exe, bool can,
-			    const struct tg_process_facts *facts, struct tg_findings *findings)
+static void report_unpreloaded(const struct tg_doctor *doctor, pid_t pid, const char *exe, bool can,
+			       const struct tg_process_facts *facts, struct tg_findings *findings)
 {
 	struct tg_doctor_subject subject = {.path = exe, .real = exe};
 	char link[64];
@@ -66,7 +66,7 @@ static void say_unpreloaded(const struct tg_doctor *doctor, pid_t pid, const cha
 }
 
 /* What the keeper says of itself and of its newest reload. */
-static void say_keeper(const cJSON *tree, struct tg_findings *findings)
+static void report_keeper(const cJSON *tree, struct tg_findings *findings)
 {
 	const cJSON *keeper = cJSON_GetObjectItemCaseSensitive(tree, "keeper");
 	const cJSON *reload = cJSON_GetObjectItemCaseSensitive(tree, "reload");
@@ -91,7 +91,7 @@ static cJSON *find_tree(pid_t pid, const struct tg_process_facts *facts, struct 
 	cJSON *tree = error < 0 ? NULL : tg_tree_json(&found, &error);
 
 	if (tree != NULL) {
-		say_keeper(tree, findings);
+		report_keeper(tree, findings);
 		return tree;
 	}
 	if (facts->holds)
@@ -149,12 +149,12 @@ int tg_doctor_process(const struct tg_doctor *doctor, pid_t pid, struct tg_findi
 		bool can;
 
 		tree = facts.shim ? find_tree(pid, &facts, &keeper) : NULL;
-		can = say_program(
+		can = report_program(
 		    pid, exe, facts.shim ? speaks_for_plaintext(tree) : tg_facts_plaintext_file(doctor->config), findings);
 		if (facts.shim)
 			tg_findings_add(findings, TG_FACT, "shim", "the shim is in it");
 		else
-			say_unpreloaded(doctor, pid, exe, can, &facts, findings);
+			report_unpreloaded(doctor, pid, exe, can, &facts, findings);
 		tg_findings_move(findings, &keeper);
 	}
 	if (tree != NULL || !is_keeper(exe))

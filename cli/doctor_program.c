@@ -23,7 +23,7 @@ static const struct tg_server *known(const struct tg_doctor_subject *subject)
 	return server != NULL ? server : tg_server_known(subject->real);
 }
 
-static void say_server(const struct tg_doctor_subject *subject, struct tg_findings *findings)
+static void report_server(const struct tg_doctor_subject *subject, struct tg_findings *findings)
 {
 	const struct tg_server *server = known(subject);
 
@@ -42,8 +42,8 @@ static void say_server(const struct tg_doctor_subject *subject, struct tg_findin
 		    server->starttls);
 }
 
-static void say_unit(const struct tg_doctor *doctor, const struct tg_doctor_subject *subject, const struct tg_parts *parts,
-		     struct tg_findings *findings)
+static void report_unit(const struct tg_doctor *doctor, const struct tg_doctor_subject *subject,
+			const struct tg_parts *parts, struct tg_findings *findings)
 {
 	const struct tg_server *server = known(subject);
 	const char *words = server == NULL ? NULL : server->unit_words;
@@ -64,7 +64,7 @@ static void say_unit(const struct tg_doctor *doctor, const struct tg_doctor_subj
 	}
 }
 
-static void say_selinux(struct tg_findings *findings)
+static void report_selinux(struct tg_findings *findings)
 {
 	FILE *file = fopen("/sys/fs/selinux/enforce", "re");
 	const int enforcing = file == NULL ? '0' : fgetc(file);
@@ -83,14 +83,14 @@ void tg_doctor_surroundings(const struct tg_doctor *doctor, const struct tg_doct
 	char shim[PATH_MAX], keeper[PATH_MAX];
 	struct tg_parts parts = {.shim = shim, .keeper = keeper, .config = doctor->config};
 
-	say_server(subject, findings);
+	report_server(subject, findings);
 	if (tg_path_shim(shim) < 0 || tg_path_keeper(keeper) < 0) {
 		tg_findings_add(findings, TG_LIMIT, "parts", "%s or %s is missing", shim, keeper);
 		return;
 	}
-	say_unit(doctor, subject, &parts, findings);
+	report_unit(doctor, subject, &parts, findings);
 	tg_apparmor_judge(doctor->root, subject->real, &parts, findings);
-	say_selinux(findings);
+	report_selinux(findings);
 }
 
 int tg_doctor_program(const struct tg_doctor *doctor, const char *path, struct tg_findings *findings)

@@ -32,8 +32,8 @@ static double reported(const cJSON *tree, pid_t pid)
 	return -1;
 }
 
-static void say_with_shim(pid_t pid, const char *name, const struct tg_process_facts *facts, const cJSON *tree,
-			  struct tg_findings *findings)
+static void report_with_shim(pid_t pid, const char *name, const struct tg_process_facts *facts, const cJSON *tree,
+			     struct tg_findings *findings)
 {
 	const double newest = tg_text_number(tree, "generation");
 	const double generation = reported(tree, pid);
@@ -61,7 +61,7 @@ static void say_with_shim(pid_t pid, const char *name, const struct tg_process_f
 		tg_findings_add(findings, TG_FACT, "process", "%s: holds generation %.0f, the newest", name, generation);
 }
 
-static void say_process(pid_t pid, const struct tg_process_facts *facts, const cJSON *tree, struct tg_findings *findings)
+static void report_process(pid_t pid, const struct tg_process_facts *facts, const cJSON *tree, struct tg_findings *findings)
 {
 	char exe[PATH_MAX];
 	char name[PATH_MAX + 32];
@@ -69,7 +69,7 @@ static void say_process(pid_t pid, const struct tg_process_facts *facts, const c
 	tg_process_exe(pid, exe, sizeof(exe));
 	snprintf(name, sizeof(name), "process %d (%s)", (int)pid, exe);
 	if (facts->shim && tree != NULL)
-		say_with_shim(pid, name, facts, tree, findings);
+		report_with_shim(pid, name, facts, tree, findings);
 	else if (!facts->shim && facts->libssl[0] != '\0')
 		tg_findings_add(findings, tree == NULL ? TG_FACT : TG_LIMIT, "process", "%s: maps %s without the shim",
 				name, facts->libssl);
@@ -113,11 +113,11 @@ static void add_member(struct members *members, pid_t pid, const cJSON *tree, st
 		return;
 	members->pids = grown;
 	grown[members->count++] = pid;
-	say_process(pid, &facts, tree, findings);
+	report_process(pid, &facts, tree, findings);
 }
 
 /* Of a listener whose server speaks plaintext. */
-static void say_plaintext(const cJSON *section, struct tg_findings *findings)
+static void report_plaintext(const cJSON *section, struct tg_findings *findings)
 {
 	const cJSON *plaintext = cJSON_GetObjectItemCaseSensitive(section, "plaintext");
 	const char *last = tg_text_string(plaintext, "last");
@@ -137,7 +137,7 @@ static void say_plaintext(const cJSON *section, struct tg_findings *findings)
 				last[0] == '\0' ? "" : ", the last at ", last);
 }
 
-static void say_sections(const cJSON *tree, struct tg_findings *findings)
+static void report_sections(const cJSON *tree, struct tg_findings *findings)
 {
 	const cJSON *entry;
 
@@ -156,7 +156,7 @@ static void say_sections(const cJSON *tree, struct tg_findings *findings)
 		tg_findings_add(findings, TG_FACT, "section", "[%s] %s: %.0f handshakes accepted, %.0f refused so far",
 				tg_text_string(entry, "name"), tg_text_string(entry, "mode"),
 				tg_text_number(handshakes, "accepted"), tg_text_number(handshakes, "refused"));
-		say_plaintext(entry, findings);
+		report_plaintext(entry, findings);
 	}
 }
 
@@ -180,7 +180,7 @@ void tg_doctor_tree(pid_t pid, const cJSON *tree, struct tg_findings *findings)
 				"%zu more processes may not be looked at by this user: they and their ports are not judged",
 				members.unseen);
 	if (tree != NULL)
-		say_sections(tree, findings);
+		report_sections(tree, findings);
 	tg_doctor_ports(members.pids, members.count, tree, findings);
 	free(members.pids);
 }

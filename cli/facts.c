@@ -99,8 +99,8 @@ static cJSON *policy_json(const struct tg_document *document, const struct tg_ro
 		cJSON_AddItemToArray(names, cJSON_CreateString(text));
 	}
 	cJSON_AddStringToObject(object, "mode", tg_mode_name(policy->mode));
-	cJSON_AddStringToObject(object, "server_speaks", tg_option_word(TG_OPT_SERVER_SPEAKS, route->plaintext.spoken));
-	if (route->plaintext.spoken) {
+	cJSON_AddStringToObject(object, "server_speaks", tg_option_word(TG_OPT_SERVER_SPEAKS, route->plaintext.terminated));
+	if (route->plaintext.terminated) {
 		add_plaintext(object, &route->plaintext);
 		cJSON_AddItemToObject(object, "alpn", tg_alpn_json(policy->alpn));
 		cJSON_AddStringToObject(object, "alpn_required",
@@ -128,7 +128,7 @@ bool tg_facts_plaintext(const tlsgraft_identity *identity)
 	const struct tg_document *document = tg_identity_document(identity);
 
 	for (size_t i = 0; i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken &&
+		if (document->routes[i].plaintext.terminated &&
 		    document->policies[document->routes[i].policy].mode != TG_MODE_OFF)
 			return true;
 	return false;
@@ -138,12 +138,12 @@ bool tg_facts_plaintext_file(const char *config)
 {
 	tlsgraft_identity *identity = NULL;
 	tlsgraft_messages *messages = NULL;
-	const bool spoken =
+	const bool terminated =
 	    tlsgraft_load(config, NULL, &identity, &messages) == TLSGRAFT_OK && tg_facts_plaintext(identity);
 
 	tlsgraft_messages_free(messages);
 	tlsgraft_identity_unref(identity);
-	return spoken;
+	return terminated;
 }
 
 cJSON *tg_facts_json(const tlsgraft_identity *identity)

@@ -15,7 +15,7 @@
 
 #define MAPPINGS_MAX 8
 
-/* The tree whose report `pid` maps as a guest does, else any whose memory it maps. */
+/* The tree whose report `pid` maps as an attached process does, else any whose memory it maps. */
 static bool tree_mapped(const struct tg_mapping *mappings, int count, struct tg_found *ret)
 {
 	for (int pass = 0; pass < 2; pass++) {

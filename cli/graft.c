@@ -163,7 +163,7 @@ static int judge_foreign(const char *path, struct tg_graft *graft)
 			       bits, machine_name(machine));
 }
 
-static int judge(const char *path, struct tg_graft *graft, int depth)
+static int judge_program(const char *path, struct tg_graft *graft, int depth)
 {
 	char interpreter[PATH_MAX];
 	struct stat status;
@@ -204,7 +204,7 @@ static int judge(const char *path, struct tg_graft *graft, int depth)
 	if (result == 0)
 		strcpy(interpreter, "/bin/sh");
 	tg_findings_add(&graft->findings, TG_FACT, "script", "a script: judged by its interpreter %s", interpreter);
-	result = judge(interpreter, graft, depth + 1);
+	result = judge_program(interpreter, graft, depth + 1);
 	if (result < 0 && result != -ENOMEM)
 		return tg_graft_cannot(graft, "%s: its interpreter %s: %s", path, interpreter, strerror(-result));
 	return result;
@@ -213,7 +213,7 @@ static int judge(const char *path, struct tg_graft *graft, int depth)
 int tg_graft_judge(const char *path, enum tg_graft_plaintext plaintext, struct tg_graft *ret)
 {
 	struct tg_graft graft = {.plaintext = plaintext};
-	const int result = judge(path, &graft, 0);
+	const int result = judge_program(path, &graft, 0);
 
 	if (result < 0)
 		tg_graft_clear(&graft);

@@ -14,7 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* The keeper is no guest: it starts without the shim and without what carries it. */
+/* The keeper is no attached process: it starts without the shim and without what carries it. */
 static void become_keeper(const char *keeper, const char *config, const char *user, int result_fd)
 {
 	char started[16], result[16];

@@ -98,7 +98,7 @@ void tg_mapped_free(struct tg_mapped *mapped)
 	*mapped = (struct tg_mapped){0};
 }
 
-static const struct tg_mapped_file *find(const struct tg_mapped *mapped, const char *name, bool code)
+static const struct tg_mapped_file *find_file(const struct tg_mapped *mapped, const char *name, bool code)
 {
 	for (size_t i = 0; i < mapped->count; i++) {
 		const char *slash = strrchr(mapped->files[i].path, '/');
@@ -111,10 +111,10 @@ static const struct tg_mapped_file *find(const struct tg_mapped *mapped, const c
 
 const struct tg_mapped_file *tg_mapped_named(const struct tg_mapped *mapped, const char *name)
 {
-	return find(mapped, name, false);
+	return find_file(mapped, name, false);
 }
 
 const struct tg_mapped_file *tg_mapped_code(const struct tg_mapped *mapped, const char *name)
 {
-	return find(mapped, name, true);
+	return find_file(mapped, name, true);
 }

@@ -177,7 +177,7 @@ static bool look_at_copies(struct tg_objects *objects, struct tg_graft *graft, c
 }
 
 /* Another library beside libssl: it matters where the program itself calls it, else it came with one of its libraries. */
-static void say_other(const struct tg_objects *objects, struct tg_graft *graft)
+static void report_other(const struct tg_objects *objects, struct tg_graft *graft)
 {
 	if (objects->other[0] == '\0')
 		return;
@@ -198,7 +198,7 @@ static bool can_serve_plaintext(const struct tg_objects *objects, const struct t
 	       (objects->listens || objects->accepts || objects->java || graft->plaintext == TG_GRAFT_GIVEN);
 }
 
-/* What it speaks itself is out of reach. It can be grafted all the same where TLS is spoken for its plaintext ports. */
+/* What it speaks itself is out of reach. It can be grafted all the same where TLS is terminated for its plaintext ports. */
 static int unreached(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program,
 		     const char *format, ...) __attribute__((format(printf, 4, 5)));
 
@@ -218,7 +218,7 @@ static int unreached(const struct tg_objects *objects, struct tg_graft *graft, c
 	return 0;
 }
 
-static void say_plaintext(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program)
+static void report_plaintext(const struct tg_objects *objects, struct tg_graft *graft, const struct tg_elf *program)
 {
 	const char *how = objects->listens   ? "imports listen"
 			  : objects->accepts ? "imports accept, for sockets by activation"
@@ -257,7 +257,7 @@ static int decide_linked(const struct tg_objects *objects, struct tg_graft *graf
 	if (objects->copy[0] != '\0')
 		tg_findings_add(&graft->findings, TG_LIMIT, "copy",
 				"%s holds a copy of libssl of its own: TLS through that is not reached", objects->copy);
-	say_other(objects, graft);
+	report_other(objects, graft);
 	graft->can = true;
 	return 0;
 }
@@ -288,7 +288,7 @@ static int decide_unlinked(struct tg_objects *objects, struct tg_graft *graft, c
 		return decide_java(objects, graft, program);
 	if (realpath(graft->program, real) != NULL && tg_modules_find(real, graft->late)) {
 		tg_findings_add(&graft->findings, TG_FACT, "libssl", "links no libssl; opens it later, by %s", graft->late);
-		say_other(objects, graft);
+		report_other(objects, graft);
 	} else if (objects->other[0] != '\0') {
 		return unreached(objects, graft, program,
 				 "speaks TLS through %s, not through libssl: its calls cannot be reached", objects->other);
@@ -333,5 +333,5 @@ void tg_objects_decide(struct tg_objects *objects, struct tg_graft *graft, const
 	} else {
 		decide_unlinked(objects, graft, program, own);
 	}
-	say_plaintext(objects, graft, program);
+	report_plaintext(objects, graft, program);
 }

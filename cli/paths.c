@@ -11,7 +11,7 @@
 static const char *const shims[] = {TLSGRAFT_SHIM_RELATIVE, "../lib/libtlsgraft.so"};
 static const char *const keepers[] = {TLSGRAFT_KEEPER_RELATIVE, "../libexec/tlsgraft/tlsgraft-keeper"};
 
-static int find(const char *const places[2], char ret[PATH_MAX])
+static int find_installed(const char *const places[2], char ret[PATH_MAX])
 {
 	char self[PATH_MAX];
 	char *slash;
@@ -38,10 +38,10 @@ static int find(const char *const places[2], char ret[PATH_MAX])
 
 int tg_path_shim(char ret[PATH_MAX])
 {
-	return find(shims, ret);
+	return find_installed(shims, ret);
 }
 
 int tg_path_keeper(char ret[PATH_MAX])
 {
-	return find(keepers, ret);
+	return find_installed(keepers, ret);
 }

@@ -126,7 +126,7 @@ static void judge_tls(const struct tg_tls_answer *answer, const char *where, con
 	}
 }
 
-/* Where TLS is spoken for the server, no byte of its own may be seen but by accept_plaintext. */
+/* Where TLS is terminated for the server, no byte of its own may be seen but by accept_plaintext. */
 static void judge_leak(const struct tg_port *port, const char *where, const struct tg_expected *expected,
 		       struct tg_findings *findings)
 {
@@ -161,7 +161,7 @@ static void judge_plain(const struct tg_port *port, const char *where, struct tg
 	}
 }
 
-static void say_where(const char *where, const struct tg_expected *expected, const char *name, char ret[WHERE_SIZE])
+static void report_where(const char *where, const struct tg_expected *expected, const char *name, char ret[WHERE_SIZE])
 {
 	if (!expected->known)
 		snprintf(ret, WHERE_SIZE, "%s%s%s", where, name[0] ? " for " : "", name);
@@ -198,13 +198,13 @@ void tg_port_judge(const struct tg_port *port, const char *where, const struct t
 	if (sections == NULL)
 		snprintf(text, sizeof(text), "%s", where);
 	else
-		say_where(where, unnamed, "", text);
+		report_where(where, unnamed, "", text);
 	if (answers->error != 0) {
 		tg_findings_add(findings, TG_LIMIT, "port", "%s: cannot be looked at: %s", text, strerror(answers->error));
 		return;
 	}
 	if (answers->plain.sample[0] != '\0') {
-		if (unnamed->spoken_for)
+		if (unnamed->terminated)
 			judge_leak(port, text, unnamed, findings);
 		else
 			judge_plain(port, unnamed->section == NULL ? text : before_tls(port, where, before), findings);
@@ -224,7 +224,7 @@ void tg_port_judge(const struct tg_port *port, const char *where, const struct t
 		/* said once for the port */
 		if (strcmp(unnamed->mode, "off") == 0 && strcmp(named[i].mode, "off") == 0)
 			continue;
-		say_where(where, &named[i], port->names[i], text);
+		report_where(where, &named[i], port->names[i], text);
 		judge_tls(&answers->named[i], text, &named[i], sections, findings);
 	}
 }

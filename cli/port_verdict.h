@@ -15,7 +15,7 @@ struct tg_expected {
 	bool known;          /* which section governs it, if any; else the certificate alone tells */
 	const char *section; /* "server", "listener api"; NULL: no section governs it */
 	const char *mode;    /* as `status` has it; "" where it is not known */
-	bool spoken_for;     /* the server speaks plaintext, and TLS is spoken for it */
+	bool terminated;     /* the server speaks plaintext, and TLS is terminated for it */
 	bool accepts;        /* plaintext clients are let in there, too */
 };
 

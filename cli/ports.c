@@ -46,7 +46,7 @@ static void ask_upgraded(const struct tg_address *to, struct tg_port_answers *an
 	close(fd);
 }
 
-static void ask(const struct tg_port *port, struct tg_port_answers *answers)
+static void ask_port(const struct tg_port *port, struct tg_port_answers *answers)
 {
 	const int result = ask_tls(&port->address, NULL, &answers->tls);
 
@@ -111,7 +111,7 @@ static pid_t start(const struct tg_port *port, int *ret_fd)
 		if (result < 0)
 			answers.error = -result;
 		else
-			ask(port, &answers);
+			ask_port(port, &answers);
 		result = write(ends[1], &answers, sizeof(answers)) == (ssize_t)sizeof(answers) ? 0 : 1;
 		_exit(result);
 	}

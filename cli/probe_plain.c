@@ -49,7 +49,7 @@ struct talk {
 	ssize_t size;
 };
 
-static int begin(struct talk *talk, const struct tg_address *to, int64_t deadline)
+static int begin_talk(struct talk *talk, const struct tg_address *to, int64_t deadline)
 {
 	*talk = (struct talk){.deadline = deadline};
 	talk->fd = tg_dial(to, deadline);
@@ -64,7 +64,7 @@ static ssize_t hear(struct talk *talk, int64_t deadline)
 }
 
 /* Sends, and hears the answer to its end where that is told by `last` (a text in it); NULL: one packet. */
-static bool ask(struct talk *talk, const void *request, size_t size, const char *last)
+static bool request_line(struct talk *talk, const void *request, size_t size, const char *last)
 {
 	size_t have = 0;
 
@@ -124,7 +124,7 @@ static bool ask_reply(struct talk *talk, const char *request)
 
 static bool ask_text(struct talk *talk, const char *request, const char *last)
 {
-	return ask(talk, request, strlen(request), last);
+	return request_line(talk, request, strlen(request), last);
 }
 
 static bool begins(const struct talk *talk, const char *text)
@@ -225,7 +225,7 @@ static void judge_mysql(struct talk *talk, struct tg_plain_answer *answer)
 	if (at + 2 > (size_t)talk->size)
 		return;
 	answer->upgrades = (talk->text[at + 1] & 0x08) != 0; /* CLIENT_SSL, 0x0800 */
-	if (!ask(talk, login, sizeof(login), NULL) || talk->size < 7)
+	if (!request_line(talk, login, sizeof(login), NULL) || talk->size < 7)
 		return;
 	/* error 3159: insecure transport is prohibited; MariaDB looks at that only once it believes who asks */
 	const unsigned char *said = (const unsigned char *)talk->text + 4;
@@ -258,7 +258,7 @@ static bool try_greeting(const struct tg_address *to, int64_t deadline, struct t
 {
 	struct talk talk;
 
-	if (begin(&talk, to, deadline) < 0)
+	if (begin_talk(&talk, to, deadline) < 0)
 		return true;
 	if (hear(&talk, tg_monotonic_ms() + GREETING_MS) > 0) {
 		sample(&talk, answer);
@@ -285,9 +285,10 @@ static bool try_postgres(const struct tg_address *to, int64_t deadline, struct t
 {
 	struct talk talk;
 
-	if (begin(&talk, to, deadline) < 0)
+	if (begin_talk(&talk, to, deadline) < 0)
 		return true;
-	if (ask(&talk, postgres_ssl, sizeof(postgres_ssl), NULL) && talk.size == 1 && strchr("SN", talk.text[0]) != NULL) {
+	if (request_line(&talk, postgres_ssl, sizeof(postgres_ssl), NULL) && talk.size == 1 &&
+	    strchr("SN", talk.text[0]) != NULL) {
 		answer->protocol = TG_PROTOCOL_POSTGRESQL;
 		answer->upgrades = talk.text[0] == 'S';
 		strcpy(answer->sample, answer->upgrades ? "S" : "N");
@@ -296,10 +297,10 @@ static bool try_postgres(const struct tg_address *to, int64_t deadline, struct t
 		answer->open = TG_OPEN_YES;
 	}
 	close(talk.fd);
-	if (answer->protocol != TG_PROTOCOL_POSTGRESQL || begin(&talk, to, deadline) < 0)
+	if (answer->protocol != TG_PROTOCOL_POSTGRESQL || begin_talk(&talk, to, deadline) < 0)
 		return answer->sample[0] != '\0';
 	/* "R": it goes on to the login; an error of class 28 (invalid_authorization) is a rule of pg_hba.conf */
-	if (ask(&talk, postgres_start, sizeof(postgres_start), NULL) && talk.size > 5)
+	if (request_line(&talk, postgres_start, sizeof(postgres_start), NULL) && talk.size > 5)
 		answer->open = decided(talk.text[0] == 'R',
 				       talk.text[0] == 'E' && memmem(talk.text, (size_t)talk.size, "C28000", 6) != NULL);
 	close(talk.fd);
@@ -310,20 +311,20 @@ static bool try_ldap(const struct tg_address *to, int64_t deadline, struct tg_pl
 {
 	struct talk talk;
 
-	if (begin(&talk, to, deadline) < 0)
+	if (begin_talk(&talk, to, deadline) < 0)
 		return true;
 	/* an ExtendedResponse with the same message number */
-	if (ask(&talk, ldap_starttls, sizeof(ldap_starttls) - 1, NULL) && talk.size > 8 && talk.text[0] == 0x30 &&
+	if (request_line(&talk, ldap_starttls, sizeof(ldap_starttls) - 1, NULL) && talk.size > 8 && talk.text[0] == 0x30 &&
 	    memmem(talk.text, (size_t)talk.size, "\x02\x01\x01\x78", 4) != NULL) {
 		answer->protocol = TG_PROTOCOL_LDAP;
 		answer->upgrades = memmem(talk.text, (size_t)talk.size, "\x0a\x01\x00", 3) != NULL;
 		strcpy(answer->sample, "an LDAP response");
 	}
 	close(talk.fd);
-	if (answer->protocol != TG_PROTOCOL_LDAP || begin(&talk, to, deadline) < 0)
+	if (answer->protocol != TG_PROTOCOL_LDAP || begin_talk(&talk, to, deadline) < 0)
 		return answer->protocol == TG_PROTOCOL_LDAP;
 	/* confidentialityRequired (13) where the server insists */
-	if (ask(&talk, ldap_bind, sizeof(ldap_bind) - 1, NULL))
+	if (request_line(&talk, ldap_bind, sizeof(ldap_bind) - 1, NULL))
 		answer->open = memmem(talk.text, (size_t)talk.size, "\x0a\x01\x0d", 3) != NULL ? TG_OPEN_NO : TG_OPEN_YES;
 	close(talk.fd);
 	return true;
@@ -335,9 +336,9 @@ static bool try_request(const struct tg_address *to, int64_t deadline, const voi
 {
 	struct talk talk;
 
-	if (begin(&talk, to, deadline) < 0)
+	if (begin_talk(&talk, to, deadline) < 0)
 		return true;
-	if (ask(&talk, request, size, NULL)) {
+	if (request_line(&talk, request, size, NULL)) {
 		sample(&talk, answer);
 		answer->open = TG_OPEN_YES;
 		if (expected == NULL || begins(&talk, expected))
@@ -381,7 +382,7 @@ static bool try_http_beside(const struct tg_address *to, int64_t deadline, struc
 {
 	struct talk talk;
 
-	if (begin(&talk, to, deadline) < 0)
+	if (begin_talk(&talk, to, deadline) < 0)
 		return true;
 	if (ask_text(&talk, http_request, NULL) && is_http_open(&talk)) {
 		sample(&talk, answer);
@@ -420,14 +421,14 @@ int tg_plain_upgrade(const struct tg_address *to, enum tg_protocol protocol, int
 						 "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
 	struct talk talk;
 	bool ready = false;
-	const int result = begin(&talk, to, deadline);
+	const int result = begin_talk(&talk, to, deadline);
 
 	if (result < 0)
 		return result;
 	if (protocol == TG_PROTOCOL_POSTGRESQL)
-		ready = ask(&talk, postgres_ssl, sizeof(postgres_ssl), NULL) && talk.text[0] == 'S';
+		ready = request_line(&talk, postgres_ssl, sizeof(postgres_ssl), NULL) && talk.text[0] == 'S';
 	else if (protocol == TG_PROTOCOL_LDAP)
-		ready = ask(&talk, ldap_starttls, sizeof(ldap_starttls) - 1, NULL);
+		ready = request_line(&talk, ldap_starttls, sizeof(ldap_starttls) - 1, NULL);
 	else if (hear(&talk, deadline) <= 0)
 		ready = false;
 	else if (protocol == TG_PROTOCOL_MYSQL)

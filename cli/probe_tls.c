@@ -28,7 +28,7 @@ struct probe {
 	struct tg_tls_answer answer;
 };
 
-static void look(int write, int version, int type, const void *data, size_t size, SSL *ssl, void *argument)
+static void note_message(int write, int version, int type, const void *data, size_t size, SSL *ssl, void *argument)
 {
 	struct probe *probe = argument;
 	const unsigned char *bytes = data;
@@ -61,7 +61,7 @@ static SSL *new_ssl(struct probe *probe, SSL_CTX *context, const char *name)
 	BIO_set_mem_eof_return(probe->in, -1);
 	SSL_set_bio(ssl, probe->in, probe->out);
 	SSL_set_connect_state(ssl);
-	SSL_set_msg_callback(ssl, look);
+	SSL_set_msg_callback(ssl, note_message);
 	SSL_set_msg_callback_arg(ssl, probe);
 	/* SSL_set_tlsext_host_name, whose cast drops the const */
 	snprintf(host, sizeof(host), "%s", name == NULL ? "" : name);

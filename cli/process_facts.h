@@ -19,7 +19,7 @@ struct tg_process_facts {
 	bool shim;         /* is in it, as code */
 	bool shim_as_data; /* its file is mapped, and nothing of it can be executed */
 	bool shim_deleted; /* as a file that was replaced since */
-	bool holds;        /* maps the report of a tree as a guest does */
+	bool holds;        /* maps the report of a tree as an attached process does */
 	char libssl[PATH_MAX];
 	bool libssl_deleted;
 	char unit[NAME_MAX + 1]; /* the systemd service of its control group; "" */

@@ -168,7 +168,7 @@ static bool in_tmp(const struct tg_parts *parts)
 	return lies_in(parts->shim, "/tmp") || lies_in(parts->keeper, "/tmp") || lies_in(parts->config, "/tmp");
 }
 
-static void say_harmless(const struct tg_unit *unit, const struct tg_parts *parts, struct tg_findings *findings)
+static void report_harmless(const struct tg_unit *unit, const struct tg_parts *parts, struct tg_findings *findings)
 {
 	static const char *const keys[] = {"NoNewPrivileges", "ProtectSystem", "PrivateTmp", "MemoryDenyWriteExecute"};
 
@@ -235,7 +235,7 @@ void tg_unit_advise(const struct tg_unit *unit, const struct tg_parts *parts, st
 	advise_process(unit, findings);
 	advise_hidden(unit, parts, findings);
 	advise_filter(unit, findings);
-	say_harmless(unit, parts, findings);
+	report_harmless(unit, parts, findings);
 	advise_commands(unit, findings);
 	offer(unit, parts, findings);
 }

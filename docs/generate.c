@@ -114,9 +114,9 @@ static void print_man_option(const struct tg_option *option)
 		fputs(".\n", stdout);
 	if (option->repeatable)
 		fputs("Repeatable.\n", stdout);
-	if (option->standard) {
+	if (option->default_value) {
 		fputs("Default: ", stdout);
-		print_man_text(option->standard);
+		print_man_text(option->default_value);
 		fputs(".\n", stdout);
 	}
 }
@@ -174,9 +174,9 @@ static void print_sample_facts(const struct tg_option *option)
 		print_choices(option, false, "; one of: ", " | ");
 	else if (any)
 		printf("; from %d to %d", option->minimum, option->maximum);
-	if (option->repeatable || option->standard)
+	if (option->repeatable || option->default_value)
 		printf("; %s", option->repeatable ? "repeatable" : "default:");
-	if (any || option->repeatable || option->standard)
+	if (any || option->repeatable || option->default_value)
 		putchar('\n');
 }
 
@@ -186,7 +186,7 @@ static void print_sample_option(const struct tg_option *option)
 	print_comment(option->help);
 	print_sample_facts(option);
 	printf("%s%s = %s\n", is_active(option) ? "" : ";", option->key,
-	       option->standard ? option->standard : option->example);
+	       option->default_value ? option->default_value : option->example);
 }
 
 static void print_sample(void)

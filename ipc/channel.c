@@ -276,7 +276,7 @@ static int judge_reply(const struct tg_hello_reply *reply, ssize_t size, const i
 }
 
 /* Asks on a connected socket; on success both descriptors are open. */
-static int ask(int fd, uint32_t layout, int timeout_ms, int ret_fds[MOST_DESCRIPTORS])
+static int request_descriptors(int fd, uint32_t layout, int timeout_ms, int ret_fds[MOST_DESCRIPTORS])
 {
 	const struct tg_request request = {.magic = TG_CHANNEL_MAGIC, .layout = layout, .kind = TG_REQUEST_HELLO};
 	struct tg_hello_reply reply;
@@ -320,7 +320,7 @@ static int converse(const char *tree, uint32_t layout, int64_t deadline, int ret
 
 		error = fd;
 		if (fd >= 0) {
-			error = ask(fd, layout, (int)left, ret_fds);
+			error = request_descriptors(fd, layout, (int)left, ret_fds);
 			tg_call_close(fd);
 		}
 		if (hung_up(error))

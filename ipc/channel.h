@@ -4,10 +4,9 @@
  * writable folder is needed; bound in the network namespace of the process that the tree was started for.
  *
  * One request for each connection. Both sides check the kernel's peer credentials.
- *   HELLO    a guest's constructor: answered by the guardian with a tg_hello_reply and two descriptors, policy then report.
- *   LEAVE    a guest that cannot read this keeper's layout and has a tree of its own now: not answered.
- *   STATUS, RELOAD
- *            the command line: handed to the worker, answered with one JSON text in packets of at most
+ *   HELLO    an attached process's constructor: answered by the guardian with a tg_hello_reply and two descriptors, policy
+ * then report. LEAVE    an attached process that cannot read this keeper's layout and has a tree of its own now: not
+ * answered. STATUS, RELOAD the command line: handed to the worker, answered with one JSON text in packets of at most
  *            TG_CHANNEL_PACKET bytes, then the end of the stream.
  */
 #ifndef TG_IPC_CHANNEL_H
@@ -25,7 +24,7 @@ enum tg_request_kind { TG_REQUEST_HELLO = 1, TG_REQUEST_STATUS = 2, TG_REQUEST_R
 
 struct tg_request {
 	uint32_t magic;
-	uint32_t layout; /* the memory layout that the guest can read */
+	uint32_t layout; /* the memory layout that the attached process can read */
 	uint32_t kind;
 };
 
@@ -59,7 +58,8 @@ int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);
 int tg_channel_owner(const char *tree, uid_t *ret_uid);
 
 /*
- * A guest's whole conversation: connects, checks that the keeper runs as root or as this process's effective user
+ * An attached process's whole conversation: connects, checks that the keeper runs as root or as this process's effective
+ * user
  * (-EPERM otherwise), asks, again where it is hung up on, and returns both descriptors. A keeper that speaks another layout
  * is asked once more, for the layout before this one, which readers know too (layout.h). -EACCES: not allowed;
  * -EPROTONOSUPPORT: neither layout; -EPROTO: no sense in the answer; -ECONNREFUSED or -ENOENT: no such keeper. Leaves errno

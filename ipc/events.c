@@ -4,7 +4,7 @@
 #include <string.h>
 
 #define GAP_MS 1000              /* for a record whose number is given out to be written */
-#define LEAP (UINT64_C(1) << 32) /* no guest writes so many between two looks: the counter was overwritten */
+#define LEAP (UINT64_C(1) << 32) /* no attached process writes so many between two looks: the counter was overwritten */
 
 void tg_event_set_text(char *field, size_t size, const char *text)
 {
@@ -19,7 +19,7 @@ void tg_event_set_text(char *field, size_t size, const char *text)
 	memcpy(field, text, length);
 }
 
-/* FNV-1a by words. It finds what was torn; against a hostile guest nothing in this memory is proof. */
+/* FNV-1a by words. It finds what was torn; against a hostile attached process nothing in this memory is proof. */
 static uint64_t checksum(uint64_t number, const uint64_t *words)
 {
 	uint64_t sum = (UINT64_C(0xcbf29ce484222325) ^ number) * UINT64_C(0x100000001b3);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events that guests tell the keeper of, one record each: so far, clients that were refused.
+ * Events that attached processes tell the keeper of, one record each: so far, clients that were refused.
  *
  * A ring of fixed-size records at the end of the report page. Any number of processes write, by one atomic addition and
  * stores: no lock, no allocation, no system call, nothing to wait for. Whoever reads does so behind them and is told how
- * many were overwritten before. The memory is the guests': a record that was read is whole, and may hold anything.
+ * many were overwritten before. The memory is the attached processes': a record that was read is whole, and may hold
+ * anything.
  */
 #ifndef TG_IPC_EVENTS_H
 #define TG_IPC_EVENTS_H

@@ -4,13 +4,13 @@
  *
  * Two memfds, both made by the keeper, never resized:
  *
- *   policy   written by the keeper alone, sealed FUTURE_WRITE | SHRINK | GROW | SEAL; mapped read-only by guests.
- *            Two slots; the one that counts is `sequence & 1`. See publish.h (writer) and read.h (reader).
- *   report   written by guests, sealed SHRINK | GROW | SEAL; read-only in the keeper, which takes it as untrusted input.
- *            See report.h.
+ *   policy   written by the keeper alone, sealed FUTURE_WRITE | SHRINK | GROW | SEAL; mapped read-only by attached
+ * processes. Two slots; the one that counts is `sequence & 1`. See publish.h (writer) and read.h (reader). report   written
+ * by attached processes, sealed SHRINK | GROW | SEAL; read-only in the keeper, which takes it as untrusted input. See
+ * report.h.
  *
- * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. A guest reads its own
- * layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
+ * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. An attached process reads
+ * its own layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
  *
  *   4   policies carry ALPN; more reasons for refusals, events and `alpn_unanswered` end the report page;
  *       `relay_is_down` in the policy header

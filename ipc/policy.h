@@ -108,7 +108,7 @@ struct tg_address {
 	unsigned char bytes[16];
 };
 
-/* Where TLS is spoken for a plaintext server. */
+/* Where TLS is terminated for a plaintext server. */
 enum tg_engine { TG_ENGINE_AUTO, TG_ENGINE_DIRECT, TG_ENGINE_RELAY };
 
 /* The header that a plaintext server is sent. The short one does not hold the client's certificate. */
@@ -116,8 +116,8 @@ enum tg_proxy { TG_PROXY_OFF, TG_PROXY_V2, TG_PROXY_V2_SSL_CN };
 
 /* What only listeners with `server_speaks = plaintext` have. */
 struct tg_plaintext {
-	bool spoken; /* the server speaks plaintext: TLS is spoken for it. The rest counts only then */
-	bool accept; /* accept_plaintext */
+	bool terminated; /* the server speaks plaintext: TLS is terminated for it. The rest counts only then */
+	bool accept;     /* accept_plaintext */
 	enum tg_engine engine;
 	uint32_t handshake_timeout; /* seconds */
 	uint32_t wait_ms;           /* plaintext_wait: a client silent for so long is a plaintext one; 0: never */

@@ -44,7 +44,7 @@ static void refuse(struct decoder *decoder)
 	decoder->left = 0;
 }
 
-static const unsigned char *take(struct decoder *decoder, size_t size)
+static const unsigned char *take_bytes(struct decoder *decoder, size_t size)
 {
 	const unsigned char *const data = decoder->at;
 
@@ -59,7 +59,7 @@ static const unsigned char *take(struct decoder *decoder, size_t size)
 
 static void take_into(struct decoder *decoder, void *target, size_t size)
 {
-	const unsigned char *const data = take(decoder, size);
+	const unsigned char *const data = take_bytes(decoder, size);
 
 	if (data)
 		memcpy(target, data, size);
@@ -157,7 +157,7 @@ static void take_span(struct decoder *decoder, struct tg_span *ret)
 {
 	const uint32_t size = take_u32(decoder);
 
-	ret->data = take(decoder, size);
+	ret->data = take_bytes(decoder, size);
 	ret->size = ret->data ? size : 0;
 }
 
@@ -320,8 +320,8 @@ static uint32_t take_policy_index(struct decoder *decoder, const struct tg_docum
 /* [server] governs whatever nothing else matches: what is spoken there is not known. */
 static void take_plaintext(struct decoder *decoder, bool is_server, struct tg_plaintext *ret)
 {
-	ret->spoken = take_bool(decoder);
-	if (!ret->spoken)
+	ret->terminated = take_bool(decoder);
+	if (!ret->terminated)
 		return;
 	ret->accept = take_bool(decoder);
 	ret->engine = take_enum(decoder, TG_ENGINE_RELAY);

@@ -129,8 +129,8 @@ static void put_policy(struct encoder *encoder, const struct tg_policy *policy)
 
 static void put_plaintext(struct encoder *encoder, const struct tg_plaintext *plaintext)
 {
-	put_u8(encoder, plaintext->spoken);
-	if (!plaintext->spoken)
+	put_u8(encoder, plaintext->terminated);
+	if (!plaintext->terminated)
 		return;
 	put_u8(encoder, plaintext->accept);
 	put_u8(encoder, (uint8_t)plaintext->engine);

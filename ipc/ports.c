@@ -19,7 +19,7 @@ static void fill(unsigned char *set, const struct tg_document *document)
 {
 	for (size_t i = 0; i < document->route_count; i++) {
 		const struct tg_route *route = &document->routes[i];
-		if (!route->plaintext.spoken || document->policies[route->policy].mode == TG_MODE_OFF)
+		if (!route->plaintext.terminated || document->policies[route->policy].mode == TG_MODE_OFF)
 			continue;
 		for (size_t k = 0; k < route->address_count; k++)
 			set[route->addresses[k].port / 8] |= (unsigned char)(1u << route->addresses[k].port % 8);

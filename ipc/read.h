@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The reader's side of the policy memory: guests, and the keeper itself after its worker was restarted.
+ * The reader's side of the policy memory: attached processes, and the keeper itself after its worker was restarted.
  */
 #ifndef TG_IPC_READ_H
 #define TG_IPC_READ_H

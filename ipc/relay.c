@@ -10,7 +10,7 @@
 
 #define PREFIX_LENGTH (sizeof(TG_SOCKET_PREFIX) - 1)
 
-/* What follows the tree in the name of a guest's end: bytes alone, so that nothing needs to be aligned. */
+/* What follows the tree in the name of a server's end: bytes alone, so that nothing needs to be aligned. */
 struct packed_address {
 	unsigned char family; /* 4 or 6 */
 	unsigned char port[2];

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What guests and the relay (relay/) say to each other, and the name of the descriptor that a server holds in place of its
- * real socket.
+ * What attached processes and the relay (relay/) say to each other, and the name of the descriptor that a server holds in
+ * place of its real socket.
  *
  * The relay listens on the abstract SOCK_STREAM socket "\0tlsgraft/<tree>/relay" (unix(7)). Each connection to it is one
  * request, sent as one message with its descriptors:
- *   CARRY    the real socket and one end of a socket pair. The other end, the guest's, bears a name (below), and one byte
+ *   CARRY    the real socket and one end of a socket pair. The other end, the server's, bears a name (below), and one byte
  *            was written to it, which the relay never takes off: a UNIX socket that is closed with something unread gives
  *            ECONNRESET to its peer, so a connection that ends without close_notify is an error to the server. Needs the
  *            key. No answer: both descriptors are closed where the relay refuses.
  *   TAIL     the real socket, then `size` bytes of ciphertext on this connection: sent, then the socket is closed. Needs
  *            the key.
- *   GET, SET a guest's end, of whose real socket an option is asked or set. Whoever holds the descriptor may ask, as with
+ *   GET, SET a server's end, of whose real socket an option is asked or set. Whoever holds the descriptor may ask, as with
  *            any socket. One tg_relay_answer.
  *
- * The guest's end is known by its name to whoever inherits or receives it, without having been told: the name holds both
+ * The server's end is known by its name to whoever inherits or receives it, without having been told: the name holds both
  * addresses of the real connection, the socket's own cookie (SO_COOKIE: a number that the kernel gives once), and a keyed
  * hash over all of that. An untrusted process can neither make such a name nor bear one that it has seen (/proc/net/unix).
  *
@@ -72,11 +72,11 @@ bool tg_relay_request_valid(const struct tg_relay_request *request, size_t size,
 /* The relay's own address; -EINVAL where `tree` is no tree's name. */
 int tg_relay_address(const char *tree, struct sockaddr_un *ret, socklen_t *ret_size);
 
-/* A guest's end. */
+/* A server's end. */
 struct tg_relay_end {
 	struct sockaddr_storage local; /* of the real connection; AF_INET or AF_INET6 */
 	struct sockaddr_storage peer;
-	uint64_t cookie; /* of the guest's end */
+	uint64_t cookie; /* of the server's end */
 };
 
 /* The same length for every end, so that others are told apart by it. */
@@ -87,7 +87,7 @@ int tg_relay_name(const char *tree, const struct tg_relay_end *end, const unsign
 		  struct sockaddr_un *ret, socklen_t *ret_size);
 
 /*
- * True where `name` has the form of a guest's end; `ret_tree` is the tree that it names. With `key` and `tree` it must be
+ * True where `name` has the form of a server's end; `ret_tree` is the tree that it names. With `key` and `tree` it must be
  * of that tree and made with that key; without (NULL), its cookie still has to be compared with the socket's own.
  */
 bool tg_relay_name_read(const struct sockaddr_un *name, socklen_t size, const char *tree,

@@ -30,7 +30,8 @@ int tg_report_create(const char *tree, int *ret_fd)
 	fd = tg_tree_memfd(TG_REPORT_NAME, tree, REPORT_SIZE);
 	if (fd < 0)
 		return fd;
-	/* No seal can be added any more: by F_SEAL_FUTURE_WRITE one guest would keep the memory from those that come later.
+	/* No seal can be added any more: by F_SEAL_FUTURE_WRITE one attached process would keep the memory from those that
+	 * come later.
 	 */
 	if (pwrite(fd, head, sizeof head, 0) != (ssize_t)sizeof head ||
 	    tg_call_add_seals(fd, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)) {
@@ -93,8 +94,8 @@ static void *map_whole(int fd, int protection, size_t size)
 }
 
 /*
- * Magic and layout are not looked at: the keeper named its layout when it answered, and any guest could have overwritten
- * them since, which must not keep others from their policy. The size is sealed.
+ * Magic and layout are not looked at: the keeper named its layout when it answered, and any attached process could have
+ * overwritten them since, which must not keep others from their policy. The size is sealed.
  */
 int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page)
 {

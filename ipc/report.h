@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The report memory: guests write, the keeper reads. Writers use relaxed atomics only; no call here makes a system call
- * once the memory is mapped, none can fail in a way that matters to a handshake. Async-signal-safe:
+ * The report memory: attached processes write, the keeper reads. Writers use relaxed atomics only; no call here makes a
+ * system call once the memory is mapped, none can fail in a way that matters to a handshake. Async-signal-safe:
  * tg_report_request_reload.
  */
 #ifndef TG_IPC_REPORT_H
@@ -18,7 +18,8 @@
  */
 int tg_report_create(const char *tree, int *ret_fd);
 
-/* Keeper: a descriptor for one guest, which is counted as long as that guest keeps it or maps by it; or a negative errno.
+/* Keeper: a descriptor for one attached process, which is counted as long as that attached process keeps it or maps by it;
+ * or a negative errno.
  */
 int tg_report_share(int fd);
 
@@ -30,8 +31,8 @@ int tg_report_share(int fd);
 bool tg_report_abandoned(int fd);
 
 /*
- * Guests map it writable; a page of the layout before is shorter, what it lacks is then memory of the guest's own. The
- * keeper maps it read-only, so that its own mapping does not count in tg_report_abandoned.
+ * Attached processes map it writable; a page of the layout before is shorter, what it lacks is then memory of the attached
+ * process's own. The keeper maps it read-only, so that its own mapping does not count in tg_report_abandoned.
  */
 int tg_report_map(int fd, bool writable, struct tg_report_page **ret_page);
 void tg_report_unmap(struct tg_report_page *page);

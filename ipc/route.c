@@ -47,7 +47,7 @@ bool tg_route_needs_address(const struct tg_document *document)
 bool tg_route_speaks(const struct tg_document *document)
 {
 	for (size_t i = 0; i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken)
+		if (document->routes[i].plaintext.terminated)
 			return true;
 	return false;
 }

@@ -34,7 +34,7 @@ bool tg_address_is_none(const struct sockaddr_storage *from);
 /* True where sections differ by address: one of them is a [listener]. */
 bool tg_route_needs_address(const struct tg_document *document);
 
-/* True where TLS is spoken for the server on some address. */
+/* True where TLS is terminated for the server on some address. */
 bool tg_route_speaks(const struct tg_document *document);
 
 /*

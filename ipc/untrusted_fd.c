@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LONGEST_NS 1000000 /* what sockets of guests take is microseconds */
+#define LONGEST_NS 1000000 /* what sockets of attached processes take is microseconds */
 
 static timer_t timer;
 static bool has_timer;

@@ -12,7 +12,7 @@
 
 /*
  * Makes the timer of this process, whose signal (SIGALRM) goes to the calling thread, which is the one that calls what is
- * below. Without it, as in a guest, they wait; after a fork the child makes its own. 0 or a negative errno.
+ * below. Without it, as in an attached process, they wait; after a fork the child makes its own. 0 or a negative errno.
  */
 int tg_untrusted_fd_start(void);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Text that came from files, certificates or guests, made fit for a terminal, a log line and JSON.
+ * Text that came from files, certificates or attached processes, made fit for a terminal, a log line and JSON.
  */
 #ifndef TG_KEEPER_ESCAPE_H
 #define TG_KEEPER_ESCAPE_H

@@ -71,7 +71,7 @@ struct guardian {
 
 enum { POLL_LISTENER, POLL_LINK, POLL_WORKER, POLL_STARTED, POLL_RELAY, POLL_REFUSED, POLL_CALLERS };
 
-static void say(struct guardian *guardian, enum tg_log_level level, const char *text)
+static void log_line(struct guardian *guardian, enum tg_log_level level, const char *text)
 {
 	struct tg_link_message message = {.kind = TG_LINK_LOG, .value = (int32_t)level};
 
@@ -91,10 +91,10 @@ static bool may_hold(const struct guardian *guardian, uid_t uid)
 }
 
 /* Of the relay, on which connections hang: on stderr, too, as long as that is the started process's (worker.c). */
-static void say_aloud(struct guardian *guardian, const char *text)
+static void report_aloud(struct guardian *guardian, const char *text)
 {
 	dprintf(STDERR_FILENO, "tlsgraft: %s\n", text);
-	say(guardian, TG_LOG_ERROR, text);
+	log_line(guardian, TG_LOG_ERROR, text);
 }
 
 /* For `status`. */
@@ -114,7 +114,7 @@ static void relay_died(struct guardian *guardian, int status)
 	snprintf(text, sizeof(text), "the relay died (%s %d): its connections have ended%s",
 		 WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		 guardian->relay.is_wanted ? ", it is started again" : "");
-	say_aloud(guardian, text);
+	report_aloud(guardian, text);
 }
 
 static void relay_failed(struct guardian *guardian)
@@ -125,7 +125,7 @@ static void relay_failed(struct guardian *guardian)
 		 "the relay %s; connections that need it are closed until it can be, which is tried again",
 		 guardian->relay.failure);
 	guardian->relay_has_failed = true;
-	say_aloud(guardian, text);
+	report_aloud(guardian, text);
 }
 
 static void note_relay(struct guardian *guardian, enum tg_relay_event event, int status)
@@ -137,7 +137,7 @@ static void note_relay(struct guardian *guardian, enum tg_relay_event event, int
 	else if (event == TG_RELAY_FAILED)
 		relay_failed(guardian);
 	else if (guardian->relay_has_failed)
-		say(guardian, TG_LOG_INFO, "the relay runs again");
+		log_line(guardian, TG_LOG_INFO, "the relay runs again");
 	if (event == TG_RELAY_SERVES)
 		guardian->relay_has_failed = false;
 	show_relay(guardian);
@@ -445,7 +445,7 @@ static void refuse_started(struct guardian *guardian)
 		 (int)guardian->keeper->started_pid, REPORT_MS / 1000);
 	/* stderr is the started process's own, so this reaches whoever waits for it; the log may go elsewhere */
 	dprintf(STDERR_FILENO, "tlsgraft: %s\n", text);
-	say(guardian, TG_LOG_ERROR, text);
+	log_line(guardian, TG_LOG_ERROR, text);
 	pidfd_send_signal(guardian->keeper->started_pidfd, SIGKILL, NULL, 0);
 	guardian->reported = true;
 }

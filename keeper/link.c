@@ -18,7 +18,7 @@ int tg_link_ask_relay(int fd, const struct tg_document *document)
 	struct tg_link_message message = {.kind = TG_LINK_RELAY};
 
 	for (size_t i = 0; i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken)
+		if (document->routes[i].plaintext.terminated)
 			message.value = 1;
 	return tg_link_send(fd, &message, NULL, 0);
 }

@@ -143,7 +143,7 @@ static int compare_addresses(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct tg_address));
 }
 
-/* Sorted: a guest may listen on any number of them. */
+/* Sorted: an attached process may listen on any number of them. */
 static void drop_duplicates(struct tg_listeners *listeners)
 {
 	struct tg_address *addresses = listeners->addresses;

@@ -83,7 +83,7 @@ static bool write_line(int fd, const char *line, size_t size)
 }
 
 /* A reader of the log shall know that lines are missing. False where not even that can be written. */
-static bool say_what_was_lost(int fd)
+static bool report_what_was_lost(int fd)
 {
 	char line[128];
 	int size;
@@ -130,7 +130,7 @@ void tg_log(enum tg_log_level level, const char *format, ...)
 		const size_t body = tg_escape_cut(text, line + head, sizeof(line) - (size_t)head - 1);
 
 		line[(size_t)head + body] = '\n';
-		if (!say_what_was_lost(fd) || !write_line(fd, line, (size_t)head + body + 1))
+		if (!report_what_was_lost(fd) || !write_line(fd, line, (size_t)head + body + 1))
 			sink.lost++;
 	}
 	free(text);

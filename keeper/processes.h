@@ -15,8 +15,8 @@
 /* How one process maps one of the two memories. */
 struct tg_mapping {
 	char tree[TG_TREE_LENGTH + 1];
-	bool report;    /* else the policy */
-	bool writable;  /* a guest maps the report writable and the policy not; the keeper the other way round */
+	bool report;   /* else the policy */
+	bool writable; /* an attached process maps the report writable and the policy not; the keeper the other way round */
 	uint64_t start; /* the mapping's addresses, as its name in /proc/PID/map_files has them */
 	uint64_t end;
 };
@@ -28,8 +28,8 @@ struct tg_mapping {
 int tg_process_mappings(pid_t pid, struct tg_mapping *ret, int capacity);
 
 /*
- * True where `pid` maps the report of `tree` as a guest does. A process that may not be looked at, as a worker that changed
- * its user in a container without CAP_SYS_PTRACE, counts where one that it descends from does.
+ * True where `pid` maps the report of `tree` as an attached process does. A process that may not be looked at, as a worker
+ * that changed its user in a container without CAP_SYS_PTRACE, counts where one that it descends from does.
  */
 bool tg_process_in_tree(pid_t pid, const char *tree);
 

@@ -25,7 +25,7 @@ static bool is_section(const struct tg_document *document, const char *name)
 	return false;
 }
 
-/* Forces what a guest wrote to be an event; false where it is none. */
+/* Forces what an attached process wrote to be an event; false where it is none. */
 static bool admit(struct tg_event *event)
 {
 	if (event->kind != TG_EVENT_REFUSED || event->reason >= TG_REFUSAL_COUNT)
@@ -80,7 +80,7 @@ static void add_why(struct line *line, const struct tg_event *event, const struc
 }
 
 /* `count` refusals were like the last one of `place`. */
-static void tell(const struct look *look, const struct tg_refused_place *place, uint64_t count, bool is_others)
+static void log_refusal(const struct look *look, const struct tg_refused_entry *place, uint64_t count, bool is_others)
 {
 	struct line line = {.size = 0};
 
@@ -99,16 +99,16 @@ static bool is_like(const struct tg_event *a, const struct tg_event *b)
 	       strcmp(a->section, b->section) == 0;
 }
 
-static void take(const struct tg_event *event, void *arg)
+static void count_refusal(const struct tg_event *event, void *arg)
 {
 	const struct look *look = arg;
 	struct tg_event admitted = *event;
-	struct tg_refused_place *free_place = NULL;
+	struct tg_refused_entry *free_place = NULL;
 
 	if (!admit(&admitted))
 		return;
-	for (size_t i = 0; i < TG_REFUSED_PLACES; i++) {
-		struct tg_refused_place *place = &look->log->places[i];
+	for (size_t i = 0; i < TG_REFUSED_ENTRIES; i++) {
+		struct tg_refused_entry *place = &look->log->places[i];
 
 		if (is_like(&place->last, &admitted)) {
 			place->last = admitted;
@@ -119,11 +119,11 @@ static void take(const struct tg_event *event, void *arg)
 			free_place = place;
 	}
 	if (free_place != NULL) {
-		*free_place = (struct tg_refused_place){.last = admitted, .due = look->now + TG_REFUSED_PAUSE_MS};
-		tell(look, free_place, 1, false);
+		*free_place = (struct tg_refused_entry){.last = admitted, .due = look->now + TG_REFUSED_PAUSE_MS};
+		log_refusal(look, free_place, 1, false);
 		return;
 	}
-	struct tg_refused_place *others = &look->log->others[admitted.reason];
+	struct tg_refused_entry *others = &look->log->others[admitted.reason];
 	if (others->waiting == 0)
 		others->due = look->now + TG_REFUSED_PAUSE_MS;
 	others->last = admitted;
@@ -135,8 +135,8 @@ static void turn(const struct look *look, bool is_end)
 {
 	struct tg_refused_log *log = look->log;
 
-	for (size_t i = 0; i < TG_REFUSED_PLACES; i++) {
-		struct tg_refused_place *place = &log->places[i];
+	for (size_t i = 0; i < TG_REFUSED_ENTRIES; i++) {
+		struct tg_refused_entry *place = &log->places[i];
 
 		if (place->last.kind == TG_EVENT_NONE || (look->now < place->due && !is_end))
 			continue;
@@ -144,16 +144,16 @@ static void turn(const struct look *look, bool is_end)
 			place->last.kind = TG_EVENT_NONE;
 			continue;
 		}
-		tell(look, place, place->waiting, false);
+		log_refusal(look, place, place->waiting, false);
 		place->waiting = 0;
 		place->due = look->now + TG_REFUSED_PAUSE_MS;
 	}
 	for (size_t i = 0; i < TG_REFUSAL_COUNT; i++) {
-		struct tg_refused_place *others = &log->others[i];
+		struct tg_refused_entry *others = &log->others[i];
 
 		if (others->waiting == 0 || (look->now < others->due && !is_end))
 			continue;
-		tell(look, others, others->waiting, true);
+		log_refusal(look, others, others->waiting, true);
 		others->waiting = 0;
 	}
 	if (log->lost > 0 && (look->now >= log->lost_due || is_end)) {
@@ -170,7 +170,7 @@ void tg_refused_look(struct tg_refused_log *log, const struct tg_report_page *re
 		     int64_t now, tg_refused_write write)
 {
 	struct look look = {.log = log, .document = document, .now = now, .write = write};
-	const uint64_t lost = tg_events_read(report, &log->reader, now, take, &look);
+	const uint64_t lost = tg_events_read(report, &log->reader, now, count_refusal, &look);
 
 	if (lost > 0 && log->lost == 0)
 		log->lost_due = now + TG_REFUSED_PAUSE_MS;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The guardian's side of the relay (relay/, ipc/relay.h): its socket, which outlives it, so that guests wait in the queue
- * while it is started again; and the process, as long as the policy has listeners whose servers speak plaintext.
+ * The guardian's side of the relay (relay/, ipc/relay.h): its socket, which outlives it, so that attached processes wait in
+ * the queue while it is started again; and the process, as long as the policy has listeners whose servers speak plaintext.
  *
  *   starting   until it says that it serves; what ends it before is a failure
  *   serving    whoever asks is heard; where it dies it is started again at once
- *   down       it failed, or died several times in a moment: guests know by the policy header, and close connections that
- *              need it; whoever asks is hung up on; it is started again every RETRY_MS
+ *   down       it failed, or died several times in a moment: attached processes know by the policy header, and close
+ * connections that need it; whoever asks is hung up on; it is started again every RETRY_MS
  *
  * `failure` says what `status` shows: it stays over what may be one attempt of many.
  */

@@ -17,7 +17,7 @@
 #define QUIET_MS 50      /* after a change of a file: others of the same renewal follow */
 #define QUIET_MAX_MS 500 /* however long they go on */
 #define RETRY_MS 200     /* while a key is waited for */
-#define PATIENCE_MS 3000
+#define TIMEOUT_MS 3000
 #define BEGUN_MAX 3 /* workers that die over a request before it is given up */
 
 void tg_reload_open_log(const struct tg_keeper *keeper)
@@ -39,7 +39,7 @@ static void file_changed(struct tg_reload *reload)
 	if (reload->changes_due > reload->changed + QUIET_MAX_MS)
 		reload->changes_due = reload->changed + QUIET_MAX_MS;
 	/* a key that is waited for is looked for at once */
-	if (reload->patience >= 0)
+	if (reload->give_up_at >= 0)
 		reload->changes_due = now;
 	reload->catching_up = false;
 }
@@ -51,7 +51,7 @@ static void follow_files(struct tg_reload *reload)
 	const bool missed = reload->watch.missed != NULL;
 	int result;
 
-	if (!handoff->watch && reload->patience < 0) {
+	if (!handoff->watch && reload->give_up_at < 0) {
 		tg_watch_disarm(&reload->watch);
 		return;
 	}
@@ -92,11 +92,11 @@ void tg_reload_look(struct tg_reload *reload, bool watch_ready)
 	const uint64_t requests = atomic_load_explicit(&reload->report->reload_requests, memory_order_relaxed);
 
 	/* while a key is waited for, the next reading is near and takes new requests with it */
-	if (requests != reload->requests && reload->patience < 0)
+	if (requests != reload->requests && reload->give_up_at < 0)
 		tg_reload_request(reload);
 	if (watch_ready && tg_watch_read(&reload->watch))
 		file_changed(reload);
-	if (reload->patience < 0 && reload->keeper->handoff->retry_at > 0 &&
+	if (reload->give_up_at < 0 && reload->keeper->handoff->retry_at > 0 &&
 	    tg_wall_seconds() >= reload->keeper->handoff->retry_at) {
 		reload->keeper->handoff->retry_at = 0;
 		tg_reload_request(reload);
@@ -159,7 +159,7 @@ static void note_verdict(struct tg_reload *reload, enum tg_verdict_kind kind, co
 	handoff->retry_at = 0;
 	handoff->requests_answered = reload->requests;
 	handoff->begun = 0;
-	reload->patience = -1;
+	reload->give_up_at = -1;
 	reload->began = -1;
 	tg_reload_open_log(reload->keeper);
 }
@@ -210,7 +210,7 @@ int tg_reload_begin(struct tg_reload *reload, struct tg_keeper *keeper, const st
 				     .requests_due = -1,
 				     .changes_due = -1,
 				     .changed = -1,
-				     .patience = -1,
+				     .give_up_at = -1,
 				     .began = -1};
 	tg_watch_init(&reload->watch);
 	follow_files(reload);
@@ -261,7 +261,7 @@ static void adopt(struct tg_reload *reload, tlsgraft_identity *loaded)
 	reload->serving = loaded;
 	if (tg_handoff_store_effective(handoff, tg_identity_settings(loaded)) < 0)
 		tg_log(TG_LOG_ERROR, "log: the file's name is too long; the log stays where it was");
-	reload->patience = -1;
+	reload->give_up_at = -1;
 	reload->refused = false;
 	/* what is watched for the first time may have changed between its reading and now */
 	const bool others = tg_handoff_store_files(handoff, loaded, &left_out);
@@ -322,16 +322,16 @@ static bool wait_for_key(struct tg_reload *reload, const char *reason)
 {
 	const int64_t now = tg_monotonic_ms();
 
-	if (reload->patience < 0) {
-		reload->patience = now + PATIENCE_MS;
+	if (reload->give_up_at < 0) {
+		reload->give_up_at = now + TIMEOUT_MS;
 		tg_log(TG_LOG_DEBUG, "reload pending: %s", reason == NULL ? "out of memory" : reason);
 		/* whatever `watch` says: the key's arrival is what everybody waits for */
 		follow_files(reload);
-	} else if (now >= reload->patience) {
+	} else if (now >= reload->give_up_at) {
 		return true;
 	}
 	tg_handoff_note(reload->keeper->handoff, TG_VERDICT_PENDING, tg_monotonic_fine_ms() - reload->began, reason);
-	reload->requests_due = now + RETRY_MS < reload->patience ? now + RETRY_MS : reload->patience;
+	reload->requests_due = now + RETRY_MS < reload->give_up_at ? now + RETRY_MS : reload->give_up_at;
 	return false;
 }
 

@@ -29,9 +29,9 @@ struct tg_reload {
 	int64_t requests_due; /* when to read for requests, monotonic milliseconds; -1: nobody asked */
 	int64_t changes_due;  /* when to read for changed files; -1 */
 	int64_t changed;      /* first change of a file that is not read yet; -1 */
-	bool catching_up; /* nobody asked: files may have changed before they were watched. Finding none is no verdict */
-	int64_t patience; /* end of waiting for a key; -1: not waiting */
-	double began;     /* of the first reading that led to the next verdict */
+	bool catching_up;   /* nobody asked: files may have changed before they were watched. Finding none is no verdict */
+	int64_t give_up_at; /* end of waiting for a key; -1: not waiting */
+	double began;       /* of the first reading that led to the next verdict */
 };
 
 /* Takes over `serving`, published as `generation`. 0 or -ENOMEM. */

@@ -100,7 +100,7 @@ static void add_counters(cJSON *object, const struct tg_report_page *report, con
 static const struct tg_route *plaintext_route(const struct tg_document *document, const char *section)
 {
 	for (size_t i = 0; i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken &&
+		if (document->routes[i].plaintext.terminated &&
 		    strcmp(document->policies[document->routes[i].policy].section, section) == 0)
 			return &document->routes[i];
 	return NULL;
@@ -145,7 +145,7 @@ cJSON *tg_alpn_json(struct tg_span list)
 	return array;
 }
 
-/* Where TLS is spoken for the server: an [sni] has such policies by its listeners, and the first one speaks for all. */
+/* Where TLS is terminated for the server: an [sni] has such policies by its listeners, and the first one speaks for all. */
 static void add_alpn(cJSON *object, const struct tg_policy *policy, const struct tg_report_page *report,
 		     const struct tg_section_slot *slot)
 {
@@ -185,7 +185,7 @@ size_t tg_status_processes(const struct tg_report_page *report, const char *tree
 		    atomic_load_explicit(&report->processes[i].generation, memory_order_relaxed),
 		};
 	qsort(claimed, TG_PROCESS_SLOTS, sizeof(*claimed), compare_claimed);
-	/* each process once, and not for ever: a guest may have named thousands that are slow to look at */
+	/* each process once, and not for ever: an attached process may have named thousands that are slow to look at */
 	for (size_t i = 0; i < TG_PROCESS_SLOTS && count < capacity; i++) {
 		const uint32_t pid = claimed[i].pid;
 
@@ -335,7 +335,7 @@ static const struct tg_policy *plaintext_policy(const struct tg_document *docume
 {
 	for (uint32_t i = 0; i < document->policy_count; i++)
 		for (size_t k = 0; k < document->route_count && strcmp(document->policies[i].section, section) == 0; k++)
-			if (document->routes[k].plaintext.spoken && route_uses(&document->routes[k], i))
+			if (document->routes[k].plaintext.terminated && route_uses(&document->routes[k], i))
 				return &document->policies[i];
 	return NULL;
 }
@@ -343,13 +343,13 @@ static const struct tg_policy *plaintext_policy(const struct tg_document *docume
 /* What servers say on the ports of a section: an [sni] may have some of either kind. */
 static const char *speech(const struct tg_document *document, const char *section)
 {
-	bool spoken[2] = {false, false};
+	bool terminated[2] = {false, false};
 
 	for (uint32_t i = 0; i < document->policy_count; i++)
 		for (size_t k = 0; k < document->route_count && strcmp(document->policies[i].section, section) == 0; k++)
 			if (route_uses(&document->routes[k], i))
-				spoken[document->routes[k].plaintext.spoken] = true;
-	return !spoken[1] ? "tls" : spoken[0] ? "tls,plaintext" : "plaintext";
+				terminated[document->routes[k].plaintext.terminated] = true;
+	return !terminated[1] ? "tls" : terminated[0] ? "tls,plaintext" : "plaintext";
 }
 
 /*

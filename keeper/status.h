@@ -2,8 +2,8 @@
 /*
  * The object of one tree in `tlsgraft status --json`, made from what is published and from the report memory.
  *
- * The report memory is written by guests: every value is copied out once, and no name in it is repeated; sections are
- * looked up under the names that the document gives them.
+ * The report memory is written by attached processes: every value is copied out once, and no name in it is repeated;
+ * sections are looked up under the names that the document gives them.
  */
 #ifndef TG_KEEPER_STATUS_H
 #define TG_KEEPER_STATUS_H

@@ -57,7 +57,7 @@ static const char *plaintext_section(const struct tg_document *document, uint16_
 		const struct tg_policy *policy = &document->policies[route->policy];
 
 		for (size_t k = 0; k < route->address_count; k++)
-			if (route->plaintext.spoken && policy->mode != TG_MODE_OFF && route->addresses[k].port == port)
+			if (route->plaintext.terminated && policy->mode != TG_MODE_OFF && route->addresses[k].port == port)
 				return policy->section;
 	}
 	return NULL;

@@ -37,7 +37,7 @@ void tg_unserved_look(struct tg_unserved *unserved, const struct tg_document *do
 		return;
 	unserved->next_look = now + LOOK_MS;
 	for (size_t i = 0; i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken)
+		if (document->routes[i].plaintext.terminated)
 			look_at(unserved, &document->routes[i], document->policies[document->routes[i].policy].section,
 				report, relay_is_well);
 }

@@ -26,7 +26,7 @@
 #define MARKS_MS 100       /* how often the report memory is looked at for reload signals */
 #define UNMATCHED_MS 10000 /* how long a section may match no listening socket */
 #define LISTENER_PIDS 4096
-#define SOCKETS_MS 1500 /* for the sockets of all processes: a guest may have any number */
+#define SOCKETS_MS 1500 /* for the sockets of all processes: an attached process may have any number */
 
 struct worker {
 	struct tg_keeper *keeper;
@@ -277,7 +277,7 @@ static bool turn(struct worker *worker)
 }
 
 /* Settles who serves what. 0 or an exit status. */
-static int begin(struct worker *worker, bool first, const char *last_words)
+static int begin_work(struct worker *worker, bool first, const char *last_words)
 {
 	struct tg_keeper *keeper = worker->keeper;
 	struct pollfd started = {.fd = keeper->started_pidfd, .events = POLLIN};
@@ -312,7 +312,7 @@ static int begin(struct worker *worker, bool first, const char *last_words)
 int tg_worker_run(struct tg_keeper *keeper, int link, bool first, const char *last_words)
 {
 	struct worker worker = {.keeper = keeper, .link = link};
-	const int status = begin(&worker, first, last_words);
+	const int status = begin_work(&worker, first, last_words);
 
 	if (status != 0)
 		return status;

@@ -121,7 +121,7 @@ struct readers {
 };
 
 /* One user or group who may read: fine, or the first fault. A read-only mount was made by whoever may read all of it. */
-static void judge(struct readers *readers, const char *who, bool may, const char *cure)
+static void judge_reader(struct readers *readers, const char *who, bool may, const char *cure)
 {
 	if (readers->fault)
 		return;
@@ -153,14 +153,14 @@ static void judge_acl(struct readers *readers, const struct stat *status, const 
 			readers->fault =
 			    "holds a secret, and its ACL lets others do more than read it: setfacl -b, chmod 600";
 		else if (entry.tag == TAG_USER)
-			judge(readers, tg_arena_format(readers->arena, "user %u of its ACL", entry.id),
-			      user_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
+			judge_reader(readers, tg_arena_format(readers->arena, "user %u of its ACL", entry.id),
+				     user_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
 		else if (entry.tag == TAG_GROUP)
-			judge(readers, tg_arena_format(readers->arena, "group %u of its ACL", entry.id),
-			      group_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
+			judge_reader(readers, tg_arena_format(readers->arena, "group %u of its ACL", entry.id),
+				     group_may(readers->key_users, entry.id), "take the entry out with setfacl -x");
 		else
-			judge(readers, tg_arena_format(readers->arena, "group %u", status->st_gid),
-			      group_may(readers->key_users, status->st_gid), "setfacl -m g::-");
+			judge_reader(readers, tg_arena_format(readers->arena, "group %u", status->st_gid),
+				     group_may(readers->key_users, status->st_gid), "setfacl -m g::-");
 	}
 }
 
@@ -202,7 +202,7 @@ const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, c
 		else if (status->st_uid != 0 || !(access->read_only || group_may(key_users, status->st_gid)))
 			return open_to_all(arena, status, access->read_only);
 		else
-			judge(&readers, tg_arena_format(arena, "group %u", status->st_gid), true, "");
+			judge_reader(&readers, tg_arena_format(arena, "group %u", status->st_gid), true, "");
 		if (readers.fault)
 			return readers.fault;
 	}

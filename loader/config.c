@@ -45,10 +45,10 @@ int tg_config_number(const struct tg_section *section, enum tg_option_id id)
 
 	if (section && section->options[id].count > 0)
 		return section->options[id].items[0].number;
-	if (!option->standard)
+	if (!option->default_value)
 		return 0;
-	choice = tg_option_choice(option, option->standard);
-	return choice ? choice->number : atoi(option->standard);
+	choice = tg_option_choice(option, option->default_value);
+	return choice ? choice->number : atoi(option->default_value);
 }
 
 #define FAULT(reading, ...)                                                                                                \

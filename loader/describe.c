@@ -84,7 +84,7 @@ void tg_key_type(const EVP_PKEY *key, char ret[static TG_KEY_TYPE_SIZE])
 }
 
 /* Takes OpenSSL's copy into the arena and erases it. */
-static struct tg_span take(struct tg_arena *arena, unsigned char *der, int size)
+static struct tg_span take_der(struct tg_arena *arena, unsigned char *der, int size)
 {
 	struct tg_span span = {0};
 
@@ -101,7 +101,7 @@ struct tg_span tg_certificate_der(struct tg_arena *arena, const X509 *certificat
 	unsigned char *der = NULL;
 	int size = i2d_X509(certificate, &der);
 
-	return take(arena, der, size);
+	return take_der(arena, der, size);
 }
 
 struct tg_span tg_crl_der(struct tg_arena *arena, const X509_CRL *crl)
@@ -109,7 +109,7 @@ struct tg_span tg_crl_der(struct tg_arena *arena, const X509_CRL *crl)
 	unsigned char *der = NULL;
 	int size = i2d_X509_CRL(crl, &der);
 
-	return take(arena, der, size);
+	return take_der(arena, der, size);
 }
 
 struct tg_span tg_key_der(struct tg_arena *arena, const EVP_PKEY *key)
@@ -119,7 +119,7 @@ struct tg_span tg_key_der(struct tg_arena *arena, const EVP_PKEY *key)
 	int size = info ? i2d_PKCS8_PRIV_KEY_INFO(info, &der) : 0;
 
 	PKCS8_PRIV_KEY_INFO_free(info);
-	return take(arena, der, size);
+	return take_der(arena, der, size);
 }
 
 int tg_span_compare(struct tg_span a, struct tg_span b)

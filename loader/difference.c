@@ -301,7 +301,7 @@ static bool same_routes(const struct tg_document *a, const struct tg_document *b
 static const struct tg_route *plaintext_route(const struct tg_document *document, const char *section)
 {
 	for (size_t i = 0; document && i < document->route_count; i++)
-		if (document->routes[i].plaintext.spoken &&
+		if (document->routes[i].plaintext.terminated &&
 		    strcmp(document->policies[document->routes[i].policy].section, section) == 0)
 			return &document->routes[i];
 	return NULL;
@@ -321,7 +321,7 @@ static void compare_plaintext(struct writer *writer, const struct tg_document *o
 	for (size_t i = 0; i < new->route_count; i++) {
 		const char *section = new->policies[new->routes[i].policy].section;
 		const struct tg_plaintext *now = &new->routes[i].plaintext;
-		const struct tg_route *route = now->spoken ? plaintext_route(old, section) : NULL;
+		const struct tg_route *route = now->terminated ? plaintext_route(old, section) : NULL;
 
 		if (!route)
 			continue;

@@ -31,7 +31,7 @@ void tg_handshake_prepare(SSL_CTX *server)
 	SSL_CTX_set_tlsext_status_cb(server, on_status);
 }
 
-static void say_why(const SSL *one, char reason[static TG_HANDSHAKE_REASON])
+static void report_why(const SSL *one, char reason[static TG_HANDSHAKE_REASON])
 {
 	const char *text = ERR_reason_error_string(ERR_peek_last_error());
 	const long verified = SSL_get_verify_result(one);
@@ -47,7 +47,7 @@ static bool turn(SSL *one, char reason[static TG_HANDSHAKE_REASON])
 	/* SSL_get_error(3) would take what the caller has in the queue for an error of this handshake. */
 	if (SSL_do_handshake(one) == 1 || SSL_want(one) == SSL_READING || SSL_want(one) == SSL_WRITING)
 		return true;
-	say_why(one, reason);
+	report_why(one, reason);
 	return false;
 }
 

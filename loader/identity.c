@@ -334,7 +334,7 @@ static void gather_key_users(struct tg_load *load)
 		tg_key_users_add(load->arena, &load->key_users, load->user);
 }
 
-static int judge(struct tg_load *load, const tlsgraft_identity *serving, tlsgraft_identity **ret)
+static int judge_document(struct tg_load *load, const tlsgraft_identity *serving, tlsgraft_identity **ret)
 {
 	struct tg_document document;
 	size_t errors;
@@ -396,7 +396,7 @@ static int load_once(const char *user, const char *ini_path, const tlsgraft_iden
 	if (*ret_changing)
 		result = serving ? TLSGRAFT_PENDING : TLSGRAFT_REFUSED;
 	else
-		result = judge(&load, serving, &identity);
+		result = judge_document(&load, serving, &identity);
 out:
 	tg_arena_free(load.arena);
 	if (result == TLSGRAFT_NO_MEMORY || tg_messages_failed(load.messages)) {

@@ -128,7 +128,7 @@ static void judge_pair(struct reader *reader, const char *text)
 }
 
 /* Sets reader->kind. `text` is the line without its end, NUL-terminated. */
-static void judge(struct reader *reader, const char *text, size_t length)
+static void judge_line(struct reader *reader, const char *text, size_t length)
 {
 	reader->kind = LINE_BAD;
 	if (length > TG_INI_LINE_MAX) {
@@ -185,7 +185,7 @@ static char *next_line(char *line, int size, void *user)
 	if (length <= TG_INI_LINE_MAX)
 		memcpy(text + 1, reader->next, length);
 	text[1 + (length <= TG_INI_LINE_MAX ? length : 0)] = '\0';
-	judge(reader, text + 1, length);
+	judge_line(reader, text + 1, length);
 	reader->next = feed ? feed + 1 : reader->end;
 	if (reader->kind == LINE_SECTION || reader->kind == LINE_PAIR) {
 		if ((size_t)size < length + 2) {
@@ -201,7 +201,7 @@ static char *next_line(char *line, int size, void *user)
 	return line;
 }
 
-static int take(void *user, const char *section, const char *key, const char *value)
+static int take_value(void *user, const char *section, const char *key, const char *value)
 {
 	struct reader *reader = user;
 	const char *title = current_section(reader);
@@ -236,7 +236,7 @@ void tg_ini_read(struct tg_arena *arena, const char *name, const unsigned char *
 	}
 	reader.next = bytes;
 	reader.end = bytes + size;
-	status = ini_parse_stream(next_line, &reader, take, &reader);
+	status = ini_parse_stream(next_line, &reader, take_value, &reader);
 	if (status > 0) {
 		reader.line = status;
 		reader.in_section = false;

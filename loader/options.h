@@ -87,7 +87,7 @@ struct tg_option {
 	enum tg_option_type type;
 	bool repeatable;
 	bool plaintext;                  /* counts only with `server_speaks = plaintext` */
-	const char *standard;            /* the default as it would be written; NULL: none, or the server's own */
+	const char *default_value;       /* the default as it would be written; NULL: none, or the server's own */
 	const struct tg_choice *choices; /* TG_TYPE_CHOICE alone */
 	int minimum;                     /* TG_TYPE_NUMBER alone */
 	int maximum;

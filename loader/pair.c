@@ -110,8 +110,8 @@ static bool may_hold_key(const struct source *source, const struct tg_value *val
 }
 
 /* Decoding failed: what the next moment may bring is waited for at a reload. */
-static void say_unreadable(const struct source *source, const struct tg_value *value, const struct tg_place *place,
-			   enum tg_read_result result, const char *reason)
+static void report_unreadable(const struct source *source, const struct tg_value *value, const struct tg_place *place,
+			      enum tg_read_result result, const char *reason)
 {
 	if (result == TG_READ_UNFINISHED)
 		tg_message_pending(source->load->messages, place, "%s: %s", value->text, reason);
@@ -133,7 +133,7 @@ static bool read_certificates(const struct source *source, const char *passphras
 		return false;
 	result = tg_objects_read(load->arena, file->data, file->size, wanted, passphrase, ret, &reason);
 	if (result != TG_READ_OK) {
-		say_unreadable(source, source->cert, &source->place, result, reason);
+		report_unreadable(source, source->cert, &source->place, result, reason);
 		return false;
 	}
 	found = tg_objects_text(load->arena, ret);
@@ -170,7 +170,7 @@ static EVP_PKEY *read_key(const struct source *source, const char *passphrase, b
 		return NULL;
 	result = tg_objects_read(load->arena, file->data, file->size, TG_WANT_KEYS, passphrase, &objects, &reason);
 	if (result != TG_READ_OK) {
-		say_unreadable(source, source->key, &source->key_place, result, reason);
+		report_unreadable(source, source->key, &source->key_place, result, reason);
 		return NULL;
 	}
 	*ret_passphrase_used = objects.passphrase_used;

@@ -22,7 +22,7 @@ struct tg_plaintext tg_plaintext_of(struct tg_load *load, const struct tg_sectio
 		}
 		return plaintext;
 	}
-	plaintext.spoken = true;
+	plaintext.terminated = true;
 	plaintext.accept = tg_config_number(listener, TG_OPT_ACCEPT_PLAINTEXT) != 0;
 	plaintext.engine = (enum tg_engine)tg_config_number(listener, TG_OPT_ENGINE);
 	plaintext.handshake_timeout = (uint32_t)tg_config_number(listener, TG_OPT_HANDSHAKE_TIMEOUT);
@@ -44,7 +44,7 @@ bool tg_plaintext_takes_name(struct tg_load *load, const struct tg_route *route,
 {
 	const struct tg_values *listeners = &sni->options[TG_OPT_LISTENER], *modes = &sni->options[TG_OPT_MODE];
 
-	if (!route->plaintext.spoken)
+	if (!route->plaintext.terminated)
 		return true;
 	if (of_route == TG_MODE_OFF) {
 		if (listeners->count > 0) {
@@ -68,11 +68,11 @@ bool tg_plaintext_takes_name(struct tg_load *load, const struct tg_route *route,
 	return true;
 }
 
-static bool spoken_at(const struct tg_document *document, const struct tg_address *address)
+static bool terminated_at(const struct tg_document *document, const struct tg_address *address)
 {
 	const struct tg_route *route = tg_route_at(document, address);
 
-	return route && route->plaintext.spoken;
+	return route && route->plaintext.terminated;
 }
 
 /* Whether connections that `listed` stands for would be taken otherwise: for "*", those of either family. */
@@ -87,7 +87,7 @@ static bool changes_at(const struct tg_document *serving, const struct tg_docume
 			continue;
 		address.family = families[i];
 		address.any = false;
-		if (spoken_at(serving, &address) != spoken_at(loaded, &address))
+		if (terminated_at(serving, &address) != terminated_at(loaded, &address))
 			return true;
 	}
 	return false;
@@ -102,7 +102,7 @@ static bool check_listed(struct tg_load *load, const struct tg_document *loaded)
 	for (size_t i = 0; i < config->section_count; i++) {
 		const struct tg_section *section = &config->sections[i];
 		const struct tg_values *addresses = &section->options[TG_OPT_LISTEN];
-		const bool spoken = tg_config_number(section, TG_OPT_SERVER_SPEAKS) != 0;
+		const bool terminated = tg_config_number(section, TG_OPT_SERVER_SPEAKS) != 0;
 
 		for (size_t k = 0; k < addresses->count; k++) {
 			const struct tg_value *value = &addresses->items[k];
@@ -112,7 +112,7 @@ static bool check_listed(struct tg_load *load, const struct tg_document *loaded)
 				continue;
 			tg_message(load->messages, TLSGRAFT_ERROR, &place,
 				   "'%s': server_speaks was %s there when the server started: a change takes a new start",
-				   value->text, tg_option_word(TG_OPT_SERVER_SPEAKS, !spoken));
+				   value->text, tg_option_word(TG_OPT_SERVER_SPEAKS, !terminated));
 			any = true;
 		}
 	}

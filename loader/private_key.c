@@ -219,7 +219,7 @@ enum tg_read_result tg_key_read_encrypted(struct tg_reader *reader, const unsign
 	return result;
 }
 
-static int answer(char *buffer, int size, int writing, void *user)
+static int give_passphrase(char *buffer, int size, int writing, void *user)
 {
 	const char *passphrase = user;
 	size_t length = strlen(passphrase);
@@ -257,7 +257,7 @@ static enum tg_read_result decrypt_block(struct tg_reader *reader, const char *h
 		return tg_reader_fault(reader, TG_READ_UNFINISHED,
 				       tg_arena_format(reader->arena, "%s has headers that cannot be read", what));
 	if (!reader->passphrase ||
-	    PEM_do_header(&cipher, data, &length, answer, (void *)(uintptr_t)reader->passphrase) != 1)
+	    PEM_do_header(&cipher, data, &length, give_passphrase, (void *)(uintptr_t)reader->passphrase) != 1)
 		return tg_passphrase_fault(reader, what);
 	*size = (size_t)length;
 	reader->objects.passphrase_used = true;

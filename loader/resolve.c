@@ -385,7 +385,7 @@ static void add_names(struct resolving *resolving, struct tg_route *route, const
 		if (sni->kind != TG_SECTION_SNI || !applies(sni, listener))
 			continue;
 		overlay(&effective, sni);
-		if (!route->plaintext.spoken)
+		if (!route->plaintext.terminated)
 			tg_alpn_check_sni(resolving->load, sni, listener);
 		if (!tg_plaintext_takes_name(resolving->load, route, mode_of(base), sni, mode_of(&effective)))
 			continue;

@@ -278,7 +278,7 @@ static bool serving_has(const struct trying *trying, const struct tg_pair *pair)
 	return false;
 }
 
-static void say(struct trying *trying, enum tlsgraft_severity severity, size_t pair, const char *text)
+static void add_message(struct trying *trying, enum tlsgraft_severity severity, size_t pair, const char *text)
 {
 	const struct tg_loaded_pair *item = &trying->pairs->items[pair];
 	struct tg_place place = tg_config_place(&trying->load->config, trying->section, TG_OPT_CERT, item->line);
@@ -314,7 +314,7 @@ static const char *all_reasons(struct trying *trying, const struct outcome *outc
 	return same && last ? tg_arena_text(trying->load->arena, last) : text;
 }
 
-static void judge(struct trying *trying, const struct outcome *outcomes)
+static void judge_outcomes(struct trying *trying, const struct outcome *outcomes)
 {
 	struct tg_arena *arena = trying->load->arena;
 	const size_t count = trying->pairs->count;
@@ -328,8 +328,8 @@ static void judge(struct trying *trying, const struct outcome *outcomes)
 		if (!reason && !serves_any(outcome))
 			reason = all_reasons(trying, outcome);
 		if (reason)
-			say(trying, tg_severity(serving_has(trying, &trying->pairs->items[i].pair)), i,
-			    tg_arena_format(arena, "no client can be served with it: %s", reason));
+			add_message(trying, tg_severity(serving_has(trying, &trying->pairs->items[i].pair)), i,
+				    tg_arena_format(arena, "no client can be served with it: %s", reason));
 	}
 	for (size_t version = 0; version < VERSIONS && any; version++) {
 		bool served = !trying->in_bounds[version];
@@ -338,9 +338,9 @@ static void judge(struct trying *trying, const struct outcome *outcomes)
 			served = served || outcomes[i].served[version];
 		/* What is wrong with a key usage has been said where the file was read. */
 		if (!served && !strstr(outcomes[0].reasons[version], "digitalSignature"))
-			say(trying, TLSGRAFT_WARNING, 0,
-			    tg_arena_format(arena, "no client can be served in %s: %s", versions[version].text,
-					    outcomes[0].reasons[version]));
+			add_message(trying, TLSGRAFT_WARNING, 0,
+				    tg_arena_format(arena, "no client can be served in %s: %s", versions[version].text,
+						    outcomes[0].reasons[version]));
 	}
 }
 
@@ -368,7 +368,7 @@ void tg_server_try(struct tg_load *load, const struct tg_section *section, const
 		for (size_t i = 0; i < pairs->count; i++)
 			try_pair(&trying, &pairs->items[i], &outcomes[i]);
 		ERR_clear_error();
-		judge(&trying, outcomes);
+		judge_outcomes(&trying, outcomes);
 	}
 	if (trying.quiet)
 		tg_tried_add(&load->tried, load->arena, digest);

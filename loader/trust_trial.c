@@ -86,7 +86,8 @@ static const char *scope_of(X509_CRL *crl)
 	return text;
 }
 
-static void say(struct trying *trying, enum tlsgraft_severity severity, const struct tg_listed *where, const char *text)
+static void add_message(struct trying *trying, enum tlsgraft_severity severity, const struct tg_listed *where,
+			const char *text)
 {
 	tg_message(trying->load->messages, severity, where->place, "%s: %s", where->file, text);
 	trying->quiet = false;
@@ -109,7 +110,7 @@ static const char *advice_for(int error)
 	}
 }
 
-static void say_obstacle(struct trying *trying, const struct tg_listed *ca, const struct tg_obstacle *obstacle)
+static void report_obstacle(struct trying *trying, const struct tg_listed *ca, const struct tg_obstacle *obstacle)
 {
 	struct tg_arena *arena = trying->load->arena;
 	const enum tlsgraft_severity severity = tg_severity(serving_has(trying, ca->ca));
@@ -119,37 +120,38 @@ static void say_obstacle(struct trying *trying, const struct tg_listed *ca, cons
 
 	if (obstacle->error == X509_V_ERR_CERT_REVOKED && crl) {
 		/* That may be what the CRL is for. */
-		say(trying, TLSGRAFT_WARNING, crl,
-		    tg_arena_format(arena, "revokes %s: no client of %s is let in",
-				    obstacle->at ? tg_subject_text(arena, obstacle->at) : "a client", subject));
+		add_message(trying, TLSGRAFT_WARNING, crl,
+			    tg_arena_format(arena, "revokes %s: no client of %s is let in",
+					    obstacle->at ? tg_subject_text(arena, obstacle->at) : "a client", subject));
 	} else if (tg_obstacle_is_crl(obstacle) && crl) {
 		scope = scope_of(crl->crl);
-		say(trying, severity, crl,
-		    tg_arena_format(
-			arena,
-			"the CRL of %s cannot be used: %s: with it no client of %s can be let in; a full CRL of "
-			"that CA is needed",
-			tg_name_text(arena, X509_CRL_get_issuer(crl->crl)), scope ? scope : reason, subject));
+		add_message(trying, severity, crl,
+			    tg_arena_format(
+				arena,
+				"the CRL of %s cannot be used: %s: with it no client of %s can be let in; a full CRL of "
+				"that CA is needed",
+				tg_name_text(arena, X509_CRL_get_issuer(crl->crl)), scope ? scope : reason, subject));
 	} else {
-		say(trying, severity, ca,
-		    tg_arena_format(arena, "%s: no client of this CA can be let in: %s%s%s%s", subject, reason,
-				    obstacle->at ? ", at " : "", obstacle->at ? tg_subject_text(arena, obstacle->at) : "",
-				    advice_for(obstacle->error)));
+		add_message(trying, severity, ca,
+			    tg_arena_format(arena, "%s: no client of this CA can be let in: %s%s%s%s", subject, reason,
+					    obstacle->at ? ", at " : "",
+					    obstacle->at ? tg_subject_text(arena, obstacle->at) : "",
+					    advice_for(obstacle->error)));
 	}
 }
 
-static void say_scope(struct trying *trying, const struct tg_listed *ca, X509_CRL *only)
+static void report_scope(struct trying *trying, const struct tg_listed *ca, X509_CRL *only)
 {
 	struct tg_arena *arena = trying->load->arena;
 
 	for (size_t i = 0; i < trying->listing->crl_count; i++)
 		if (X509_CRL_match(trying->listing->crls[i].crl, only) == 0)
-			say(trying, TLSGRAFT_WARNING, &trying->listing->crls[i],
-			    tg_arena_format(
-				arena,
-				"the CRL of %s has the scope of one distribution point: clients whose certificates "
-				"do not name it are refused",
-				tg_subject_text(arena, ca->ca)));
+			add_message(trying, TLSGRAFT_WARNING, &trying->listing->crls[i],
+				    tg_arena_format(
+					arena,
+					"the CRL of %s has the scope of one distribution point: clients whose certificates "
+					"do not name it are refused",
+					tg_subject_text(arena, ca->ca)));
 }
 
 static void try_all(struct trying *trying)
@@ -165,9 +167,9 @@ static void try_all(struct trying *trying)
 		if (!done)
 			break;
 		if (obstacle.error != X509_V_OK)
-			say_obstacle(trying, ca, &obstacle);
+			report_obstacle(trying, ca, &obstacle);
 		else if (obstacle.only)
-			say_scope(trying, ca, obstacle.only);
+			report_scope(trying, ca, obstacle.only);
 		tg_obstacle_clear(&obstacle);
 	}
 	tg_clients_trial_clear(&trial);

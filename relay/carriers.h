@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads that carry connections, each with a loop and a processor of its own. What guests ask for is heard by another
- * thread (relay/requests.h), so that no server waits for an answer behind handshakes.
+ * The threads that carry connections, each with a loop and a processor of its own. What attached processes ask for is heard
+ * by another thread (relay/requests.h), so that no server waits for an answer behind handshakes.
  */
 #ifndef TG_RELAY_CARRIERS_H
 #define TG_RELAY_CARRIERS_H

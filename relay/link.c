@@ -41,7 +41,7 @@ static bool send_news(unsigned char news)
 	return send(link_fd, &news, sizeof(news), MSG_DONTWAIT | MSG_NOSIGNAL) == sizeof(news);
 }
 
-static void tell(bool busy)
+static void report_busy(bool busy)
 {
 	if (send_news(busy ? TG_RELAY_BUSY : TG_RELAY_IDLE))
 		was_busy = busy;
@@ -61,14 +61,14 @@ void tg_link_cannot(int fd, const char *what, int error)
 }
 
 /* The process that gave a connection away held the tree until then, so this comes in time. */
-static int look(void)
+static int look_at_policy(void)
 {
 	const int64_t now = tg_loop_now();
 
 	if (tg_listed_count() > 0) {
 		idle_since = 0;
 		if (!was_busy)
-			tell(true);
+			report_busy(true);
 		return -1;
 	}
 	if (!was_busy)
@@ -77,7 +77,7 @@ static int look(void)
 		idle_since = now;
 	if (now - idle_since < IDLE_MS)
 		return (int)(IDLE_MS - (now - idle_since));
-	tell(false);
+	report_busy(false);
 	return was_busy ? IDLE_MS : -1;
 }
 
@@ -88,7 +88,7 @@ int tg_link_run(void)
 	/* whoever has the lock looks */
 	if (pthread_mutex_trylock(&lock) != 0)
 		return IDLE_MS;
-	wait = look();
+	wait = look_at_policy();
 	pthread_mutex_unlock(&lock);
 	return wait;
 }

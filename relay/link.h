@@ -11,7 +11,7 @@
 /* 0 or a negative errno. */
 int tg_link_start(int fd, struct tg_loop *loop);
 
-/* From here on guests are heard. */
+/* From here on attached processes are heard. */
 void tg_link_ready(void);
 
 /* Before the end: why nobody will be heard. `fd` as for tg_link_start; `what` and a negative errno. */

@@ -18,7 +18,7 @@ static struct tg_listed **chain_of(uint64_t cookie)
 	return &chains[(cookie * 0x9e3779b97f4a7c15u) >> 50 & (CHAINS - 1)];
 }
 
-static struct tg_listed *find(uint64_t cookie)
+static struct tg_listed *find_listed(uint64_t cookie)
 {
 	struct tg_listed *listed = *chain_of(cookie);
 
@@ -33,7 +33,7 @@ bool tg_listed_add(struct tg_listed *listed)
 	bool is_new;
 
 	pthread_mutex_lock(&lock);
-	is_new = find(listed->cookie) == NULL;
+	is_new = find_listed(listed->cookie) == NULL;
 	if (is_new) {
 		listed->next = *chain;
 		*chain = listed;
@@ -76,7 +76,7 @@ int tg_listed_get(uint64_t cookie, int level, int option, void *value, socklen_t
 	if (!tg_option_may_get(level, option))
 		return -ENOPROTOOPT;
 	pthread_mutex_lock(&lock);
-	listed = find(cookie);
+	listed = find_listed(cookie);
 	if (listed != NULL)
 		result = getsockopt(listed->real, level, option, value, size) < 0 ? -errno : 0;
 	pthread_mutex_unlock(&lock);
@@ -91,7 +91,7 @@ int tg_listed_set(uint64_t cookie, int level, int option, const void *value, soc
 	if (!tg_option_may_set(level, option))
 		return -ENOPROTOOPT;
 	pthread_mutex_lock(&lock);
-	listed = find(cookie);
+	listed = find_listed(cookie);
 	if (listed != NULL)
 		result = setsockopt(listed->real, level, option, value, size) < 0 ? -errno : 0;
 	pthread_mutex_unlock(&lock);

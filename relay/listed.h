@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Real sockets by the cookie of the guest's end: entered by the thread that hears requests, taken out by those that carry.
+ * Real sockets by the cookie of the server's end: entered by the thread that hears requests, taken out by those that carry.
  */
 #ifndef TG_RELAY_LISTED_H
 #define TG_RELAY_LISTED_H

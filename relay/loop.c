@@ -67,7 +67,7 @@ void tg_loop_free_later(struct tg_loop *loop, struct tg_timed *timed)
 }
 
 /* What is due may end, and with it others do not: the next one is remembered first. */
-static void look(struct tg_loop *loop)
+static void poll_once(struct tg_loop *loop)
 {
 	const int64_t now = tg_loop_now();
 	int64_t next = INT64_MAX;
@@ -113,7 +113,7 @@ void tg_loop_run(struct tg_loop *loop, int (*idle)(void))
 
 			source->ready(source, events[i].events);
 		}
-		look(loop);
+		poll_once(loop);
 		for (struct tg_timed *dead = loop->dead, *next; dead != NULL; dead = next) {
 			next = dead->next;
 			free(dead);

@@ -53,7 +53,7 @@ static int parse(int argc, char **argv, int ret_fds[FD_COUNT])
 	return 0;
 }
 
-/* As a guest whose policy was mapped for it. */
+/* As an attached process whose policy was mapped for it. */
 static int govern(int policy_fd, int report_fd)
 {
 	int result;
@@ -111,7 +111,7 @@ static int hear(const char *tree, const int fds[FD_COUNT])
 }
 
 /* 0 or a negative errno; *ret_failed is what failed. */
-static int begin(const char *tree, const int fds[FD_COUNT], pid_t parent, const char **ret_failed)
+static int begin_service(const char *tree, const int fds[FD_COUNT], pid_t parent, const char **ret_failed)
 {
 	int result;
 
@@ -158,7 +158,7 @@ int main(int argc, char **argv)
 	mallopt(M_TOP_PAD, KEPT_MEMORY / 4);
 	/* without it untrusted processes may hold up those who ask, which is better than no relay */
 	(void)tg_untrusted_fd_start();
-	result = begin(argv[1], fds, parent, &failed);
+	result = begin_service(argv[1], fds, parent, &failed);
 	if (result < 0) {
 		tg_link_cannot(fds[FD_LINK], failed, result);
 		return EXIT_OTHER;

@@ -73,7 +73,7 @@ static const struct option options[] = {
     {IPPROTO_IPV6, IPV6_V6ONLY, false},
 };
 
-static const struct option *find(int level, int option)
+static const struct option *find_option(int level, int option)
 {
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
 		if (options[i].level == level && options[i].option == option)
@@ -83,12 +83,12 @@ static const struct option *find(int level, int option)
 
 bool tg_option_may_get(int level, int option)
 {
-	return find(level, option) != NULL;
+	return find_option(level, option) != NULL;
 }
 
 bool tg_option_may_set(int level, int option)
 {
-	const struct option *known = find(level, option);
+	const struct option *known = find_option(level, option);
 
 	return known != NULL && known->may_set;
 }

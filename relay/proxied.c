@@ -367,7 +367,7 @@ static void due(struct tg_timed *timed)
 	go_on(proxied);
 }
 
-static void begin(struct tg_proxied *proxied)
+static void begin_proxying(struct tg_proxied *proxied)
 {
 	proxied->is_begun = true;
 	watch_end(proxied, EPOLL_CTL_ADD, false);
@@ -380,7 +380,7 @@ static void real_ready(struct tg_source *source, uint32_t events)
 	if (proxied->is_over)
 		return;
 	if (!proxied->is_begun)
-		begin(proxied);
+		begin_proxying(proxied);
 	/* a handshake may wait for room, too */
 	if ((events & ~(uint32_t)EPOLLOUT) != 0 || proxied->is_handshaking)
 		proxied->real_is_ready = true;

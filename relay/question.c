@@ -5,13 +5,13 @@
 
 #include <errno.h>
 
-static int try(int guest, const struct tg_relay_request *request, struct tg_relay_answer *answer)
+static int try(int end, const struct tg_relay_request *request, struct tg_relay_answer *answer)
 {
 	socklen_t size = sizeof(uint64_t);
 	uint64_t cookie = 0;
 	int result;
 
-	if (getsockopt(guest, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0)
+	if (getsockopt(end, SOL_SOCKET, SO_COOKIE, &cookie, &size) < 0)
 		return -errno;
 	if (request->kind == TG_RELAY_SET)
 		return tg_listed_set(cookie, request->level, request->option, request->value, request->size);
@@ -21,12 +21,13 @@ static int try(int guest, const struct tg_relay_request *request, struct tg_rela
 	return result;
 }
 
-bool tg_question_answer(int fd, int guest, const struct tg_relay_request *request)
+bool tg_question_answer(int fd, int end, const struct tg_relay_request *request)
 {
 	struct tg_relay_answer answer = {.magic = TG_RELAY_MAGIC};
 
-	answer.result = try(guest, request, &answer);
-	/* it has ended: a guest has none before it was given away, and that was heard before (relay/requests.c) */
+	answer.result = try(end, request, &answer);
+	/* it has ended: an attached process has none before it was given away, and that was heard before (relay/requests.c)
+	 */
 	if (answer.result == -ENOENT)
 		answer.result = -ENOTCONN;
 	send(fd, &answer, sizeof(answer), MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -10,9 +10,9 @@
 #include <stdbool.h>
 
 /*
- * Answers on `fd` what was asked of the connection whose guest's end `guest` is. Both stay the caller's. True:
- * it was done, so that `guest` is such an end.
+ * Answers on `fd` what was asked of the connection whose server's end `end` is. Both stay the caller's. True:
+ * it was done, so that `end` is such an end.
  */
-bool tg_question_answer(int fd, int guest, const struct tg_relay_request *request);
+bool tg_question_answer(int fd, int end, const struct tg_relay_request *request);
 
 #endif

@@ -46,18 +46,18 @@ static bool is_connection(int fd)
 	       (domain == AF_INET || domain == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
 }
 
-/* The cookie of the guest's end, by the name that the other end's peer has. */
+/* The cookie of the server's end, by the name that the other end's peer has. */
 static bool cookie_of_peer(const struct tg_listener *listener, int end, uint64_t *ret)
 {
 	char tree[TG_TREE_LENGTH + 1];
-	struct tg_relay_end guest;
+	struct tg_relay_end server_end;
 	struct sockaddr_un name = {0};
 	socklen_t size = sizeof(name);
 
 	if (getpeername(end, (struct sockaddr *)&name, &size) < 0 ||
-	    !tg_relay_name_read(&name, size, listener->tree, listener->key, &guest, tree))
+	    !tg_relay_name_read(&name, size, listener->tree, listener->key, &server_end, tree))
 		return false;
-	*ret = guest.cookie;
+	*ret = server_end.cookie;
 	return true;
 }
 
@@ -71,7 +71,7 @@ static const struct tg_route *speaking_route(const struct tg_document *document,
 	if (getsockname(real, (struct sockaddr *)&storage, &size) < 0 || !tg_address_from(&storage, &local))
 		return NULL;
 	route = tg_route_at(document, &local);
-	return route != NULL && route->plaintext.spoken ? route : NULL;
+	return route != NULL && route->plaintext.terminated ? route : NULL;
 }
 
 /* Takes over both descriptors. */
@@ -135,7 +135,7 @@ static void act(const struct tg_listener *listener, struct heard *heard)
 		break;
 	case TG_RELAY_GET:
 	case TG_RELAY_SET:
-		/* of a guest's end only what is in here is unread, and that is bytes */
+		/* of a server's end only what is in here is unread, and that is bytes */
 		if (tg_question_answer(heard->fd, fds[0], request)) {
 			close(fds[0]);
 			fds[0] = -1;
@@ -160,7 +160,7 @@ static void close_caller(int fd)
 }
 
 /* What came is a request, or nothing. */
-static void answer(const struct tg_listener *listener, struct heard *heard)
+static void answer_request(const struct tg_listener *listener, struct heard *heard)
 {
 	if (is_valid(listener, heard))
 		act(listener, heard);
@@ -206,7 +206,7 @@ static void hear_callers(struct tg_listener *listener)
 
 		if (listen_to(caller->fd, &heard)) {
 			forget(caller);
-			answer(listener, &heard);
+			answer_request(listener, &heard);
 		}
 	}
 }
@@ -222,7 +222,7 @@ static void caller_due(struct tg_timed *timed)
 	close_caller(forget((struct caller *)(void *)timed));
 }
 
-/* Guests send at once: of the user who has the most, the one that has waited longest goes. */
+/* Attached processes send at once: of the user who has the most, the one that has waited longest goes. */
 static void make_room(void)
 {
 	struct tg_share_entry *entry = tg_shares_next_to_go(&callers);
@@ -272,8 +272,8 @@ static void refuse_one(struct tg_listener *listener)
 }
 
 /*
- * A guest that sets an option need not wait for an answer before it asks for one, and one that gives a connection away does
- * not: whoever called earlier, and has spoken, is heard before.
+ * An attached process that sets an option need not wait for an answer before it asks for one, and one that gives a
+ * connection away does not: whoever called earlier, and has spoken, is heard before.
  */
 static void hear(struct tg_listener *listener, int fd)
 {
@@ -285,7 +285,7 @@ static void hear(struct tg_listener *listener, int fd)
 	}
 	if (heard.request.kind != TG_RELAY_CARRY && heard.request.kind != TG_RELAY_UNSENT_TAIL)
 		hear_callers(listener);
-	answer(listener, &heard);
+	answer_request(listener, &heard);
 }
 
 /* False: nobody is there any more. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What guests ask for on the relay's socket (ipc/relay.h): each connection to it is one request. One thread hears them
- * all, and what was sent before a question came is heard before it, so that whoever asks for an option is told what he has
- * set.
+ * What attached processes ask for on the relay's socket (ipc/relay.h): each connection to it is one request. One thread
+ * hears them all, and what was sent before a question came is heard before it, so that whoever asks for an option is told
+ * what he has set.
  */
 #ifndef TG_RELAY_REQUESTS_H
 #define TG_RELAY_REQUESTS_H

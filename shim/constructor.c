@@ -7,10 +7,10 @@
 #include "shim/fork.h"
 #include "shim/join.h"
 #include "shim/process/environment.h"
+#include "shim/process/log.h"
 #include "shim/process/plaintext_ports.h"
 #include "shim/process/process.h"
 #include "shim/process/program.h"
-#include "shim/process/say.h"
 #include "shim/process/signals.h"
 #include "shim/process/state.h"
 
@@ -40,11 +40,11 @@ static void govern(void)
 static void close_down(int error)
 {
 	if (error == -EACCES)
-		tg_say("user %d may not have the policy: TLS server handshakes of %s fail", (int)geteuid(),
-		       program_invocation_short_name);
+		tg_shim_log("user %d may not have the policy: TLS server handshakes of %s fail", (int)geteuid(),
+			    program_invocation_short_name);
 	else
-		tg_say("no policy (%s): TLS server handshakes of %s fail", error < 0 ? strerror(-error) : "the file is bad",
-		       program_invocation_short_name);
+		tg_shim_log("no policy (%s): TLS server handshakes of %s fail",
+			    error < 0 ? strerror(-error) : "the file is bad", program_invocation_short_name);
 	/* Its connections on governed ports are closed when they are accepted. */
 	if (tg_plaintext_ports_any())
 		tg_descriptors_want();
@@ -92,7 +92,7 @@ static void decide(void)
 	tg_libc_bind();
 	if (r == -ENOENT)
 		return;
-	tg_say_start();
+	tg_shim_log_start();
 	tg_program_start();
 	if (r != 0) {
 		close_down(r);

@@ -12,9 +12,9 @@
 #include "shim/connections/accepted.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/process/environment.h"
+#include "shim/process/log.h"
 #include "shim/process/program.h"
 #include "shim/process/refuse.h"
-#include "shim/process/say.h"
 #include "shim/process/start.h"
 #include "shim/process/state.h"
 
@@ -32,7 +32,7 @@ struct descriptors {
 	int policy, report;
 };
 
-static int say_hello(const char *tree, struct descriptors *ret)
+static int send_hello(const char *tree, struct descriptors *ret)
 {
 	return tg_channel_hello(tree, HELLO_TIMEOUT_MS, &ret->policy, &ret->report);
 }
@@ -51,10 +51,11 @@ static int start_tree(bool at_start, bool by_hand, struct descriptors *ret)
 	if (r == 0)
 		r = tg_environment_set_keeper(tree);
 	if (r == 0)
-		r = say_hello(tree, ret);
+		r = send_hello(tree, ret);
 	if (r != 0 && at_start && by_hand) {
 		if (r < 0)
-			tg_say("without its policy %s is not started: %s", program_invocation_short_name, strerror(-r));
+			tg_shim_log("without its policy %s is not started: %s", program_invocation_short_name,
+				    strerror(-r));
 		tg_libc._exit(EXIT_CONFIG);
 	}
 	return r;
@@ -145,7 +146,7 @@ int tg_join(bool at_start, bool *ret_concerned)
 	bool by_hand = !tg_tree_valid(tree);
 	char left[TG_TREE_LENGTH + 1] = "";
 	struct descriptors taken = {-1, -1};
-	int r = by_hand ? -ENOENT : say_hello(tree, &taken);
+	int r = by_hand ? -ENOENT : send_hello(tree, &taken);
 	bool other_layout = r == -EPROTONOSUPPORT;
 
 	if (other_layout)
@@ -162,7 +163,7 @@ int tg_join_existing(bool *ret_concerned)
 {
 	const char *tree = tg_environment_value(tg_environment.keeper);
 	struct descriptors taken = {-1, -1};
-	int r = tg_tree_valid(tree) ? say_hello(tree, &taken) : -ENOENT;
+	int r = tg_tree_valid(tree) ? send_hello(tree, &taken) : -ENOENT;
 
 	return r == 0 ? take_policy(&taken, ret_concerned) : r;
 }

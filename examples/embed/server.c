@@ -26,8 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RETRY_MS 200     /* a certificate whose key is not there yet is tried again this often, */
-#define PATIENCE_MS 3000 /* for so long */
+#define RETRY_MS 200    /* a certificate whose key is not there yet is tried again this often, */
+#define TIMEOUT_MS 3000 /* for so long */
 
 static volatile sig_atomic_t hangup, end;
 
@@ -118,13 +118,13 @@ static int listen_on(const char *port)
 
 static void serve(SSL_CTX *ctx, int fd)
 {
-	const struct timeval patience = {.tv_sec = 5};
+	const struct timeval timeout = {.tv_sec = 5};
 	SSL *ssl = SSL_new(ctx);
 	char line[256];
 	int length;
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	if (ssl && SSL_set_fd(ssl, fd) == 1 && SSL_accept(ssl) == 1) {
 		X509 *peer = SSL_get1_peer_certificate(ssl);
 
@@ -180,7 +180,7 @@ int main(int argc, char **argv)
 			int result;
 
 			if (hangup)
-				give_up = now_ms() + PATIENCE_MS;
+				give_up = now_ms() + TIMEOUT_MS;
 			hangup = 0;
 			last = now_ms() >= give_up;
 			result = renew(argv[1], last, &identity, &ctx);

@@ -39,7 +39,7 @@ static long call(long number, long a, const void *b, long c)
 	return result;
 }
 
-static void say(long fd, const char *text)
+static void write_text(long fd, const char *text)
 {
 	if (fd >= 0)
 		call(SYS_write, fd, text, (long)strlen(text));
@@ -55,8 +55,8 @@ static void report(const char *what, const char *name)
 		if (held[i] > 0 && size < (int)sizeof(text) - 40)
 			size += snprintf(text + size, sizeof(text) - (size_t)size, " %s", ranks[i].name);
 	strcpy(text + size, "\n");
-	say(2, text);
-	say(call(SYS_openat, AT_FDCWD, TLSGRAFT_LOCK_REPORTS, O_WRONLY | O_APPEND | O_CLOEXEC), text);
+	write_text(2, text);
+	write_text(call(SYS_openat, AT_FDCWD, TLSGRAFT_LOCK_REPORTS, O_WRONLY | O_APPEND | O_CLOEXEC), text);
 	abort();
 }
 

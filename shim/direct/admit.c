@@ -14,9 +14,9 @@
 #include "shim/direct/handoff/relayed.h"
 #include "shim/direct/stream/claims.h"
 #include "shim/policy/generation.h"
+#include "shim/process/log.h"
 #include "shim/process/plaintext_ports.h"
 #include "shim/process/process.h"
-#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -105,8 +105,8 @@ static const struct tg_route *speaking_route(const struct tg_document *document,
 {
 	const struct tg_route *route = tg_route_at(document, local);
 
-	return route != NULL && route->plaintext.spoken && document->policies[route->policy].mode != TG_MODE_OFF ? route
-														 : NULL;
+	return route != NULL && route->plaintext.terminated && document->policies[route->policy].mode != TG_MODE_OFF ? route
+														     : NULL;
 }
 
 /* Where no stream can be made: the plain document says whether one would have to. */
@@ -254,8 +254,8 @@ int tg_descriptors_accepted(int fd, int flags)
 		fate = FATE_CLOSED;
 	if (fate == FATE_CLOSED) {
 		if (!atomic_exchange(&said, true))
-			tg_say("a connection was closed: no TLS can be spoken for this server, or no relay takes it "
-			       "(tlsgraft status)");
+			tg_shim_log("a connection was closed: no TLS can be spoken for this server, or no relay takes it "
+				    "(tlsgraft status)");
 		tg_libc.close(fd);
 		errno = ECONNABORTED;
 		return -1;

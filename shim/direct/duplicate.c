@@ -64,7 +64,7 @@ void tg_close_range(unsigned first, unsigned last, int flags)
 			tg_descriptors_closing((int)fd, false);
 	if ((flags & CLOSE_RANGE_CLOEXEC) == 0)
 		for (unsigned fd = first; fd <= last && fd < TG_EPOLLS_PAGES * TG_EPOLLS_PAGE; fd++) {
-			if (tg_epolls_place((int)fd) == NULL)
+			if (tg_epolls_slot((int)fd) == NULL)
 				fd |= TG_EPOLLS_PAGE - 1;
 			else
 				tg_readiness_closed((int)fd);

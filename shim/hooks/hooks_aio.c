@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aio(7): the C library's threads read and write by inner calls, which on a connection that TLS is spoken for would be the
- * socket's own bytes. Where the relay cannot have it, there is none, as on a system without it.
+ * aio(7): the C library's threads read and write by inner calls, which on a connection that TLS is terminated for would be
+ * the socket's own bytes. Where the relay cannot have it, there is none, as on a system without it.
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/transfer.h"

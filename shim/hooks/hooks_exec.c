@@ -8,8 +8,8 @@
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/process/environment.h"
+#include "shim/process/log.h"
 #include "shim/process/refuse.h"
-#include "shim/process/say.h"
 #include "shim/process/signals.h"
 #include "shim/process/state.h"
 
@@ -47,7 +47,7 @@ static int call_libc(const struct call *call, char *const envp[])
 static bool is_refused(const char *path, const char *reason)
 {
 	if (reason)
-		tg_say("%s is not started: it cannot be grafted, %s", path[0] ? path : "the program", reason);
+		tg_shim_log("%s is not started: it cannot be grafted, %s", path[0] ? path : "the program", reason);
 	return reason != NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks on ending at once: what TLS is spoken for ends with a close_notify. exit(3) has a handler of admit.c's. */
+/* Hooks on ending at once: what TLS is terminated for ends with a close_notify. exit(3) has a handler of admit.c's. */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/process/state.h"

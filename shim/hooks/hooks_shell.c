@@ -5,7 +5,7 @@
  */
 #include "shim/binding/libc.h"
 #include "shim/process/environment.h"
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 #include "shim/process/shell.h"
 #include "shim/process/state.h"
 
@@ -94,7 +94,7 @@ TG_EXPORT int wordexp(const char *words, wordexp_t *expanded, int flags)
 		return tg_libc.wordexp(words, expanded, flags);
 	r = tg_libc.wordexp(words, expanded, flags | WRDE_NOCMD);
 	if (r == WRDE_CMDSUB)
-		tg_say(
+		tg_shim_log(
 		    "wordexp executes no command: its environment has no LD_PRELOAD or TLSGRAFT_CONFIG any more, so that "
 		    "program would not be grafted");
 	return r;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks on accepting connections and reading from descriptors: what is read from a connection that TLS is spoken for comes
- * from there (direct/transfer.h), else what is read is only looked at (accepted.h). Where no policy tells sections apart by
- * address and no server speaks plaintext, each is a few loads and the C library's own call.
+ * Hooks on accepting connections and reading from descriptors: what is read from a connection that TLS is terminated for
+ * comes from there (direct/transfer.h), else what is read is only looked at (accepted.h). Where no policy tells sections
+ * apart by address and no server speaks plaintext, each is a few loads and the C library's own call.
  */
 #undef _FORTIFY_SOURCE /* its inline read and recv would stand in the way of ours */
 

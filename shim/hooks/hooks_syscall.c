@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * syscall(2): what is called by number goes the same way as by name where it concerns a stream or executes a program.
- * io_uring would read and write by itself: where TLS is spoken for the server there is none.
+ * io_uring would read and write by itself: where TLS is terminated for the server there is none.
  */
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks on writing to descriptors: what is written to a connection that TLS is spoken for goes there (transfer.h). For all
- * others, each is a few loads and the C library's own call.
+ * Hooks on writing to descriptors: what is written to a connection that TLS is terminated for goes there (transfer.h). For
+ * all others, each is a few loads and the C library's own call.
  */
 #undef _FORTIFY_SOURCE /* its inline functions would stand in the way of ours */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * ALPN where TLS is spoken for a plaintext server (RFC 7301): what the policy lists is chosen from, anew in each handshake,
- * also where a session resumes. On the contexts of a server that speaks TLS itself nothing here acts.
+ * ALPN where TLS is terminated for a plaintext server (RFC 7301): what the policy lists is chosen from, anew in each
+ * handshake, also where a session resumes. On the contexts of a server that speaks TLS itself nothing here acts.
  */
 #ifndef TG_SHIM_POLICY_ALPN_H
 #define TG_SHIM_POLICY_ALPN_H

@@ -4,7 +4,7 @@
 #include "shim/policy/connection.h"
 #include "shim/process/state.h"
 
-enum row { NOTHING, IDENTITY, VERIFICATION, PROTOCOL, SHORTCUT, KEYS, ANY };
+enum row { NOTHING, IDENTITY, VERIFICATION, PROTOCOL, CERTIFICATELESS, KEYS, ANY };
 
 static const enum row rows[] = {
 #define TG_BLOCKED(what, row) [TG_WAY_##what] = (row),
@@ -55,7 +55,7 @@ static bool blocks(const struct tg_connection *connection, enum row row)
 		return (connection->phase == TG_PHASE_IDENTITY && (verifies || policy->override)) || over;
 	case PROTOCOL:
 		return hello && sets_protocol(policy);
-	case SHORTCUT:
+	case CERTIFICATELESS:
 		return (hello && verifies) || over;
 	case KEYS:
 		return hello && policy->mode == TG_MODE_MUTUAL;

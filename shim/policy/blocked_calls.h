@@ -8,14 +8,14 @@
  *                  switch to another context
  *   VERIFICATION   verify mode and callback, CA names     certificate  optional, mutual; server with override
  *   PROTOCOL       version, suites, groups, level         ClientHello  where the policy sets one of them
- *   SHORTCUT       early data, renegotiation, a session   ClientHello  optional, mutual
+ *   CERTIFICATELESS       early data, renegotiation, a session   ClientHello  optional, mutual
  *   KEYS           what needs no certificate: PSK, SRP    ClientHello  mutual
  *   ANY            calls that can do all of it            ClientHello  as long as another row blocks
  *
- * IDENTITY, VERIFICATION and SHORTCUT stay blocked once the handshake is over where clients are verified: what is set then
- * counts in a renegotiation or a post-handshake authentication. Nothing is blocked under `off`, on an SSL that no section
- * governs, or before a ClientHello: that is what the trampolines (enforce.h) undo. A blocked call reports success and
- * changes nothing: the server goes on as if it had its way.
+ * IDENTITY, VERIFICATION and CERTIFICATELESS stay blocked once the handshake is over where clients are verified: what is
+ * set then counts in a renegotiation or a post-handshake authentication. Nothing is blocked under `off`, on an SSL that no
+ * section governs, or before a ClientHello: that is what the trampolines (enforce.h) undo. A blocked call reports success
+ * and changes nothing: the server goes on as if it had its way.
  */
 #ifndef TG_SHIM_POLICY_BLOCKED_CALLS_H
 #define TG_SHIM_POLICY_BLOCKED_CALLS_H

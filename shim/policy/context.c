@@ -2,9 +2,9 @@
 #include "shim/policy/context.h"
 
 #include "shim/policy/enforce.h"
-#include "shim/policy/floor.h"
 #include "shim/policy/generation.h"
-#include "shim/process/say.h"
+#include "shim/policy/protocol_limits.h"
+#include "shim/process/log.h"
 #include "shim/process/signals.h"
 #include "shim/process/state.h"
 
@@ -74,7 +74,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 	if (why != NULL) {
 		static atomic_bool said;
 		if (!atomic_exchange(&said, true))
-			tg_say("%s: no TLS context is made", why);
+			tg_shim_log("%s: no TLS context is made", why);
 		return false;
 	}
 	if (!tg_context_can_serve(ssl_ctx))
@@ -85,7 +85,7 @@ bool tg_context_adopt(SSL_CTX *ssl_ctx)
 		return false;
 	/* What is there may be of an older context that went without its free callback: this one is new. */
 	*context = (struct tg_context){.entry = context->entry};
-	tg_floor_learn(ssl_ctx);
+	tg_protocol_limits_learn(ssl_ctx);
 	o->SSL_CTX_set_client_hello_cb(ssl_ctx, tg_enforce_client_hello, NULL);
 	o->SSL_CTX_set_cert_cb(ssl_ctx, tg_enforce_certificate, NULL);
 	o->SSL_CTX_set_cert_verify_callback(ssl_ctx, tg_enforce_verify, NULL);

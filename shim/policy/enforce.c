@@ -3,10 +3,10 @@
 
 #include "ipc/report.h"
 #include "shim/policy/alpn.h"
-#include "shim/policy/floor.h"
+#include "shim/policy/certificateless.h"
 #include "shim/policy/pin.h"
+#include "shim/policy/protocol_limits.h"
 #include "shim/policy/refused.h"
-#include "shim/policy/shortcuts.h"
 #include "shim/policy/verify.h"
 #include "shim/process/state.h"
 
@@ -140,18 +140,18 @@ static bool apply_hello(struct tg_connection *connection, SSL *ssl)
 		return true;
 	connection->touched = true;
 	connection->verified_before = connection->verified_before || verifies(policy);
-	if (!tg_floor_apply(policy, ssl))
+	if (!tg_protocol_limits_apply(policy, ssl))
 		return false;
 	if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))
 		return false;
-	tg_shortcuts_close(policy, ssl);
+	tg_certificateless_close(policy, ssl);
 	return true;
 }
 
 void tg_enforce_switched(const struct tg_connection *connection, SSL *ssl)
 {
 	if (connection->phase == TG_PHASE_HELLO && connection->policy != NULL && connection->policy->mode != TG_MODE_OFF)
-		tg_floor_keep_level(connection->policy, ssl);
+		tg_protocol_limits_keep_level(connection->policy, ssl);
 }
 
 static _Atomic bool renegotiated_any;
@@ -265,13 +265,13 @@ static bool apply_identity(struct tg_connection *connection, SSL *ssl)
 
 	if (policy == NULL || policy->mode == TG_MODE_OFF)
 		return true;
-	const struct tg_identity *identity = &connection->generation->identities[policy->credentials];
+	const struct tg_certificates *certificates = &connection->generation->certificates[policy->credentials];
 	/* From here on, since libssl asks the server's security callback about what is set now. */
 	connection->phase = TG_PHASE_IDENTITY;
 	/* The server's own key of another type would be served beside ours. */
 	o->SSL_certs_clear(ssl);
-	for (size_t i = 0; i < identity->count; i++) {
-		const struct tg_served *served = &identity->served[i];
+	for (size_t i = 0; i < certificates->count; i++) {
+		const struct tg_served *served = &certificates->served[i];
 		if (o->SSL_use_cert_and_key(ssl, served->leaf, served->key, served->chain, 1) != 1)
 			return false;
 	}
@@ -300,12 +300,12 @@ int tg_enforce_certificate(SSL *ssl, void *arg)
 		return 0;
 	if (connection == NULL || connection->policy == NULL)
 		return 1;
-	if (!tg_floor_holds(connection->policy, ssl)) {
+	if (!tg_protocol_limits_hold(connection->policy, ssl)) {
 		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
 		tg_refused_queue(o, SSL_R_UNSUPPORTED_PROTOCOL, &connection->fault, NULL);
 		return 0;
 	}
-	return tg_shortcuts_drop_suites(connection->policy, ssl) && apply_identity(connection, ssl) ? 1 : 0;
+	return tg_certificateless_drop_suites(connection->policy, ssl) && apply_identity(connection, ssl) ? 1 : 0;
 }
 
 bool tg_enforce_post_handshake(struct tg_connection *connection, SSL *ssl)

@@ -6,8 +6,8 @@
 #include "ipc/route.h"
 #include "shim/binding/lock.h"
 #include "shim/connections/accepted.h"
+#include "shim/process/log.h"
 #include "shim/process/process.h"
-#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -34,18 +34,18 @@ static void generation_free(struct tg_generation *generation)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	for (size_t i = 0; generation->identities != NULL && i < generation->document->credentials_count; i++) {
-		struct tg_identity *identity = &generation->identities[i];
-		for (size_t k = 0; k < identity->count; k++) {
-			o->X509_free(identity->served[k].leaf);
-			o->EVP_PKEY_free(identity->served[k].key);
-			free_stack(o, identity->served[k].chain, (free_function)(void *)o->X509_free);
+	for (size_t i = 0; generation->certificates != NULL && i < generation->document->credentials_count; i++) {
+		struct tg_certificates *certificates = &generation->certificates[i];
+		for (size_t k = 0; k < certificates->count; k++) {
+			o->X509_free(certificates->served[k].leaf);
+			o->EVP_PKEY_free(certificates->served[k].key);
+			free_stack(o, certificates->served[k].chain, (free_function)(void *)o->X509_free);
 		}
-		free(identity->served);
+		free(certificates->served);
 	}
 	for (size_t i = 0; generation->anchors != NULL && i < generation->document->trust_count; i++)
 		tg_anchors_free(&generation->anchors[i]);
-	free(generation->identities);
+	free(generation->certificates);
 	free(generation->anchors);
 	free(generation->counters);
 	tg_document_free(generation->document);
@@ -96,18 +96,19 @@ static bool build_identities(const struct tg_openssl *o, struct tg_generation *g
 {
 	size_t count = generation->document->credentials_count;
 
-	generation->identities = calloc(count + 1, sizeof(struct tg_identity));
-	if (generation->identities == NULL)
+	generation->certificates = calloc(count + 1, sizeof(struct tg_certificates));
+	if (generation->certificates == NULL)
 		return false;
 	for (size_t i = 0; i < count; i++) {
 		const struct tg_credentials *credentials = &generation->document->credentials[i];
-		struct tg_identity *identity = &generation->identities[i];
-		identity->served = calloc(credentials->pair_count + 1, sizeof(struct tg_served));
-		if (identity->served == NULL)
+		struct tg_certificates *certificates = &generation->certificates[i];
+		certificates->served = calloc(credentials->pair_count + 1, sizeof(struct tg_served));
+		if (certificates->served == NULL)
 			return false;
-		for (; identity->count < credentials->pair_count; identity->count++)
-			if (!build_served(o, &credentials->pairs[identity->count], &identity->served[identity->count])) {
-				identity->count++; /* the partly built one is freed too */
+		for (; certificates->count < credentials->pair_count; certificates->count++)
+			if (!build_served(o, &credentials->pairs[certificates->count],
+					  &certificates->served[certificates->count])) {
+				certificates->count++; /* the partly built one is freed too */
 				return false;
 			}
 	}
@@ -205,7 +206,7 @@ static void refresh(void)
 		} else if (newest != 0) {
 			failed_number = newest;
 			failed_until = seconds() + RETRY_SECONDS;
-			tg_say("generation %llu cannot be used with this libssl", (unsigned long long)newest);
+			tg_shim_log("generation %llu cannot be used with this libssl", (unsigned long long)newest);
 		}
 	}
 	tg_lock_release(&build_lock);

@@ -22,7 +22,7 @@ struct tg_served {
 	EVP_PKEY *key;
 };
 
-struct tg_identity {
+struct tg_certificates {
 	struct tg_served *served;
 	size_t count;
 };
@@ -33,9 +33,9 @@ struct tg_generation {
 	struct tg_document *document;
 	unsigned char *bytes; /* what the document points into, keys erased */
 	size_t size;
-	struct tg_identity *identities;    /* by credentials index */
-	struct tg_anchors *anchors;        /* by trust index */
-	struct tg_section_slot **counters; /* by policy index; NULL entries: the report is full */
+	struct tg_certificates *certificates; /* by credentials index */
+	struct tg_anchors *anchors;           /* by trust index */
+	struct tg_section_slot **counters;    /* by policy index; NULL entries: the report is full */
 };
 
 /*

@@ -8,8 +8,8 @@
 #include "shim/connections/accepted.h"
 #include "shim/connections/own_hello.h"
 #include "shim/connections/sockets.h"
+#include "shim/process/log.h"
 #include "shim/process/process.h"
-#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -104,14 +104,15 @@ static enum tg_route_result find_policy(const struct tg_openssl *o, struct tg_co
 	return tg_route_find(document, connection->has_address ? &connection->address : NULL, host, ret_policy);
 }
 
-static void say_guess(enum tg_route_result result)
+static void report_guess(enum tg_route_result result)
 {
 	static _Atomic bool said;
 
 	if (result == TG_ROUTE_STRICTEST && !atomic_exchange(&said, true))
-		tg_say("a connection's listener is not known (no descriptor): the strictest section applies");
+		tg_shim_log("a connection's listener is not known (no descriptor): the strictest section applies");
 	if (result == TG_ROUTE_AMBIGUOUS && !atomic_exchange(&said, true))
-		tg_say("a connection's listener is not known (no descriptor) and two sections verify differently: refused");
+		tg_shim_log(
+		    "a connection's listener is not known (no descriptor) and two sections verify differently: refused");
 }
 
 static struct tg_section_slot *counters_of(const struct tg_generation *generation, const struct tg_policy *policy)
@@ -137,7 +138,7 @@ bool tg_pin(struct tg_connection *connection, SSL *ssl)
 		connection->address = TG_ADDRESS_NONE;
 	}
 	enum tg_route_result result = find_policy(o, connection, generation->document, ssl, named ? host : NULL, &policy);
-	say_guess(result);
+	report_guess(result);
 	tg_generation_unref(connection->generation);
 	connection->generation = generation;
 	free(connection->host);

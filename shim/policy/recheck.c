@@ -3,9 +3,9 @@
 
 #include "ipc/route.h"
 #include "shim/binding/libc.h"
-#include "shim/policy/floor.h"
 #include "shim/policy/intermediates.h"
 #include "shim/policy/pin.h"
+#include "shim/policy/protocol_limits.h"
 #include "shim/policy/refused.h"
 #include "shim/policy/verify.h"
 #include "shim/process/state.h"
@@ -161,7 +161,7 @@ static enum judgement judge_by_route(const struct tg_generation *generation, str
 		return GOES_ON;
 	candidate->policy = policy;
 	candidate->fault = tg_fault_of_ours(TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
-	if (!tg_floor_admits(policy, live->version))
+	if (!tg_protocol_limits_admit(policy, live->version))
 		return REFUSED;
 	if (policy->mode == TG_MODE_SERVER || memcmp(policy->digest, candidate->digest, TG_DIGEST_SIZE) == 0)
 		return GOES_ON;
@@ -231,7 +231,7 @@ static void conclude(struct tg_connection *connection, void *arg)
 }
 
 /* Before its socket is shut down, which would forget who is at its other end. */
-static void tell(const struct tg_openssl *o, struct tg_section_slot *counters, const struct candidate *candidate)
+static void report_refusal(const struct tg_openssl *o, struct tg_section_slot *counters, const struct candidate *candidate)
 {
 	const struct tg_live *live = candidate->live;
 	char subject[TG_EVENT_SUBJECT_SIZE] = "";
@@ -260,7 +260,7 @@ static void judge_candidate(const struct tg_openssl *o, const struct tg_generati
 		return;
 	const struct tg_policy *policy = candidate->policy;
 	if (policy != NULL)
-		tell(o, generation->counters[policy - generation->document->policies], candidate);
+		report_refusal(o, generation->counters[policy - generation->document->policies], candidate);
 	wake_up(candidate->live);
 }
 

@@ -3,7 +3,7 @@
 
 #include "ipc/report.h"
 #include "shim/policy/alpn.h"
-#include "shim/policy/floor.h"
+#include "shim/policy/protocol_limits.h"
 #include "shim/policy/recheck.h"
 #include "shim/policy/refused.h"
 #include "shim/policy/verify.h"
@@ -32,7 +32,7 @@ static bool verdict(const struct tg_openssl *o, struct tg_connection *connection
 	const struct tg_policy *policy = connection->policy;
 	const X509 *peer = o->SSL_get0_peer_certificate(ssl);
 
-	if (!tg_floor_holds(policy, ssl)) {
+	if (!tg_protocol_limits_hold(policy, ssl)) {
 		tg_connection_refuse(connection, TG_REFUSED_PROTOCOL, "a TLS version outside the section's bounds");
 		return false;
 	}

@@ -6,7 +6,7 @@
  *   LD_PRELOAD       the shim, before whatever else is there
  *   TLSGRAFT_CONFIG  the INI file
  *   TLSGRAFT_KEEPER  the tree's name, once there is one
- *   TLSGRAFT_PLAINTEXT  ports on which TLS is spoken for the server (ipc/ports.h): a process that gets no policy serves
+ *   TLSGRAFT_PLAINTEXT  ports on which TLS is terminated for the server (ipc/ports.h): a process that gets no policy serves
  *                       nobody there
  *   TLSGRAFT_RUN     process id of what `tlsgraft run` started; not for its children
  *
@@ -55,7 +55,7 @@ int tg_environment_resolve_config(void);
 int tg_environment_set_keeper(const char *tree);
 int tg_environment_set_plaintext(const char *ports);
 
-/* Whether TLS is spoken for the server on `port`. */
+/* Whether TLS is terminated for the server on `port`. */
 bool tg_environment_is_plaintext(uint16_t port);
 
 /*

@@ -5,7 +5,7 @@
 #include "ipc/tree.h"
 #include "shim/binding/libc.h"
 #include "shim/process/environment.h"
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +45,7 @@ static bool find_keeper(char path[PATH_MAX])
 	return false;
 }
 
-/* `environ` without what would make the keeper a guest itself. The caller frees the array, not the entries. */
+/* `environ` without what would make the keeper an attached process itself. The caller frees the array, not the entries. */
 static char **environment_for_keeper(void)
 {
 	size_t count = 0, kept = 0;
@@ -130,7 +130,7 @@ static int read_answer(int fd, struct tg_start_result *ret)
 		got = read_all(fd, text, left < sizeof(text) ? left : sizeof(text), &begin);
 		if (got <= 0)
 			break;
-		tg_say_lines(text, (size_t)got);
+		tg_shim_log_lines(text, (size_t)got);
 	}
 	return 0;
 }
@@ -196,12 +196,12 @@ static int run_keeper(const char *config, struct tg_start_result *ret)
 	pid_t pid;
 
 	if (!find_keeper(path)) {
-		tg_say("no executable tlsgraft-keeper beside %s", tg_environment_value(tg_environment.preload));
+		tg_shim_log("no executable tlsgraft-keeper beside %s", tg_environment_value(tg_environment.preload));
 		return -ENOENT;
 	}
 	r = open_pipe(ends);
 	if (r != 0) {
-		tg_say("%s: pipe: %s", path, strerror(-r));
+		tg_shim_log("%s: pipe: %s", path, strerror(-r));
 		return r;
 	}
 	pid = spawn_keeper(path, config, ends[1]);
@@ -215,7 +215,7 @@ static int run_keeper(const char *config, struct tg_start_result *ret)
 	}
 	tg_libc.close(ends[0]);
 	if (r != 0)
-		tg_say("%s: no answer: %s", path, strerror(-r));
+		tg_shim_log("%s: no answer: %s", path, strerror(-r));
 	return r;
 }
 
@@ -246,7 +246,7 @@ int tg_start_keeper(const char *config, bool at_start, char ret_tree[TG_TREE_LEN
 		return (int)(result.exit_status & 0x7fffffffu);
 	result.tree[TG_TREE_LENGTH] = '\0';
 	if (!tg_tree_valid(result.tree)) {
-		tg_say("the keeper gave no tree name");
+		tg_shim_log("the keeper gave no tree name");
 		return -EPROTO;
 	}
 	memcpy(ret_tree, result.tree, sizeof(result.tree));

@@ -242,7 +242,7 @@ def sslv2(t):
 
 for _option, _name_of in (("-tls1", "1.0"), ("-tls1_1", "1.1")):
     add(
-        _VERSIONS, f"TLS {_name_of}, below the floor",
+        _VERSIONS, f"TLS {_name_of}, below the protocol limits",
         lambda t, option=_option: t.s_client(option, "-cipher", "ALL:@SECLEVEL=0"), versions=[TLS12],
     )
 add(

@@ -31,7 +31,7 @@ class Attacked:
     s_client_options = ()
     group = X25519  # that its key exchange is in
     open_port = None  # of a listener without client certificates
-    spoken_for = False  # it speaks plaintext, and TLS is spoken for it
+    spoken_for = False  # it speaks plaintext, and TLS is terminated for it
     greets = False  # it speaks first, so that its greeting is what may be stolen; the rest of the catalogue is others' to try
 
     side_effect = b""  # a request with a side effect, put before the ordinary one

@@ -20,6 +20,7 @@ import docs.locks  # noqa: E402
 import docs.objects  # noqa: E402
 import docs.rooms  # noqa: E402
 import docs.stream  # noqa: E402
+import docs.words  # noqa: E402
 import matrix.page  # noqa: E402
 import plaintext.page  # noqa: E402
 
@@ -177,6 +178,10 @@ class Checks:
         must(not strange, f"not in the table of CONTRIBUTING.md: {sorted(strange)}")
         must(wrong <= set(docs.rooms.MEANT), f"upwards: {sorted(wrong - set(docs.rooms.MEANT))}")
         must(wrong == set(docs.rooms.MEANT), f"no longer: {sorted(set(docs.rooms.MEANT) - wrong)}")
+
+    def check_names_use_the_words_of_the_field(self):
+        private = docs.words.faults()
+        must(not private, "\n".join(private))
 
     def check_every_lock_has_its_rank(self):
         names = [name for name, *_ in docs.locks.rows()]

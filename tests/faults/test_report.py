@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The report memory in the hands of a hostile guest: what the keeper says stays JSON, and what it does stays right."""
+"""The report memory in the hands of a hostile process: what the keeper says stays JSON, and what it does stays right."""
 
 import json
 import subprocess

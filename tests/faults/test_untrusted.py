@@ -143,11 +143,11 @@ class Untrusted(FaultCase):
         wait_until(lambda: procs.descriptors(guardian) <= before + 1, 5, "all connections closed")
 
     def hello(self, tree):
-        return subprocess.run([self.guest, tree], capture_output=True, text=True, check=False, timeout=20).stdout.strip()
+        return subprocess.run([self.attach, tree], capture_output=True, text=True, check=False, timeout=20).stdout.strip()
 
     @property
-    def guest(self):
-        return self.graft.build / "tests" / "tg_guest"
+    def attach(self):
+        return self.graft.build / "tests" / "tg_attach"
 
     def test_many_children_at_once(self):
         """More than the keeper's queue holds, while it does not look: each gets its answer."""
@@ -155,7 +155,7 @@ class Untrusted(FaultCase):
         guardian, _ = self.family(server)
         tree = self.tree_name(server.pid)
         procs.kill(guardian, STOP)
-        children = [subprocess.Popen([self.guest, tree], stdout=subprocess.PIPE, text=True) for _ in range(250)]
+        children = [subprocess.Popen([self.attach, tree], stdout=subprocess.PIPE, text=True) for _ in range(250)]
         wait_until(lambda: Path("/proc/net/unix").read_text(errors="replace").count(f"@tlsgraft/{tree}") > 100, 4, "a full queue")
         procs.kill(guardian, CONTINUE)
         said = [child.communicate()[0].strip() for child in children]
@@ -194,12 +194,12 @@ class Untrusted(FaultCase):
         server = self.start(wrap=("prlimit", "--nofile=64"))
         guardian, worker = self.family(server)
         tree = self.tree_name(server.pid)
-        guests = [
-            subprocess.Popen([self.guest, tree, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        attached = [
+            subprocess.Popen([self.attach, tree, "wait"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
             for _ in range(80)
         ]
-        said = [guest.stdout.readline().strip() for guest in guests]
-        self.assertEqual(said, ["0 1"] * len(guests))
+        said = [process.stdout.readline().strip() for process in attached]
+        self.assertEqual(said, ["0 1"] * len(attached))
         self.answers(server)
         procs.kill(worker)
         wait_until(lambda: self.family(server)[1] != worker, 3, "a new worker")
@@ -213,8 +213,8 @@ class Untrusted(FaultCase):
         while time.monotonic() < time_over:
             self.assertTrue(procs.alive(guardian))
             time.sleep(0.1)
-        for guest in guests:
-            guest.communicate("")
+        for process in attached:
+            process.communicate("")
         self.gone(guardian)
 
     # a storm of signals, and reloads one in another

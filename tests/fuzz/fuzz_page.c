@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The published memory from both ends: the first byte of an input says whether the rest is a policy document, an image of
- * the policy memory that a guest copies from, one of the report memory that guests and keeper share, or events in it.
+ * the policy memory that an attached process copies from, one of the report memory that attached processes and keeper
+ * share, or events in it.
  */
 #include "ipc/policy.h"
 #include "ipc/publish.h"
@@ -108,7 +109,7 @@ static void try_report_image(const uint8_t *data, size_t size)
 	free(page);
 }
 
-/* What is said of refused clients is one line, whatever a guest wrote. */
+/* What is said of refused clients is one line, whatever an attached process wrote. */
 static void check_line(const char *line)
 {
 	char escaped[4096];
@@ -200,7 +201,7 @@ static size_t write_sample(uint8_t *data, size_t capacity)
 				 .address_count = 3,
 				 .names = &name,
 				 .name_count = 1,
-				 .plaintext = {.spoken = true, .handshake_timeout = 10}};
+				 .plaintext = {.terminated = true, .handshake_timeout = 10}};
 	char *exe = text;
 	const struct tg_document sample = {
 	    .exes = &exe,

@@ -85,7 +85,7 @@ class Site:
     def __init__(self, build):
         self.build = Path(build).resolve()
         self.cli = self.build / "bin" / "tlsgraft"
-        self.guest = self.build / "tests" / "tg_guest"
+        self.attach = self.build / "tests" / "tg_attach"
         self.home = Path(tempfile.mkdtemp(prefix="tlsgraft-keeper-"))
         self.home.chmod(0o755)
         self.certs = self.home / "certs"

@@ -158,7 +158,7 @@ class Namespaces(Case):
     def ask(self, tree, user):
         """What a process of this user gets that asks for the policy."""
         done = subprocess.run(
-            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", self.site.guest, tree],
+            ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", self.site.attach, tree],
             capture_output=True, text=True, check=False, timeout=20,
         )
         return done.stdout.strip()
@@ -213,7 +213,7 @@ class Namespaces(Case):
         self.addCleanup(squatter.kill)
         self.assertEqual(squatter.stdout.readline(), "up\n")
         done = subprocess.run(
-            [PYTHON, "-c", NAMESPACE, PYTHON, "-c", BECOME_NOBODY, self.site.guest, "00000000000000aa"],
+            [PYTHON, "-c", NAMESPACE, PYTHON, "-c", BECOME_NOBODY, self.site.attach, "00000000000000aa"],
             capture_output=True, text=True, check=False, timeout=20,
         )
         self.assertIn("-1", done.stdout)  # -EPERM: not a word is said to that one
@@ -239,7 +239,7 @@ class Hostile(Case):
         self.assertEqual(done.stdout.split(), ["PermissionError"] * 2 * 5, done.stderr)
         for user in (NOBODY, 0):
             done = subprocess.run(
-                ["setpriv", f"--reuid={user}", "--clear-groups", self.site.guest, tree], capture_output=True, text=True, check=False,
+                ["setpriv", f"--reuid={user}", "--clear-groups", self.site.attach, tree], capture_output=True, text=True, check=False,
             )
             self.assertEqual(done.stdout, "0 1\n")
         keepers = self.site.keeper(server.pid)

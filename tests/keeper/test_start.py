@@ -276,11 +276,11 @@ class Start(Case):
     def test_users_and_the_policy(self):
         """Root, the keeper's user and users named in the file get the policy; nobody else does."""
         server = self.site.start()
-        guest = shutil.copy(self.site.guest, self.site.home / "guest")
+        attach = shutil.copy(self.site.attach, self.site.home / "attach")
 
         def hello(process, user):
             done = subprocess.run(
-                ["setpriv", f"--reuid={user}", "--clear-groups", guest, self.site.tree(process.pid)], capture_output=True, text=True,
+                ["setpriv", f"--reuid={user}", "--clear-groups", attach, self.site.tree(process.pid)], capture_output=True, text=True,
                 check=False, timeout=10,
             )
             return done.stdout.strip()

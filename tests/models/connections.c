@@ -9,9 +9,9 @@
 #include "ipc/route.h"
 #include "shim/binding/libc.h"
 #include "shim/policy/connection.h"
-#include "shim/policy/floor.h"
 #include "shim/policy/intermediates.h"
 #include "shim/policy/pin.h"
+#include "shim/policy/protocol_limits.h"
 #include "shim/policy/recheck.h"
 #include "shim/policy/refused.h"
 #include "shim/policy/verify.h"
@@ -143,7 +143,7 @@ enum tg_route_result tg_route_find(const struct tg_document *in, const struct tg
 	return TG_ROUTE_FOUND;
 }
 
-bool tg_floor_admits(const struct tg_policy *by, int version)
+bool tg_protocol_limits_admit(const struct tg_policy *by, int version)
 {
 	(void)by;
 	return version == GOOD;

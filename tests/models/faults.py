@@ -123,7 +123,7 @@ FAULTS = (
       "		tg_stream_lock_for_fork(stream);",
       "	tg_stream_corked_lock();\n	tg_lock_take(&all_lock);\n	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)\n"
       "		tg_lock_take(&stream->lock);"),
-     ("stream.c", "	tg_stream_places_lock();\n	tg_stream_corked_lock();", "	tg_stream_places_lock();")),
+     ("stream.c", "	tg_stream_buffers_lock();\n	tg_stream_corked_lock();", "	tg_stream_buffers_lock();")),
     ("sweeps", "forked while one is made and freed", "the list of streams is changed without its lock",
      ("stream.c", "	tg_lock_take(&all_lock);\n	stream->next = all;", "	stream->next = all;"),
      ("stream.c", "	all = stream;\n	tg_lock_release(&all_lock);", "	all = stream;")),

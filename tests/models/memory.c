@@ -47,7 +47,7 @@ struct store {
 };
 
 /* What is atomic, or a lock, in this run. */
-struct place {
+struct location {
 	uintptr_t key;
 	unsigned run, count;
 	unsigned seen[MODEL_THREADS];
@@ -60,11 +60,11 @@ struct model_memory {
 	unsigned run;
 	struct clock clocks[MODEL_THREADS];
 	struct cell cells[TABLE];
-	struct place places[TABLE];
+	struct location locations[TABLE];
 	const volatile char *wiped; /* a page that is each process's own */
 	unsigned processes[MODEL_THREADS];
 	_Alignas(8) char copies[MODEL_THREADS][WIPED];
-	struct place *held[HELD];
+	struct location *held[HELD];
 	size_t held_count;
 	size_t used, allocated;
 	uint8_t freed[ARENA / UNIT];
@@ -155,7 +155,7 @@ static bool conflict(const struct record *before, const struct record *now)
 
 static void record(struct cell *cell, const struct record *now)
 {
-	struct record *place = NULL;
+	struct record *location = NULL;
 
 	for (unsigned i = 0; i < cell->count; i++) {
 		struct record *before = &cell->records[i];
@@ -164,10 +164,10 @@ static void record(struct cell *cell, const struct record *now)
 				   before->thread, before->pc, now->thread, now->pc);
 		if (before->thread == now->thread && before->bytes == now->bytes && before->writes == now->writes &&
 		    before->atomic == now->atomic)
-			place = before;
+			location = before;
 	}
-	if (place == NULL)
-		place = cell->count < RECORDS ? &cell->records[cell->count++] : &cell->records[now->clock % RECORDS];
+	if (location == NULL)
+		location = cell->count < RECORDS ? &cell->records[cell->count++] : &cell->records[now->clock % RECORDS];
 	*place = *now;
 }
 
@@ -254,19 +254,19 @@ void __tsan_write_range(void *at, size_t size)
 
 /* Atomic operations. */
 
-static struct place *place_of(uintptr_t key)
+static struct location *place_of(uintptr_t key)
 {
 	size_t i = key * 2654435761u % TABLE;
 
-	while (memory->places[i].run == memory->run && memory->places[i].key != key)
+	while (memory->locations[i].run == memory->run && memory->locations[i].key != key)
 		i = (i + 1) % TABLE;
-	struct place *place = &memory->places[i];
-	if (place->run != memory->run) {
-		memset(place, 0, sizeof(*place));
-		place->key = key;
-		place->run = memory->run;
+	struct location *location = &memory->locations[i];
+	if (location->run != memory->run) {
+		memset(location, 0, sizeof(*location));
+		location->key = key;
+		location->run = memory->run;
 	}
-	return place;
+	return location;
 }
 
 int __wrap_madvise(void *at, size_t size, int advice);
@@ -305,18 +305,18 @@ static bool releases(int order)
 	return order == __ATOMIC_RELEASE || order == __ATOMIC_ACQ_REL || order == __ATOMIC_SEQ_CST;
 }
 
-static struct place *atomic_place(const volatile void *at, uint64_t value)
+static struct location *atomic_location(const volatile void *at, uint64_t value)
 {
-	struct place *place = place_of((uintptr_t)at);
+	struct location *location = place_of((uintptr_t)at);
 
-	if (place->count == 0)
-		place->stores[place->count++] = (struct store){.value = value};
-	return place;
+	if (location->count == 0)
+		location->stores[location->count++] = (struct store){.value = value};
+	return location;
 }
 
-static struct store *newest(struct place *place)
+static struct store *newest(struct location *location)
 {
-	return &place->stores[(place->count - 1) % STORES];
+	return &location->stores[(location->count - 1) % STORES];
 }
 
 static bool comes_before_us(const struct store *store)
@@ -325,17 +325,17 @@ static bool comes_before_us(const struct store *store)
 }
 
 /* Which of the last stores a load may bring: none before one that comes before us, or that this thread has seen. */
-static struct store *choose_store(struct place *place, int order)
+static struct store *choose_store(struct location *location, int order)
 {
-	unsigned last = place->count - 1, first = last;
+	unsigned last = location->count - 1, first = last;
 
 	if (order != __ATOMIC_SEQ_CST)
-		while (first > place->seen[model_self()] && last - first + 1 < STORES && first > 0 &&
-		       !comes_before_us(&place->stores[first % STORES]))
+		while (first > location->seen[model_self()] && last - first + 1 < STORES && first > 0 &&
+		       !comes_before_us(&location->stores[first % STORES]))
 			first--;
 	const unsigned taken = last - model_decide_late(last - first + 1);
-	place->seen[model_self()] = taken;
-	return &place->stores[taken % STORES];
+	location->seen[model_self()] = taken;
+	return &location->stores[taken % STORES];
 }
 
 static uint64_t load(const volatile void *at, uint64_t value, size_t size, int order, const void *pc)
@@ -343,7 +343,7 @@ static uint64_t load(const volatile void *at, uint64_t value, size_t size, int o
 	if (!model_is_running())
 		return value;
 	access_bytes((uintptr_t)at, size, false, true, pc);
-	const struct store *store = choose_store(atomic_place(at, value), order);
+	const struct store *store = choose_store(atomic_location(at, value), order);
 	if (acquires(order))
 		join(own_clock(), &store->released);
 	return store->value;
@@ -356,17 +356,17 @@ static void stored(const volatile void *at, uint64_t before, uint64_t value, siz
 	if (!model_is_running())
 		return;
 	access_bytes((uintptr_t)at, size, true, true, pc);
-	struct place *place = atomic_place(at, before);
+	struct location *location = atomic_location(at, before);
 	struct clock *clock = own_clock();
 	struct store fresh = {.value = value, .thread = model_self(), .clock = clock->of[model_self()]};
 	if (changes && acquires(order))
-		join(clock, &newest(place)->released);
+		join(clock, &newest(location)->released);
 	if (changes)
-		fresh.released = newest(place)->released;
+		fresh.released = newest(location)->released;
 	if (releases(order))
 		join(&fresh.released, clock);
-	place->seen[model_self()] = place->count;
-	place->stores[place->count++ % STORES] = fresh;
+	location->seen[model_self()] = location->count;
+	location->stores[location->count++ % STORES] = fresh;
 	if (releases(order))
 		clock->of[model_self()]++;
 }
@@ -439,16 +439,16 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 
 static bool is_free(const void *arg)
 {
-	return ((const struct place *)arg)->locked_by == 0;
+	return ((const struct location *)arg)->locked_by == 0;
 }
 
-static void take(struct place *place)
+static void take(struct location *location)
 {
-	place->locked_by = 1 + model_self();
-	join(own_clock(), &place->released);
+	location->locked_by = 1 + model_self();
+	join(own_clock(), &location->released);
 	if (memory->held_count == HELD)
 		model_fail("too many locks");
-	memory->held[memory->held_count++] = place;
+	memory->held[memory->held_count++] = location;
 }
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
@@ -457,11 +457,11 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 		return __real_pthread_mutex_lock(mutex);
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
 	model_step_at(mutex, CALLER);
-	struct place *place = place_of((uintptr_t)mutex);
-	if (place->locked_by == 1 + model_self())
+	struct location *location = place_of((uintptr_t)mutex);
+	if (location->locked_by == 1 + model_self())
 		model_fail("deadlock: the lock %p is this thread's already", (void *)mutex);
-	model_wait(is_free, place);
-	take(place);
+	model_wait(is_free, location);
+	take(location);
 	return 0;
 }
 
@@ -470,10 +470,10 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 	if (!model_is_running())
 		return __real_pthread_mutex_trylock(mutex);
 	model_step_at(mutex, CALLER);
-	struct place *place = place_of((uintptr_t)mutex);
-	if (place->locked_by != 0)
+	struct location *location = place_of((uintptr_t)mutex);
+	if (location->locked_by != 0)
 		return EBUSY;
-	take(place);
+	take(location);
 	return 0;
 }
 
@@ -482,14 +482,14 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	if (!model_is_running())
 		return __real_pthread_mutex_unlock(mutex);
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
-	struct place *place = place_of((uintptr_t)mutex);
-	if (place->locked_by != 1 + model_self())
+	struct location *location = place_of((uintptr_t)mutex);
+	if (location->locked_by != 1 + model_self())
 		model_fail("the lock %p is not this thread's", (void *)mutex);
-	place->locked_by = 0;
-	place->released = *own_clock();
+	location->locked_by = 0;
+	location->released = *own_clock();
 	own_clock()->of[model_self()]++;
 	for (size_t i = 0; i < memory->held_count; i++)
-		if (memory->held[i] == place)
+		if (memory->held[i] == location)
 			memory->held[i] = memory->held[--memory->held_count];
 	return 0;
 }

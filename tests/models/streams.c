@@ -12,8 +12,8 @@
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/stream/clock.h"
 #include "shim/direct/transfer.h"
+#include "shim/process/log.h"
 #include "shim/process/process.h"
-#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -272,7 +272,7 @@ bool tg_relayed_is(int fd)
 	return false;
 }
 
-void tg_say(const char *format, ...)
+void tg_shim_log(const char *format, ...)
 {
 	(void)format;
 }

@@ -135,11 +135,11 @@ void tg_stream_handshakes_unlock(void)
 {
 }
 
-void tg_stream_places_lock(void)
+void tg_stream_buffers_lock(void)
 {
 }
 
-void tg_stream_places_unlock(void)
+void tg_stream_buffers_unlock(void)
 {
 }
 

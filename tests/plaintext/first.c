@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define GREETING "welcome to this server\n"
-#define PATIENCE_MS 10
+#define TIMEOUT_MS 10
 #define HANDSHAKE_MS 250 /* of a client that does it at once */
 #define LONG 150000      /* bytes: no less than the kernel takes for a client that reads nothing */
 
@@ -157,7 +157,7 @@ static void polls_then_answers(int fd)
 	struct pollfd interest = {.fd = fd, .events = POLLIN};
 
 	greet(fd);
-	if (poll(&interest, 1, PATIENCE_MS) == 1)
+	if (poll(&interest, 1, TIMEOUT_MS) == 1)
 		echo(fd);
 	close(fd);
 }
@@ -165,10 +165,10 @@ static void polls_then_answers(int fd)
 /* The client first, but not for long. */
 static void times_out(int fd)
 {
-	const struct timeval patience = {.tv_usec = HANDSHAKE_MS * 1000};
+	const struct timeval timeout = {.tv_usec = HANDSHAKE_MS * 1000};
 	char data[256];
 
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
 	if (read(fd, data, sizeof(data)) < 0 && errno != EAGAIN)
 		perror("read");
 	closes(fd);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests ask of the relay is done in the order in which they asked; its threads have processors of their own."""
+"""What attached processes ask of the relay is done in the order in which they asked; its threads have processors of their own."""
 
 import ctypes
 import os
@@ -18,7 +18,7 @@ PIDFD_GETFD = 438  # pidfd_getfd(2)
 MOST = 64  # threads that carry; where there are more processors they go where there is room
 
 
-def guest_end(pid):
+def server_end(pid):
     """A copy of the one descriptor that this process has in place of a real connection."""
     whole = os.pidfd_open(pid)
     try:
@@ -32,7 +32,7 @@ def guest_end(pid):
             copy.close()
     finally:
         os.close(whole)
-    raise AssertionError(f"process {pid} has no guest's end")
+    raise AssertionError(f"process {pid} has no server's end")
 
 
 def set_idle(seconds):
@@ -71,14 +71,14 @@ class RelayOptions(Listener):
     def test_order(self):
         """An option is set by a caller who need not wait for the answer, and asked for by the next one."""
         self.begin()
-        with guest_end(self.server.pid) as guest:
+        with server_end(self.server.pid) as end:
             setter = self.waiting_caller()
             os.kill(self.relay, signal.SIGSTOP)
             try:
                 # so that the relay sees this one first
                 getter = connection(self.tree)
-                send(setter, set_idle(73), [guest.fileno()])
-                send(getter, get_idle(), [guest.fileno()])
+                send(setter, set_idle(73), [end.fileno()])
+                send(getter, get_idle(), [end.fileno()])
             finally:
                 os.kill(self.relay, signal.SIGCONT)
             self.assertEqual(answered(getter), (0, 73))
@@ -95,10 +95,10 @@ class RelayOptions(Listener):
             (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 100,
             (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
         }
-        with guest_end(self.server.pid) as guest:
+        with server_end(self.server.pid) as end:
             for option, number in wanted.items():
                 with connection(self.tree) as made:
-                    send(made, get(*option), [guest.fileno()])
+                    send(made, get(*option), [end.fileno()])
                     self.assertEqual(answered(made), (0, number))
 
     def test_processors(self):

@@ -13,7 +13,7 @@ RELAY = ("relay",)
 # of many cases
 _AGAIN = "the kernel tells an error once and then an end: here the error stays, so that no reader takes it for an end"
 _NO_ADDRESS = "a pointer to nowhere is read and written by the process itself, as by every library"
-_NAMELESS = "what a UNIX socket, which is the guest's end, does"
+_NAMELESS = "what a UNIX socket, which is the server's end, does"
 
 ALLOWED = [
     # the peer goes
@@ -73,7 +73,7 @@ ALLOWED = [
     (DIRECT, "single/exec_fails", r"(?s)(ENOENT\nread.*) = 6\n(write.*) = 10\n.*$",
      "\\1 = 0\n\\2 = -1 EPIPE\nclient received 0, sum cbf29ce484222325, failed\n",
      "what a new program must not have is closed before it is known that there is none"),
-    # the guest's end of the relay
+    # the attached process's end of the relay
     (RELAY, "single/socket_options", r"(SO_MARK = 0) = 0\n(?=SO)", r"\1 = -1 EPERM\n", "the relay has no capabilities"),
     (RELAY, "single/not_listening", "EISCONN", "EINVAL", _NAMELESS),
     (RELAY, "single/write_ready", r"poll = 0\n\n$", "poll = 1\n  |200\n", _NAMELESS),

@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 /* What should have arrived long ago: a case that waits longer is recorded as one that did not get it. */
-enum { PATIENCE_MS = 3000 };
+enum { TIMEOUT_MS = 3000 };
 
 static volatile sig_atomic_t pipes, alarms;
 
@@ -156,7 +156,7 @@ static int queued(int fd)
 
 static void wait_for_bytes(struct test *t, int size)
 {
-	const long end = now_ms() + PATIENCE_MS;
+	const long end = now_ms() + TIMEOUT_MS;
 	const struct timespec moment = {.tv_nsec = 500000};
 
 	while (queued(t->fd) < size) {
@@ -178,7 +178,7 @@ void connect_cold(struct test *t, int accept_flags)
 
 void connect_warm(struct test *t, int accept_flags)
 {
-	const long end = now_ms() + PATIENCE_MS;
+	const long end = now_ms() + TIMEOUT_MS;
 	struct pollfd waiting = {.events = POLLIN};
 
 	connect_cold(t, accept_flags);
@@ -215,7 +215,7 @@ void client_ends(struct test *t, enum step_kind kind)
 	struct pollfd waiting = {.fd = t->fd, .events = POLLRDHUP};
 
 	step(t, kind, 0);
-	if (raw_poll(&waiting, PATIENCE_MS) <= 0)
+	if (raw_poll(&waiting, TIMEOUT_MS) <= 0)
 		note(t, "the end did not arrive");
 }
 

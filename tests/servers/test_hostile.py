@@ -53,7 +53,7 @@ class Hostile(ServerCase):
         self.each("late server", 24)
 
     def test_no_way_undoes_the_protocol(self):
-        self.each("late floor", 11)
+        self.each("late limits", 11)
 
     def starved(self, whose, least, *versions):
         for version in versions:

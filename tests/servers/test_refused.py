@@ -299,7 +299,7 @@ class Refused(ServerCase):
         self.assertEqual(sum(stands), 300, "\n".join(lines[-5:]))
         self.assertLess(len(lines), 150)
 
-    def test_what_a_guest_makes_up_stays_one_line(self):
+    def test_what_an_attached_process_makes_up_stays_one_line(self):
         """Subjects are the client's own words."""
         who = self.pki.second_ca.issue("x", "client")
         openssl(

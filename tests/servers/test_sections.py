@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""[listener] and [sni] sections, allow, crl, protocol floor: which rule applies to which connection."""
+"""[listener] and [sni] sections, allow, crl, protocol limits: which rule applies to which connection."""
 
 import time
 
@@ -243,7 +243,7 @@ class Sections(ServerCase):
             server.stop()
 
     def test_the_floor_holds_on_a_method_of_one_version(self):
-        """Where libssl's setter says yes and the connection happens all the same (a TLS 1.2 method, a floor of 1.3)."""
+        """Where libssl's setter says yes and the connection happens all the same (a TLS 1.2 method, a limits of 1.3)."""
         ini = self.ini({"server": self.mutual(self.injected, min_protocol="TLSv1.3")})
         server = self.grafted(PythonSsl, ini, method="PROTOCOL_TLSv1_2")
         self.assert_refused(self.probe(server, TLS12, self.good))

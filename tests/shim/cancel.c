@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE 10 /* seconds */
+#define TIMEOUT 10 /* seconds */
 
 /* Both ends of a TCP connection. */
 static int connected(int *ret_server)
@@ -63,7 +63,7 @@ int main(int argc, char **argv)
 
 	if (argc != 2 || client_fd < 0 || server_fd < 0)
 		return 64;
-	alarm(PATIENCE);
+	alarm(TIMEOUT);
 	files_in(argv[1]);
 	SSL_CTX *server_ctx = SSL_CTX_new(TLS_server_method());
 	SSL_CTX *client_ctx = SSL_CTX_new(TLS_client_method());

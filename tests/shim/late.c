@@ -24,7 +24,7 @@ static unsigned calls;
 static bool reported_failure;
 static int checks;
 static int failures;
-static int (*standard)(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
+static int (*default_callback)(const SSL *, const SSL_CTX *, int, int, int, void *, void *);
 
 static void at(enum moment moment, SSL *ssl)
 {
@@ -66,7 +66,7 @@ static int on_security(const SSL *ssl, const SSL_CTX *ctx, int op, int bits, int
 		at(MOMENT_CHOICE, server);
 	if (server != NULL && certificate_seen)
 		at(MOMENT_SUITE, server);
-	return standard(ssl, ctx, op, bits, nid, other, ex);
+	return default_callback(ssl, ctx, op, bits, nid, other, ex);
 }
 
 static void on_info(const SSL *ssl, int where, int result)
@@ -86,7 +86,7 @@ static SSL_CTX *server_context(void)
 	SSL_CTX_set_cert_cb(ctx, on_certificate, NULL);
 	SSL_CTX_set_info_callback(ctx, on_info);
 	SSL_CTX_set_options(ctx, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
-	standard = SSL_CTX_get_security_callback(ctx);
+	default_callback = SSL_CTX_get_security_callback(ctx);
 	if (trying->moment == MOMENT_CHOICE || trying->moment == MOMENT_SUITE)
 		SSL_CTX_set_security_callback(ctx, on_security);
 	if (trying->prepare != NULL)
@@ -229,7 +229,7 @@ int main(int argc, char **argv)
 	files_in(argv[1]);
 	mutual = strcmp(argv[2], "mutual") == 0;
 	ways_begin();
-	unsigned tried = try_all(ways_identity, argv[2], only) + try_all(ways_shortcuts, argv[2], only);
+	unsigned tried = try_all(ways_identity, argv[2], only) + try_all(ways_certificateless, argv[2], only);
 	ways_end();
 	printf("%u ways, %d checks, %d failures\n", tried, checks, failures);
 	return failures == 0 ? 0 : 1;

@@ -35,27 +35,27 @@ STATEMENTS = [
     ("enforce.c", "o->SSL_set_verify(ssl, mode, keep_verdict);", "(void)mode, (void)keep_verdict;", "late mutual", "nothing"),
     ("enforce.c", "o->SSL_set_client_CA_list(ssl, names);", ";", "late mutual", "nothing"),
     ("enforce.c", "	connection->phase = TG_PHASE_IDENTITY;\n	/*", "	/*", "late server", "certificate while"),
-    ("enforce.c", "tg_shortcuts_drop_suites(connection->policy, ssl) && ", "", "late mutual", "anonymous"),
-    ("enforce.c", "tg_shortcuts_close(policy, ssl);", ";", "late mutual", "early data"),
-    ("enforce.c", "tg_floor_keep_level(connection->policy, ssl);", ";", "late floor", "security level of another"),
+    ("enforce.c", "tg_certificateless_drop_suites(connection->policy, ssl) && ", "", "late mutual", "anonymous"),
+    ("enforce.c", "tg_certificateless_close(policy, ssl);", ";", "late mutual", "early data"),
+    ("enforce.c", "tg_protocol_limits_keep_level(connection->policy, ssl);", ";", "late limits", "security level of another"),
     ("enforce.c", "return !ours || apply_verification(tg_openssl(), connection, ssl);", "return ours || !ours;", "after", None),
     ("enforce.c", "if (!own_session_context_stays(policy) && !tg_enforce_session_context(connection, ssl))",
      "if (own_session_context_stays(NULL))", "hostile mutual", None),
     ("enforce.c", "tg_context_set_prefix(digest);", ";", "after", None),
     ("enforce.c", "return tg_verify_chain(connection, ssl, store);", "return 1;", "late mutual", "nothing"),
-    ("shortcuts.c", "o->SSL_set_max_early_data(ssl, 0);", ";", "late mutual", "early data, before"),
-    ("shortcuts.c", "o->SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);", ";", "late mutual", "nothing"),
-    ("shortcuts.c", "o->SSL_set_psk_server_callback(ssl, NULL);", ";", "late mutual", "PSK, before"),
-    ("shortcuts.c", "o->SSL_set_psk_find_session_callback(ssl, NULL);", ";", "late mutual", "PSK session, before"),
-    ("shortcuts.c", "o->SSL_set_session_secret_cb(ssl, NULL, NULL);", ";", "late mutual", "session secret, before"),
-    ("shortcuts.c", "o->SSL_SRP_CTX_free(ssl);", ";", "late mutual", "SRP, before"),
-    ("shortcuts.c", "o->SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null ||", "", "late server", "anonymous"),
-    ("shortcuts.c", "(verifies(policy) && o->SSL_CIPHER_get_cipher_nid(cipher) == NID_undef)", "0", "late mutual", "suites that do not"),
-    ("floor.c", "o->SSL_set_security_level(ssl, policy->security_level);", ";", "late floor", "security level, before"),
-    ("floor.c", "o->SSL_set_security_callback(ssl, both_agree);", "(void)both_agree;", "late floor", "security callback, before"),
-    ("floor.c", "policy->ciphers != NULL && ", "0 && ", "late floor", "suites, before"),
-    ("floor.c", "policy->ciphersuites != NULL && ", "0 && ", "late floor", "suites, before"),
-    ("floor.c", "policy->groups == NULL || ", "1 || ", "late floor", "groups, before"),
+    ("certificateless.c", "o->SSL_set_max_early_data(ssl, 0);", ";", "late mutual", "early data, before"),
+    ("certificateless.c", "o->SSL_set_options(ssl, SSL_OP_NO_RENEGOTIATION);", ";", "late mutual", "nothing"),
+    ("certificateless.c", "o->SSL_set_psk_server_callback(ssl, NULL);", ";", "late mutual", "PSK, before"),
+    ("certificateless.c", "o->SSL_set_psk_find_session_callback(ssl, NULL);", ";", "late mutual", "PSK session, before"),
+    ("certificateless.c", "o->SSL_set_session_secret_cb(ssl, NULL, NULL);", ";", "late mutual", "session secret, before"),
+    ("certificateless.c", "o->SSL_SRP_CTX_free(ssl);", ";", "late mutual", "SRP, before"),
+    ("certificateless.c", "o->SSL_CIPHER_get_auth_nid(cipher) == NID_auth_null ||", "", "late server", "anonymous"),
+    ("certificateless.c", "(verifies(policy) && o->SSL_CIPHER_get_cipher_nid(cipher) == NID_undef)", "0", "late mutual", "suites that do not"),
+    ("protocol_limits.c", "o->SSL_set_security_level(ssl, policy->security_level);", ";", "late limits", "security level, before"),
+    ("protocol_limits.c", "o->SSL_set_security_callback(ssl, both_agree);", "(void)both_agree;", "late limits", "security callback, before"),
+    ("protocol_limits.c", "policy->ciphers != NULL && ", "0 && ", "late limits", "suites, before"),
+    ("protocol_limits.c", "policy->ciphersuites != NULL && ", "0 && ", "late limits", "suites, before"),
+    ("protocol_limits.c", "policy->groups == NULL || ", "1 || ", "late limits", "groups, before"),
     ("issuer.h", "TG_CRYPTO(X509_STORE_CTX_set0_param)(ctx, rules);", ";", "late mutual", "rules of the process"),
     ("verdict.c", "connection->phase != TG_PHASE_IDENTITY && ", "0 && ", "hostile server", None),
     ("verdict.c", " || connection->phase == TG_PHASE_NEW", "", "after", None),
@@ -92,7 +92,7 @@ def rows():
     """(name, file to change, text, its replacement, file to compile, run, way) for each."""
     table = (ROOT / "shim/policy/blocked_calls.def").read_text()
     for line, what, row in re.findall(r"^(TG_BLOCKED(?:_CONTROL)?\((\w+), (\w+)\))$", table, re.M):
-        run = {"PROTOCOL": "late floor", "IDENTITY": "late server"}.get(row, "late mutual")
+        run = {"PROTOCOL": "late limits", "IDENTITY": "late server"}.get(row, "late mutual")
         yield f"blocked_calls.def: {what}", "blocked_calls.def", line, line.replace(f" {row})", " NOTHING)"), "blocked_calls.c", run, what
     for file, text, instead, run, way in STATEMENTS:
         yield f"{file}: {' '.join(text.split())}", file, text, instead, COMPILED.get(file, file), run, way

@@ -18,7 +18,7 @@ enum moment {
 
 struct way {
 	const char *name;
-	const char *rules; /* under which it is tried: mutual, server, floor */
+	const char *rules; /* under which it is tried: mutual, server, limits */
 	enum moment moment;
 	int version;               /* 0: both */
 	long (*call)(SSL *server); /* 0 or less: it was told that it failed */
@@ -31,7 +31,7 @@ struct way {
 /* Each ends with one without a name. That of a way which is blocked (shim/policy/blocked_calls.def) begins with what is
  * there. */
 extern const struct way ways_identity[];
-extern const struct way ways_shortcuts[];
+extern const struct way ways_certificateless[];
 
 /* How often the server was asked for a key or secret that would stand in for a certificate. */
 extern unsigned ways_asked;

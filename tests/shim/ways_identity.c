@@ -316,6 +316,6 @@ const struct way ways_identity[] = {
     {"rules of the process", "mutual", MOMENT_NEVER, 0, .prepare = rules_of_the_process, .clean = rules_forgotten},
     {"trust of the context", "mutual", MOMENT_NEVER, 0, .prepare = trust_of_its_own},
     {"trust of the connection", "mutual", MOMENT_AFTER, 0, .call = trust_on_the_connection},
-    {"security level of another context", "floor", MOMENT_NAME, V12, .call = switched, .sneak = weak_signature},
+    {"security level of another context", "limits", MOMENT_NAME, V12, .call = switched, .sneak = weak_signature},
     {0},
 };

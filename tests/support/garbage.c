@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes into the report memory of a tree as a hostile guest may: garbage PID WHAT [OTHER_PID]. PID maps it; as root.
+ * Writes into the report memory of a tree as a hostile attached process may: garbage PID WHAT [OTHER_PID]. PID maps it; as
+ * root.
  */
 #include "ipc/layout.h"
 

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-FLOOR = {
+LIMITS = {
     "security_level": 2, "groups": "P-384", "ciphers": "ECDHE-RSA-AES256-GCM-SHA384",
     "ciphersuites": "TLS_AES_256_GCM_SHA384",
 }
@@ -14,7 +14,7 @@ FLOOR = {
 RUNS = {
     "late mutual": ("late", ("mutual",), "mutual", {}, {}),
     "late server": ("late", ("server",), "server", {}, {}),
-    "late floor": ("late", ("floor",), "server", FLOOR, {}),
+    "late limits": ("late", ("limits",), "server", LIMITS, {}),
     "after": ("after", (), "mutual", {}, {"sni public": {"names": "public.example", "mode": "server"}}),
     "hostile mutual": ("hostile", ("mutual",), "mutual", {}, {}),
     "hostile server": ("hostile", ("server",), "server", {}, {}),

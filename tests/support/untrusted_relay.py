@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What another user of the machine may try on a relay's socket: untrusted_relay.py TREE SEED, as that user.
 
-Connects with a pair of sockets of its own and says what a guest would, without the key; then requests of every kind of
+Connects with a pair of sockets of its own and says what an attached process would, without the key; then requests of every kind of
 damage. Prints how many bytes came back on what it gave away, which should be none, and "done".
 """
 
@@ -53,7 +53,7 @@ def tcp_pair(port):
 def carry(tree, port, key):
     client, real = tcp_pair(port)
     ours, theirs = socket.socketpair()
-    # a name as a guest's end bears it, as far as an untrusted process can make it
+    # a name as a server's end bears it, as far as an untrusted process can make it
     name = b"\0tlsgraft/" + tree.encode() + b"/" + (b"\4" + struct.pack(">H", port) + bytes(20)) * 2 + os.urandom(16)
     ours.bind(name)
     ours.send(b"\0")

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 10000
+#define TIMEOUT_MS 10000
 
 void both_open(struct both *both, enum client_kind kind, int version, int buffer)
 {
@@ -82,7 +82,7 @@ void await_bytes(int fd)
 {
 	struct pollfd one = {.fd = fd, .events = POLLIN};
 
-	assert_int_equal(poll(&one, 1, PATIENCE_MS), 1);
+	assert_int_equal(poll(&one, 1, TIMEOUT_MS), 1);
 }
 
 size_t raw_read(struct both *both, void *data, size_t size)

@@ -44,7 +44,7 @@ enum answer {
 	ANSWER_END
 };
 
-/* The keeper's side of one conversation, in a child; its exit status is 0 where the guest spoke as it should. */
+/* The keeper's side of one conversation, in a child; its exit status is 0 where the attached process spoke as it should. */
 static int keep(int listener, uint32_t layout, enum answer answer)
 {
 	struct tg_hello_reply reply = {.magic = TG_CHANNEL_MAGIC, .status = TG_HELLO_OK};
@@ -228,7 +228,7 @@ static void other_answers_give_none(void **state)
 	}
 }
 
-/* Where a keeper dies with the guest in its queue, or drops one of too many. */
+/* Where a keeper dies with the attached process in its queue, or drops one of too many. */
 static void who_is_hung_up_on_asks_again(void **state)
 {
 	int listener, policy = -1, report = -1;
@@ -355,7 +355,8 @@ static void a_keeper_of_another_user_is_refused(void **state)
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	assert_int_equal(tg_channel_hello(tree, WAIT_MS, &policy, &report), -EPERM);
 	assert_int_equal(policy, -1);
-	/* The same keeper is good for a guest of its own user: what fails then is only that it never answers. */
+	/* The same keeper is good for an attached process of its own user: what fails then is only that it never answers.
+	 */
 	assert_int_equal(seteuid(NOBODY), 0);
 	assert_int_equal(tg_channel_hello(tree, 50, &policy, &report), -ETIMEDOUT);
 	assert_int_equal(seteuid(0), 0);

@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define PATIENCE_NS 200000000 /* who waits for us until then will wait longer */
+#define TIMEOUT_NS 200000000 /* who waits for us until then will wait longer */
 
 static int epoll;
 static struct fake fake;
@@ -52,7 +52,7 @@ static int control_and_meanwhile(int fd, int operation, int of, struct epoll_eve
 		meanwhile.at = 0;
 		assert_int_equal(pthread_create(&meanwhile.thread, NULL, run_other, NULL), 0);
 		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += PATIENCE_NS;
+		until.tv_nsec += TIMEOUT_NS;
 		until.tv_sec += until.tv_nsec / 1000000000;
 		until.tv_nsec %= 1000000000;
 		sem_timedwait(&meanwhile.done, &until);

@@ -149,7 +149,7 @@ static void test_each_address_once(void **state)
 	assert_int_equal(tg_listeners_find(&self, 1, INT64_MAX, &found), 0);
 	assert_int_equal(found.count, 2);
 	tg_listeners_free(&found);
-	/* a guest may have more than there is time for */
+	/* an attached process may have more than there is time for */
 	assert_int_equal(tg_listeners_find(&self, 1, 0, &found), -ETIME);
 	assert_null(found.addresses);
 	for (size_t i = 0; i < 6; i++)

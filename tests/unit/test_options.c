@@ -43,7 +43,7 @@ static void defaults_and_examples_are_taken(void **state)
 	(void)state;
 	for (size_t i = 0; i < tg_options_count(); i++) {
 		const struct tg_option *option = tg_options_get(i);
-		const char *values[] = {option->standard, option->example};
+		const char *values[] = {option->default_value, option->example};
 		unsigned kind = option->sections & -option->sections;
 
 		for (size_t j = 0; j < 2; j++) {
@@ -97,8 +97,8 @@ static void defaults_are_those_of_the_contract(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++)
 		assert_int_equal(tg_config_number(NULL, expected[i].id), expected[i].number);
-	assert_string_equal(tg_options_get(TG_OPT_LOG)->standard, "stderr");
-	assert_null(tg_options_get(TG_OPT_MODE)->standard);
+	assert_string_equal(tg_options_get(TG_OPT_LOG)->default_value, "stderr");
+	assert_null(tg_options_get(TG_OPT_MODE)->default_value);
 }
 
 static void modes_have_numbers(void **state)

@@ -85,7 +85,7 @@ static struct tg_route routes[] = {
 	.policy = 1,
 	.names = names,
 	.name_count = 2,
-	.plaintext = {.spoken = true,
+	.plaintext = {.terminated = true,
 		      .accept = true,
 		      .engine = TG_ENGINE_RELAY,
 		      .handshake_timeout = 3600,
@@ -182,7 +182,7 @@ static void assert_route(const struct tg_route *is, const struct tg_route *wante
 		assert_int_equal(is->names[i].wildcard, wanted->names[i].wildcard);
 		assert_int_equal(is->names[i].policy, wanted->names[i].policy);
 	}
-	assert_int_equal(is->plaintext.spoken, wanted->plaintext.spoken);
+	assert_int_equal(is->plaintext.terminated, wanted->plaintext.terminated);
 	assert_int_equal(is->plaintext.accept, wanted->plaintext.accept);
 	assert_int_equal(is->plaintext.engine, wanted->plaintext.engine);
 	assert_int_equal(is->plaintext.handshake_timeout, wanted->plaintext.handshake_timeout);

@@ -32,12 +32,12 @@ static void expect_status(const struct tg_tls_answer *answer, const char *sectio
 	cJSON_Delete(list);
 }
 
-/* What a connection in plaintext showed, where TLS is spoken for the server. */
+/* What a connection in plaintext showed, where TLS is terminated for the server. */
 static void test_plaintext_servers(void **state)
 {
 	static const struct tg_expected none[TG_PORT_NAMES];
 	static const struct {
-		bool spoken_for, accepts;
+		bool terminated, accepts;
 		int status;
 		const char *words;
 	} rows[] = {
@@ -53,7 +53,7 @@ static void test_plaintext_servers(void **state)
 		const struct tg_expected expected = {.known = true,
 						     .section = "server",
 						     .mode = "mutual",
-						     .spoken_for = rows[i].spoken_for,
+						     .terminated = rows[i].terminated,
 						     .accepts = rows[i].accepts};
 		struct tg_findings findings = {0};
 

@@ -16,7 +16,7 @@ static char *text_of(const uint16_t *ports, size_t count, enum tg_mode mode)
 {
 	struct tg_address *addresses = calloc(count + 1, sizeof(*addresses));
 	struct tg_policy policy = {.mode = mode};
-	struct tg_route route = {.plaintext = {.spoken = true}, .addresses = addresses, .address_count = count};
+	struct tg_route route = {.plaintext = {.terminated = true}, .addresses = addresses, .address_count = count};
 	const struct tg_document document = {.policies = &policy, .policy_count = 1, .routes = &route, .route_count = 1};
 	char *text;
 

@@ -144,10 +144,10 @@ static void many_addresses_have_few_lines(void **state)
 			look((int64_t)now++);
 	}
 	look((int64_t)now);
-	assert_int_equal(written.count, TG_REFUSED_PLACES);
+	assert_int_equal(written.count, TG_REFUSED_ENTRIES);
 	look(TG_REFUSED_PAUSE_MS * 2);
-	assert_int_equal(written.count, TG_REFUSED_PLACES + 2);
-	assert_non_null(strstr(written.lines[TG_REFUSED_PLACES], "refused clients of many addresses, the last one "));
+	assert_int_equal(written.count, TG_REFUSED_ENTRIES + 2);
+	assert_non_null(strstr(written.lines[TG_REFUSED_ENTRIES], "refused clients of many addresses, the last one "));
 	assert_int_equal(stands_for(0), 3000);
 }
 
@@ -161,7 +161,7 @@ static void what_was_overwritten_is_reported(void **state)
 	assert_int_equal(stands_for(0), 5 * TG_EVENT_SLOTS);
 }
 
-/* What a guest may write: nothing of it may be trusted, and a wild address is none. */
+/* What an attached process may write: nothing of it may be trusted, and a wild address is none. */
 static void what_is_no_event_is_dropped(void **state)
 {
 	struct tg_event event;

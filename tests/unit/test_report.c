@@ -18,12 +18,12 @@
 
 struct memory {
 	int fd;
-	struct tg_report_page *guest;
+	struct tg_report_page *mapped;
 	struct tg_report_page *keeper;
 };
 
-/* As a guest does that was sent a descriptor of its own. */
-static struct tg_report_page *guest_map(int fd)
+/* As an attached process does that was sent a descriptor of its own. */
+static struct tg_report_page *map_attached(int fd)
 {
 	struct tg_report_page *page = NULL;
 	const int shared = tg_report_share(fd);
@@ -37,18 +37,18 @@ static struct tg_report_page *guest_map(int fd)
 static void memory_open(struct memory *memory)
 {
 	assert_int_equal(tg_report_create(TREE, &memory->fd), 0);
-	memory->guest = guest_map(memory->fd);
+	memory->mapped = map_attached(memory->fd);
 	assert_int_equal(tg_report_map(memory->fd, false, &memory->keeper), 0);
 }
 
 static void memory_close(struct memory *memory)
 {
-	tg_report_unmap(memory->guest);
+	tg_report_unmap(memory->mapped);
 	tg_report_unmap(memory->keeper);
 	close(memory->fd);
 }
 
-static void keeper_sees_what_guests_write(void **state)
+static void keeper_sees_what_attached_processes_write(void **state)
 {
 	const unsigned char address[16] = {127, 0, 0, 1, 99};
 	struct tg_section_slot *server;
@@ -59,20 +59,20 @@ static void keeper_sees_what_guests_write(void **state)
 	memory_open(&memory);
 	assert_int_equal(memory.keeper->magic, TG_REPORT_MAGIC);
 	assert_int_equal(memory.keeper->layout, TG_LAYOUT);
-	tg_report_request_reload(memory.guest);
-	tg_report_request_reload(memory.guest);
+	tg_report_request_reload(memory.mapped);
+	tg_report_request_reload(memory.mapped);
 	assert_int_equal(memory.keeper->reload_requests, 2);
 
-	server = tg_report_section(memory.guest, "server");
+	server = tg_report_section(memory.mapped, "server");
 	assert_non_null(server);
-	assert_ptr_equal(tg_report_section(memory.guest, "server"), server);
-	assert_ptr_not_equal(tg_report_section(memory.guest, "serve"), server);
+	assert_ptr_equal(tg_report_section(memory.mapped, "server"), server);
+	assert_ptr_not_equal(tg_report_section(memory.mapped, "serve"), server);
 	tg_report_accepted(server, false);
 	tg_report_accepted(server, true);
-	tg_report_refused(memory.guest, server, TG_REFUSED_EXPIRED);
-	tg_report_refused(memory.guest, server, (enum tg_refusal)77);
-	tg_report_refused(memory.guest, server, (enum tg_refusal) - 1);
-	tg_report_refused(memory.guest, server, TG_REFUSED_TIMEOUT);
+	tg_report_refused(memory.mapped, server, TG_REFUSED_EXPIRED);
+	tg_report_refused(memory.mapped, server, (enum tg_refusal)77);
+	tg_report_refused(memory.mapped, server, (enum tg_refusal) - 1);
+	tg_report_refused(memory.mapped, server, TG_REFUSED_TIMEOUT);
 	tg_report_aborted(server);
 	seen = &memory.keeper->sections[0];
 	assert_int_equal(seen->state, 2);
@@ -88,10 +88,10 @@ static void keeper_sees_what_guests_write(void **state)
 	assert_int_equal(seen->aborted, 1);
 
 	/* What lies behind a v4 address does not make it another one. */
-	tg_report_ungoverned(memory.guest, 4, address, 8444);
-	tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){127, 0, 0, 1}, 8444);
-	tg_report_ungoverned(memory.guest, 4, address, 8445);
-	tg_report_ungoverned(memory.guest, 6, address, 8444);
+	tg_report_ungoverned(memory.mapped, 4, address, 8444);
+	tg_report_ungoverned(memory.mapped, 4, (const unsigned char[16]){127, 0, 0, 1}, 8444);
+	tg_report_ungoverned(memory.mapped, 4, address, 8445);
+	tg_report_ungoverned(memory.mapped, 6, address, 8444);
 	assert_int_equal(memory.keeper->ungoverned[0].handshakes, 2);
 	assert_int_equal(memory.keeper->ungoverned[0].family, 4);
 	assert_int_equal(memory.keeper->ungoverned[0].port, 8444);
@@ -111,8 +111,8 @@ static void no_port_fills_the_table(void **state)
 	(void)state;
 	memory_open(&memory);
 	for (unsigned i = 1; i <= 250; i++)
-		tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){127, 0, 0, (unsigned char)i}, 8444);
-	tg_report_ungoverned(memory.guest, 4, (const unsigned char[16]){10, 0, 0, 1}, 8445);
+		tg_report_ungoverned(memory.mapped, 4, (const unsigned char[16]){127, 0, 0, (unsigned char)i}, 8444);
+	tg_report_ungoverned(memory.mapped, 4, (const unsigned char[16]){10, 0, 0, 1}, 8445);
 	for (unsigned i = 0; i <= TG_UNGOVERNED_ALIKE; i++) {
 		assert_int_equal(memory.keeper->ungoverned[i].port, 8444);
 		sum += memory.keeper->ungoverned[i].handshakes;
@@ -132,27 +132,27 @@ static void plaintext_is_counted_beside_its_section(void **state)
 
 	(void)state;
 	memory_open(&memory);
-	first = tg_report_section(memory.guest, "server");
-	second = tg_report_section(memory.guest, "listener api");
+	first = tg_report_section(memory.mapped, "server");
+	second = tg_report_section(memory.mapped, "listener api");
 	for (int event = 0; event < TG_PLAINTEXT_EVENT_COUNT; event++) {
 		if (event == TG_PLAINTEXT_CLIENT)
 			continue;
 		for (int i = 0; i <= event; i++)
-			tg_report_plaintext(memory.guest, second, (enum tg_plaintext_event)event);
+			tg_report_plaintext(memory.mapped, second, (enum tg_plaintext_event)event);
 		assert_int_equal(memory.keeper->plaintext[1].counts[event], event + 1);
 		assert_int_equal(memory.keeper->plaintext[0].counts[event], 0);
 	}
 	assert_int_equal(memory.keeper->plaintext[1].last_client, 0);
-	tg_report_plaintext(memory.guest, second, TG_PLAINTEXT_CLIENT);
+	tg_report_plaintext(memory.mapped, second, TG_PLAINTEXT_CLIENT);
 	assert_int_equal(memory.keeper->plaintext[1].counts[TG_PLAINTEXT_CLIENT], 1);
 	/* the coarse clock is some milliseconds behind */
 	assert_in_range(memory.keeper->plaintext[1].last_client, begun - 1, time(NULL));
 	assert_int_equal(memory.keeper->plaintext[0].last_client, 0);
-	tg_report_plaintext(memory.guest, first, TG_PLAINTEXT_CLOSED);
+	tg_report_plaintext(memory.mapped, first, TG_PLAINTEXT_CLOSED);
 	assert_int_equal(memory.keeper->plaintext[0].counts[TG_PLAINTEXT_CLOSED], 1);
-	tg_report_plaintext(memory.guest, NULL, TG_PLAINTEXT_CLOSED);
-	tg_report_alpn_unanswered(memory.guest, second);
-	tg_report_alpn_unanswered(memory.guest, NULL);
+	tg_report_plaintext(memory.mapped, NULL, TG_PLAINTEXT_CLOSED);
+	tg_report_alpn_unanswered(memory.mapped, second);
+	tg_report_alpn_unanswered(memory.mapped, NULL);
 	assert_int_equal(memory.keeper->alpn_unanswered[1], 1);
 	assert_int_equal(memory.keeper->alpn_unanswered[0], 0);
 	memory_close(&memory);
@@ -162,41 +162,41 @@ static void plaintext_is_counted_beside_its_section(void **state)
 static void the_page_before_is_mapped(void **state)
 {
 	const size_t size = (offsetof(struct tg_report_page, refusals) + TG_PAGE_SIZE - 1) / TG_PAGE_SIZE * TG_PAGE_SIZE;
-	struct tg_report_page *guest, *other;
+	struct tg_report_page *mapped, *other;
 	struct tg_section_slot *slot = NULL;
 	int fd;
 
 	(void)state;
-	assert_true(size < sizeof *guest);
+	assert_true(size < sizeof *mapped);
 	fd = memfd_create("before", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	assert_true(fd >= 0);
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	guest = guest_map(fd);
-	other = guest_map(fd);
+	mapped = map_attached(fd);
+	other = map_attached(fd);
 	for (unsigned int i = 0; i < TG_SECTION_SLOTS; i++) {
 		char name[TG_SECTION_NAME_SIZE];
 
 		snprintf(name, sizeof name, "listener %u", i);
-		slot = tg_report_section(guest, name);
+		slot = tg_report_section(mapped, name);
 		assert_non_null(slot);
 	}
 	tg_report_aborted(slot);
 	assert_int_equal(other->sections[TG_SECTION_SLOTS - 1].aborted, 1);
 	/* A reason that the page has no room for. */
-	guest->layout = TG_LAYOUT - 1;
-	tg_report_refused(guest, slot, TG_REFUSED_WEAK_KEY);
+	mapped->layout = TG_LAYOUT - 1;
+	tg_report_refused(mapped, slot, TG_REFUSED_WEAK_KEY);
 	assert_int_equal(other->sections[TG_SECTION_SLOTS - 1].refused_by[TG_REFUSED_OTHER], 1);
-	guest->layout = TG_LAYOUT;
-	tg_report_refused(guest, slot, TG_REFUSED_WEAK_KEY);
-	assert_int_equal(tg_report_refusals(guest, slot, TG_REFUSED_WEAK_KEY), 1);
+	mapped->layout = TG_LAYOUT;
+	tg_report_refused(mapped, slot, TG_REFUSED_WEAK_KEY);
+	assert_int_equal(tg_report_refusals(mapped, slot, TG_REFUSED_WEAK_KEY), 1);
 	assert_int_equal(tg_report_refusals(other, &other->sections[TG_SECTION_SLOTS - 1], TG_REFUSED_WEAK_KEY), 0);
-	tg_report_plaintext(guest, slot, TG_PLAINTEXT_DIRECT);
+	tg_report_plaintext(mapped, slot, TG_PLAINTEXT_DIRECT);
 	assert_int_equal(other->plaintext[TG_SECTION_SLOTS - 1].counts[TG_PLAINTEXT_DIRECT], 1);
-	tg_report_alpn_unanswered(guest, slot);
-	assert_int_equal(guest->alpn_unanswered[TG_SECTION_SLOTS - 1], 1);
+	tg_report_alpn_unanswered(mapped, slot);
+	assert_int_equal(mapped->alpn_unanswered[TG_SECTION_SLOTS - 1], 1);
 	assert_int_equal(other->alpn_unanswered[TG_SECTION_SLOTS - 1], 0);
 	assert_false(tg_report_abandoned(fd));
-	tg_report_unmap(guest);
+	tg_report_unmap(mapped);
 	tg_report_unmap(other);
 	assert_true(tg_report_abandoned(fd));
 	close(fd);
@@ -208,19 +208,19 @@ static void processes_share_the_table(void **state)
 
 	(void)state;
 	memory_open(&memory);
-	tg_report_process(memory.guest, 5000, 1);
-	tg_report_process(memory.guest, 5000, 2);
+	tg_report_process(memory.mapped, 5000, 1);
+	tg_report_process(memory.mapped, 5000, 2);
 	assert_int_equal(memory.keeper->processes[5000 % TG_PROCESS_SLOTS].pid, 5000);
 	assert_int_equal(memory.keeper->processes[5000 % TG_PROCESS_SLOTS].generation, 2);
 	/* The same hash: its neighbours, also past the end of the table. */
-	tg_report_process(memory.guest, TG_PROCESS_SLOTS - 1, 3);
-	tg_report_process(memory.guest, 2 * TG_PROCESS_SLOTS - 1, 4);
+	tg_report_process(memory.mapped, TG_PROCESS_SLOTS - 1, 3);
+	tg_report_process(memory.mapped, 2 * TG_PROCESS_SLOTS - 1, 4);
 	assert_int_equal(memory.keeper->processes[TG_PROCESS_SLOTS - 1].pid, TG_PROCESS_SLOTS - 1);
 	assert_int_equal(memory.keeper->processes[0].pid, 2 * TG_PROCESS_SLOTS - 1);
 	assert_int_equal(memory.keeper->processes[0].generation, 4);
 	/* All neighbours taken: the first is taken over. */
 	for (uint32_t i = 0; i < 9; i++)
-		tg_report_process(memory.guest, 100 + i * TG_PROCESS_SLOTS, 10 + i);
+		tg_report_process(memory.mapped, 100 + i * TG_PROCESS_SLOTS, 10 + i);
 	assert_int_equal(memory.keeper->processes[100].pid, 100 + 8 * TG_PROCESS_SLOTS);
 	assert_int_equal(memory.keeper->processes[100].generation, 18);
 	assert_int_equal(memory.keeper->processes[107].pid, 100 + 7 * TG_PROCESS_SLOTS);
@@ -237,15 +237,15 @@ static void full_tables_are_no_fault(void **state)
 	memory_open(&memory);
 	for (unsigned int i = 0; i < TG_SECTION_SLOTS; i++) {
 		(void)snprintf(name, sizeof name, "sni %u", i);
-		assert_ptr_equal(tg_report_section(memory.guest, name), &memory.guest->sections[i]);
+		assert_ptr_equal(tg_report_section(memory.mapped, name), &memory.mapped->sections[i]);
 	}
-	assert_null(tg_report_section(memory.guest, "one too many"));
-	assert_non_null(tg_report_section(memory.guest, "sni 255"));
+	assert_null(tg_report_section(memory.mapped, "one too many"));
+	assert_non_null(tg_report_section(memory.mapped, "sni 255"));
 	tg_report_accepted(NULL, true);
 	tg_report_refused(NULL, NULL, TG_REFUSED_OTHER);
 	tg_report_aborted(NULL);
 	for (uint16_t port = 1; port <= TG_UNGOVERNED_SLOTS + 1; port++)
-		tg_report_ungoverned(memory.guest, 0, NULL, port);
+		tg_report_ungoverned(memory.mapped, 0, NULL, port);
 	assert_int_equal(memory.keeper->ungoverned[TG_UNGOVERNED_SLOTS - 1].port, TG_UNGOVERNED_SLOTS);
 	memory_close(&memory);
 }
@@ -260,11 +260,11 @@ static void long_names_are_cut(void **state)
 	memory_open(&memory);
 	memset(name, 'n', sizeof name);
 	name[sizeof name - 1] = '\0';
-	slot = tg_report_section(memory.guest, name);
+	slot = tg_report_section(memory.mapped, name);
 	assert_non_null(slot);
 	assert_int_equal(strlen(slot->name), TG_SECTION_NAME_SIZE - 1);
 	name[TG_SECTION_NAME_SIZE] = 'x';
-	assert_ptr_equal(tg_report_section(memory.guest, name), slot);
+	assert_ptr_equal(tg_report_section(memory.mapped, name), slot);
 	memory_close(&memory);
 }
 
@@ -330,7 +330,7 @@ static void threads_lose_no_count(void **state)
 	(void)state;
 	memory_open(&memory);
 	for (size_t i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, claim_sections, memory.guest), 0);
+		assert_int_equal(pthread_create(&threads[i], NULL, claim_sections, memory.mapped), 0);
 	for (size_t i = 0; i < 4; i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
 	for (size_t i = 0; i < TG_SECTION_SLOTS; i++) {
@@ -379,7 +379,7 @@ static void abandoned_only_without_any_writer(void **state)
 	}
 	close(leave[0]);
 	assert_int_equal(read(ready[0], &byte, 1), 1);
-	tg_report_unmap(memory.guest);
+	tg_report_unmap(memory.mapped);
 	assert_false(tg_report_abandoned(memory.fd));
 	close(leave[1]);
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -389,10 +389,10 @@ static void abandoned_only_without_any_writer(void **state)
 	assert_true(tg_report_abandoned(memory.fd));
 	assert_true(tg_report_abandoned(memory.fd));
 	/* Nothing has been taken away by the question: who comes now may write. */
-	memory.guest = guest_map(memory.fd);
+	memory.mapped = map_attached(memory.fd);
 	assert_false(tg_report_abandoned(memory.fd));
 	memory_close(&memory);
-	/* A descriptor that a guest has not closed yet counts, too. */
+	/* A descriptor that an attached process has not closed yet counts, too. */
 	assert_int_equal(tg_report_create(TREE, &memory.fd), 0);
 	status = tg_report_share(memory.fd);
 	assert_false(tg_report_abandoned(memory.fd));
@@ -420,8 +420,8 @@ static void other_files_are_refused(void **state)
 	assert_null(page);
 }
 
-/* By a seal one guest would keep the memory from all that come later. */
-static void guests_cannot_seal(void **state)
+/* By a seal one attached process would keep the memory from all that come later. */
+static void attached_processes_cannot_seal(void **state)
 {
 	static const int seals[] = {F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, F_SEAL_SEAL, F_SEAL_GROW, 0};
 	struct memory memory;
@@ -435,15 +435,15 @@ static void guests_cannot_seal(void **state)
 		assert_int_equal(errno, EPERM);
 	}
 	close(shared);
-	tg_report_unmap(memory.guest);
-	memory.guest = guest_map(memory.fd);
+	tg_report_unmap(memory.mapped);
+	memory.mapped = map_attached(memory.fd);
 	memory_close(&memory);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(keeper_sees_what_guests_write),
+	    cmocka_unit_test(keeper_sees_what_attached_processes_write),
 	    cmocka_unit_test(processes_share_the_table),
 	    cmocka_unit_test(full_tables_are_no_fault),
 	    cmocka_unit_test(long_names_are_cut),
@@ -451,7 +451,7 @@ int main(void)
 	    cmocka_unit_test(threads_lose_no_count),
 	    cmocka_unit_test(keeper_mapping_stays_read_only),
 	    cmocka_unit_test(abandoned_only_without_any_writer),
-	    cmocka_unit_test(guests_cannot_seal),
+	    cmocka_unit_test(attached_processes_cannot_seal),
 	    cmocka_unit_test(other_files_are_refused),
 	    cmocka_unit_test(the_page_before_is_mapped),
 	    cmocka_unit_test(plaintext_is_counted_beside_its_section),

@@ -232,26 +232,26 @@ static void what_plaintext_servers_need_is_their_listeners_own(void **state)
 		   "[listener y]\nlisten = *:2\nserver_speaks = plaintext\naccept_plaintext = yes\nplaintext_wait = 250\n"
 		   "engine = relay\nhandshake_timeout = 3\nproxy_protocol = v2\n"
 		   "[listener z]\nlisten = *:3\nserver_speaks = tls\n");
-	assert_false(document->routes[0].plaintext.spoken);
+	assert_false(document->routes[0].plaintext.terminated);
 	plaintext = &document->routes[1].plaintext;
-	assert_true(plaintext->spoken);
+	assert_true(plaintext->terminated);
 	assert_false(plaintext->accept);
 	assert_int_equal(plaintext->engine, TG_ENGINE_AUTO);
 	assert_int_equal(plaintext->handshake_timeout, 10);
 	assert_int_equal(plaintext->wait_ms, 0);
 	assert_false(plaintext->proxy_header);
 	plaintext = &document->routes[2].plaintext;
-	assert_true(plaintext->spoken);
+	assert_true(plaintext->terminated);
 	assert_true(plaintext->accept);
 	assert_int_equal(plaintext->engine, TG_ENGINE_RELAY);
 	assert_int_equal(plaintext->handshake_timeout, 3);
 	assert_int_equal(plaintext->wait_ms, 250);
 	assert_true(plaintext->proxy_header);
-	assert_false(document->routes[3].plaintext.spoken);
+	assert_false(document->routes[3].plaintext.terminated);
 	/* passed through: no name is ever seen there */
 	use(SERVER "[listener x]\nlisten = *:1\nserver_speaks = plaintext\nmode = off\naccept_plaintext = no\n"
 		   "plaintext_wait = 5\n[sni z]\nnames = z.example\n");
-	assert_true(document->routes[1].plaintext.spoken);
+	assert_true(document->routes[1].plaintext.terminated);
 	assert_int_equal(document->routes[1].plaintext.wait_ms, 0);
 	assert_int_equal(document->routes[0].name_count, 1);
 	assert_int_equal(document->routes[1].name_count, 0);

@@ -136,7 +136,7 @@ static void test_plaintext(void **state)
 	assert_null(plaintext_of(object, 2));
 	assert_string_equal(tg_text_string(section(object, 2), "server_speaks"), "tls");
 	cJSON_Delete(object);
-	routes[1].plaintext = (struct tg_plaintext){.spoken = true, .engine = TG_ENGINE_RELAY, .accept = true};
+	routes[1].plaintext = (struct tg_plaintext){.terminated = true, .engine = TG_ENGINE_RELAY, .accept = true};
 	object = make();
 	plaintext = plaintext_of(object, 2);
 	assert_string_equal(tg_text_string(section(object, 2), "server_speaks"), "plaintext");
@@ -167,7 +167,7 @@ static void test_plaintext(void **state)
 	cJSON_Delete(object);
 }
 
-/* Of each section by which TLS is spoken for a server, a name's too; of no other. */
+/* Of each section by which TLS is terminated for a server, a name's too; of no other. */
 static void test_alpn(void **state)
 {
 	struct tg_section_slot *slot = tg_report_section(report, "listener api");
@@ -175,7 +175,7 @@ static void test_alpn(void **state)
 	const cJSON *alpn;
 
 	(void)state;
-	routes[1].plaintext = (struct tg_plaintext){.spoken = true};
+	routes[1].plaintext = (struct tg_plaintext){.terminated = true};
 	policies[routes[1].policy].alpn = (struct tg_span){(const unsigned char *)"\2h2\10http/1.1", 12};
 	policies[routes[1].policy].alpn_required = true;
 	tg_report_alpn_unanswered(report, slot);
@@ -208,7 +208,7 @@ static void test_processes(void **state)
 	assert_int_equal(tg_status_processes(page, "fedcba9876543210", slots, 4), 0);
 }
 
-/* Whatever a guest writes, the keeper goes on and what it says is JSON. */
+/* Whatever an attached process writes, the keeper goes on and what it says is JSON. */
 static void test_wild_report(void **state)
 {
 	unsigned int seed = 1;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* ALPN where TLS is spoken for a server: what is agreed on, who is refused and how, in new sessions and resumed ones. */
+/* ALPN where TLS is terminated for a server: what is agreed on, who is refused and how, in new sessions and resumed ones.
+ */
 #include "streams.h"
 
 #include "ipc/report.h"

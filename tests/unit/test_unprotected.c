@@ -56,7 +56,7 @@ static const char *left(struct tg_route *routes, size_t route_count, struct tg_a
 
 static struct tg_route plaintext(struct tg_address *addresses, size_t count)
 {
-	return (struct tg_route){.policy = 0, .addresses = addresses, .address_count = count, .plaintext.spoken = true};
+	return (struct tg_route){.policy = 0, .addresses = addresses, .address_count = count, .plaintext.terminated = true};
 }
 
 static void sockets_beside_a_section(void **state)
@@ -97,7 +97,7 @@ static void exempted_and_unknown_ones(void **state)
 	struct tg_address local[] = {LOCAL4}, six[] = {LOCAL6};
 	struct tg_address sockets[] = {LOCAL4, LOCAL6};
 	struct tg_route routes[2] = {plaintext(local, 1),
-				     {.policy = 2, .addresses = six, .address_count = 1, .plaintext.spoken = true}};
+				     {.policy = 2, .addresses = six, .address_count = 1, .plaintext.terminated = true}};
 	struct tg_listeners others = {.addresses = sockets, .count = 2, .of_others = true};
 	const struct tg_document document = {.policies = policies, .policy_count = 3, .routes = routes, .route_count = 1};
 	struct tg_unprotected found[2];
@@ -107,7 +107,7 @@ static void exempted_and_unknown_ones(void **state)
 	assert_string_equal(left(routes, 2, sockets, 2), "");
 	assert_int_equal(tg_unprotected_find(&document, &others, found), 0);
 	/* of a server that speaks TLS: [server] may govern it */
-	routes[0].plaintext.spoken = false;
+	routes[0].plaintext.terminated = false;
 	routes[1] = (struct tg_route){.policy = 1, .is_server = true};
 	assert_string_equal(left(routes, 2, sockets, 2), "");
 	assert_string_equal(left(routes, 1, sockets, 2), "1? ");

@@ -41,7 +41,7 @@ int tg_descriptors_end(void)
 /* Pages stay: descriptor numbers are used again. */
 _Atomic uintptr_t *tg_fd_word_make(int fd)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 
 	if (place != NULL || fd < 0 || fd >= TG_DESCRIPTORS_PAGES * TG_DESCRIPTORS_PAGE)
 		return place;
@@ -49,7 +49,7 @@ _Atomic uintptr_t *tg_fd_word_make(int fd)
 	if (page == NULL)
 		return NULL;
 	atomic_store_explicit(&tg_descriptors_pages[fd / TG_DESCRIPTORS_PAGE], page, memory_order_release);
-	return tg_descriptors_place(fd);
+	return tg_descriptors_slot(fd);
 }
 
 /* With the lock. */
@@ -270,7 +270,7 @@ bool tg_descriptors_is_kept(int fd)
 
 void tg_descriptors_keep(int fd, bool kept)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (place == NULL || tg_process_is_vforked())

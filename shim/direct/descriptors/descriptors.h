@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which descriptor numbers of this process are connections that TLS is spoken for, and which process may go on with one.
+ * Which descriptor numbers of this process are connections that TLS is terminated for, and which process may go on with
+ * one.
  *
  * Several numbers may be one stream (dup(2)); the last one to be closed ends it. After a fork both processes have its
  * keys and counters: the first one to use it owns it from then on (one word in memory that both share says who), the other
@@ -42,7 +43,7 @@ struct tg_descriptors_page {
 extern _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
 
 /* Of `fd`; NULL: none was ever needed. */
-static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
+static inline _Atomic uintptr_t *tg_descriptors_slot(int fd)
 {
 	if (fd < 0 || fd >= TG_DESCRIPTORS_PAGES * TG_DESCRIPTORS_PAGE)
 		return NULL;
@@ -60,7 +61,7 @@ static inline _Atomic uintptr_t *tg_descriptors_place(int fd)
 /* Without a reference: it is a stream at this moment; it is one, or was one. */
 static inline uintptr_t tg_descriptors_word(int fd)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 
 	return place == NULL ? 0 : atomic_load_explicit(place, memory_order_acquire);
 }

@@ -85,7 +85,7 @@ static struct tg_fd_entry *leave(int fd, bool *ret_open, bool *ret_closing)
 	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
 	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
 		return NULL;
-	struct tg_fd_entry *entry = begin_close(tg_descriptors_place(fd), fd, &last, ret_closing);
+	struct tg_fd_entry *entry = begin_close(tg_descriptors_slot(fd), fd, &last, ret_closing);
 	if (entry == NULL)
 		return NULL;
 	if (last)
@@ -116,14 +116,14 @@ bool tg_descriptors_closing(int fd, bool here)
 	if (entry == NULL)
 		return closing;
 	here = is_open || (here && !__libc_single_threaded);
-	end_close(tg_descriptors_place(fd), fd, entry, here);
+	end_close(tg_descriptors_slot(fd), fd, entry, here);
 	tg_fd_entry_unref(entry);
 	return here;
 }
 
 void tg_descriptors_closed(int fd)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 
 	if (!tg_descriptors_is_known(fd) || tg_process_is_vforked())
 		return;
@@ -135,7 +135,7 @@ void tg_descriptors_closed(int fd)
 
 void tg_descriptors_note_closed(int fd)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 	uintptr_t unknown = 0;
 
 	if (place != NULL && !__libc_single_threaded)
@@ -144,7 +144,7 @@ void tg_descriptors_note_closed(int fd)
 
 bool tg_descriptors_is_plain(int fd)
 {
-	_Atomic uintptr_t *place = tg_descriptors_place(fd);
+	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 	uintptr_t former = TG_FORMER;
 	int saved = errno;
 	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0 && !tg_descriptors_is_pending(fd);

@@ -58,7 +58,7 @@ static int copy_other(int from, int fd, int least, bool kept, struct tg_left *re
 	else
 		r = tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
 	if (r >= 0 && tg_fd_word_entry(tg_fd_word_at(r)) != NULL)
-		*ret_before = tg_fd_word_set(tg_descriptors_place(r), r, NULL, 0);
+		*ret_before = tg_fd_word_set(tg_descriptors_slot(r), r, NULL, 0);
 	return r;
 }
 
@@ -73,7 +73,7 @@ static int copy_onto(struct tg_fd_entry *entry, int from, int fd, bool kept, str
 	if (ret_before->entry != NULL)
 		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
 	/* Never the last one: `from` is there. */
-	const struct tg_left undone = tg_fd_word_set(tg_descriptors_place(fd), fd, NULL, tg_fd_word_former());
+	const struct tg_left undone = tg_fd_word_set(tg_descriptors_slot(fd), fd, NULL, tg_fd_word_former());
 	tg_fd_entry_unref(undone.entry);
 	errno = saved;
 	return -1;
@@ -141,7 +141,7 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 	/* Nothing came in its place: it is closed. */
 	if (r < 0 && was_stream && before.entry == NULL && (tg_fd_word_at(fd) & TG_CLOSING) != 0) {
 		tg_libc.syscall(SYS_close, fd);
-		before = tg_fd_word_set(tg_descriptors_place(fd), fd, NULL, tg_fd_word_former());
+		before = tg_fd_word_set(tg_descriptors_slot(fd), fd, NULL, tg_fd_word_former());
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&before);

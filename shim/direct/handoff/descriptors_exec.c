@@ -6,8 +6,8 @@
 #include "shim/direct/descriptors/fd_entry.h"
 #include "shim/direct/handoff/handover.h"
 #include "shim/direct/readiness/readiness.h"
+#include "shim/process/log.h"
 #include "shim/process/process.h"
-#include "shim/process/say.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static void replace(const struct tg_fd_entry *entry, int fd, int end)
 			tg_libc.dup3(end, fd, kept ? 0 : O_CLOEXEC);
 		else
 			tg_libc.fcntl(fd, F_SETFD, kept ? 0 : FD_CLOEXEC);
-		left = tg_fd_word_set(tg_descriptors_place(fd), fd, NULL, 0);
+		left = tg_fd_word_set(tg_descriptors_slot(fd), fd, NULL, 0);
 	}
 	tg_descriptors_unlock();
 	tg_left_finish(&left);
@@ -84,8 +84,8 @@ bool tg_descriptors_leave(int fd, const char *call, int error)
 			  tg_descriptors_hand_over(fd);
 	tg_report_moves(tg_shim.report, entry->counters);
 	if (!left && !atomic_flag_test_and_set(&said))
-		tg_say("%s failed on a connection: the direct engine does not carry it (engine = %s)", call,
-		       entry->engine == TG_ENGINE_AUTO ? "auto gives the next ones to the relay" : "relay does");
+		tg_shim_log("%s failed on a connection: the direct engine does not carry it (engine = %s)", call,
+			    entry->engine == TG_ENGINE_AUTO ? "auto gives the next ones to the relay" : "relay does");
 	tg_fd_entry_unref(entry);
 	if (!left)
 		errno = error;

@@ -104,12 +104,12 @@ static void shut_begun(int fd, const struct tg_stream_begun *begun)
 		tg_libc.syscall(SYS_shutdown, fd, SHUT_WR);
 }
 
-/* The guest's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
+/* The server's end of a new pair whose other end, with `real`, is the relay's. Or a negative errno. */
 static int give_away(int real, const struct tg_stream_begun *begun, const char *tree, const struct tg_policy_header *policy)
 {
 	const long flags = tg_libc.syscall(SYS_fcntl, real, F_GETFL);
 	struct tg_relay_request request = {.magic = TG_RELAY_MAGIC, .layout = TG_LAYOUT, .kind = TG_RELAY_CARRY};
-	int fds[3] = {-1, -1, -1}; /* the guest's end, the relay's, the connection on which it goes there */
+	int fds[3] = {-1, -1, -1}; /* the server's end, the relay's, the connection on which it goes there */
 	int result;
 
 	if (flags < 0 ||

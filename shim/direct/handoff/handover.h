@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 /*
- * `fd` becomes the guest's end, close-on-exec and O_NONBLOCK as before, after what the server has `begun` (NULL: nothing);
+ * `fd` becomes the server's end, close-on-exec and O_NONBLOCK as before, after what the server has `begun` (NULL: nothing);
  * the real socket belongs to the relay alone. 0, or a negative errno with `fd` as it was. Opens and closes descriptors;
  * blocks for a bounded time only.
  */
@@ -28,7 +28,7 @@ int tg_handover_last(int fd, const struct tg_stream_begun *begun);
 /* The real socket and ciphertext that is left to be sent before it is closed. 0 or a negative errno. */
 int tg_handover_unsent_tail(int fd, const void *data, size_t size);
 
-/* True where `fd` is a guest's end; *ret_local and *ret_peer are the real connection's. */
+/* True where `fd` is a server's end; *ret_local and *ret_peer are the real connection's. */
 bool tg_handover_is(int fd, struct sockaddr_storage *ret_local, struct sockaddr_storage *ret_peer);
 
 #endif

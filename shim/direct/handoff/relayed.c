@@ -20,15 +20,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#define IN_VAIN_S 30     /* after a wait in vain, in which no other one begins */
-#define PATIENCE_MS 2000 /* for a relay that is being started again, or that everybody asks at once */
+#define IN_VAIN_S 30    /* after a wait in vain, in which no other one begins */
+#define TIMEOUT_MS 2000 /* for a relay that is being started again, or that everybody asks at once */
 
 #define NUMBERS (1 << 20)
 #define WORD_BITS ((int)(CHAR_BIT * sizeof(unsigned long)))
 
 atomic_bool tg_relayed_seen;
 
-/* Numbers that were a guest's end when they were last looked at. What they are now the kernel says. */
+/* Numbers that were a server's end when they were last looked at. What they are now the kernel says. */
 static _Atomic unsigned long ends[NUMBERS / (CHAR_BIT * sizeof(unsigned long))];
 
 static void note(int fd, bool is_end)
@@ -80,7 +80,7 @@ bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENG
 
 	/*
 	 * The cookie keeps others from bearing a name that they have seen, the hash from making one of his own. A process
-	 * that has no policy cannot know the hash: what it takes for a guest's end it was given by its parent.
+	 * that has no policy cannot know the hash: what it takes for a server's end it was given by its parent.
 	 */
 	is_one = name_of(fd, &name, &size) &&
 		 tg_relay_name_read(&name, size, policy ? tree : NULL, policy ? policy->relay_key : NULL, &end, ret_tree) &&
@@ -208,10 +208,10 @@ static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_
 
 void tg_relayed_be_patient(int connection)
 {
-	static const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000, .tv_usec = PATIENCE_MS % 1000 * 1000};
+	static const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000, .tv_usec = TIMEOUT_MS % 1000 * 1000};
 
 	/* the send timeout bounds connect(2), too */
-	tg_libc.syscall(SYS_setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	tg_libc.syscall(SYS_setsockopt, connection, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
 	tg_libc.syscall(SYS_fcntl, connection, F_SETFL, 0);
 }
 
@@ -277,12 +277,12 @@ int tg_relayed_send(int connection, const struct tg_relay_request *request, cons
 
 static int hear_answer(int connection, struct tg_relay_answer *ret)
 {
-	const struct timespec patience = {.tv_sec = PATIENCE_MS / 1000, .tv_nsec = PATIENCE_MS % 1000 * 1000000};
+	const struct timespec timeout = {.tv_sec = TIMEOUT_MS / 1000, .tv_nsec = TIMEOUT_MS % 1000 * 1000000};
 	struct pollfd answered = {.fd = connection, .events = POLLIN};
 	long got;
 
 	do {
-		struct timespec left = patience; /* the kernel counts it down */
+		struct timespec left = timeout; /* the kernel counts it down */
 
 		got = tg_libc.syscall(SYS_ppoll, &answered, 1, &left, NULL, 0);
 	} while (got < 0 && errno == EINTR);
@@ -296,7 +296,7 @@ static int hear_answer(int connection, struct tg_relay_answer *ret)
 													  : -ECONNRESET;
 }
 
-static int ask(int fd, const char *tree, const struct tg_relay_request *request, struct tg_relay_answer *ret)
+static int send_request(int fd, const char *tree, const struct tg_relay_request *request, struct tg_relay_answer *ret)
 {
 	const int saved_errno = errno;
 	const int connection = tg_relayed_connect(tree);
@@ -350,7 +350,7 @@ static int get_from_relay(int fd, const char *tree, int level, int option, void 
 	    .option = option,
 	};
 	struct tg_relay_answer answer = {0};
-	const int result = ask(fd, tree, &request, &answer);
+	const int result = send_request(fd, tree, &request, &answer);
 
 	if (result < 0)
 		return result;
@@ -363,7 +363,7 @@ static int get_from_relay(int fd, const char *tree, int level, int option, void 
 
 /*
  * Options of a real socket that say when bytes leave: the relay sends all that it has at once, so they stay with the
- * guest's end, whoever holds it, as options that mean nothing to a UNIX socket. nginx sets one twice for each answer. 0:
+ * server's end, whoever holds it, as options that mean nothing to a UNIX socket. nginx sets one twice for each answer. 0:
  * not such a one.
  */
 static int place_of(int level, int option)
@@ -480,7 +480,7 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 		return -EFAULT;
 	if (size > 0)
 		memcpy(request.value, value, size);
-	result = ask(fd, tree, &request, is_sure(level, option, value, size) ? NULL : &answer);
+	result = send_request(fd, tree, &request, is_sure(level, option, value, size) ? NULL : &answer);
 	if (is_ended(result)) {
 		const int other = like_an_ended(end);
 

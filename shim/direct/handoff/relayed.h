@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answering for a guest's end (handover.h): its addresses, and options of its real socket, which the relay executes.
+ * Answering for a server's end (handover.h): its addresses, and options of its real socket, which the relay executes.
  *
  * Nothing is remembered of single descriptors: the kernel knows their names, in this process and in all that inherit or
- * receive them. Only whether this process may have seen a guest's end at all is, so that all others pay one load.
+ * receive them. Only whether this process may have seen a server's end at all is, so that all others pay one load.
  *
  * Plain system calls, no allocation, no cancellation point; errno is kept where nothing else is said.
  */
@@ -22,7 +22,7 @@ static inline bool tg_relayed_any(void)
 	return atomic_load_explicit(&tg_relayed_seen, memory_order_relaxed);
 }
 
-/* What `fd` is, where it is a guest's end; `ret_tree` is the tree of its relay. */
+/* What `fd` is, where it is a server's end; `ret_tree` is the tree of its relay. */
 bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENGTH + 1]);
 
 /* Nothing can be sent or received on it any more. */
@@ -48,12 +48,12 @@ static inline bool tg_relayed_discards(int fd, int flags)
 bool tg_relayed_is_remote(int level, int option);
 
 /*
- * Sets an option that is kept with the guest's end, in two system calls, since servers set one twice for each answer.
- * False: not such an option, or `fd` is not known for a guest's end, or the kernel refuses the value: tg_relayed_set says.
+ * Sets an option that is kept with the server's end, in two system calls, since servers set one twice for each answer.
+ * False: not such an option, or `fd` is not known for a server's end, or the kernel refuses the value: tg_relayed_set says.
  */
 bool tg_relayed_keep(int fd, int level, int option, const void *value, socklen_t size);
 
-/* `end` begins with what `real` has from its listener, of the options that are kept with the guest's end. */
+/* `end` begins with what `real` has from its listener, of the options that are kept with the server's end. */
 void tg_relayed_inherit(int real, int end);
 
 /*

@@ -14,17 +14,17 @@ static struct tg_epoll *all, *unused;
 static struct tg_lock lock = TG_LOCK_INITIALIZER(EPOLLS); /* of numbers */
 
 /* With the lock. Pages stay: descriptor numbers are used again. */
-static struct tg_epoll *_Atomic *make_place(int fd)
+static struct tg_epoll *_Atomic *make_slot(int fd)
 {
 	if (fd < 0 || fd >= TG_EPOLLS_PAGES * TG_EPOLLS_PAGE)
 		return NULL;
-	if (tg_epolls_place(fd) == NULL) {
+	if (tg_epolls_slot(fd) == NULL) {
 		struct tg_epolls_page *page = calloc(1, sizeof(*page));
 		if (page == NULL)
 			return NULL;
 		atomic_store_explicit(&tg_epolls_pages[fd / TG_EPOLLS_PAGE], page, memory_order_release);
 	}
-	return tg_epolls_place(fd);
+	return tg_epolls_slot(fd);
 }
 
 static struct tg_epoll *make(void)
@@ -51,12 +51,12 @@ struct tg_epoll *tg_epoll_get(int fd)
 	if (epoll != NULL)
 		return epoll;
 	tg_lock_take(&lock);
-	struct tg_epoll *_Atomic *place = make_place(fd);
-	epoll = place == NULL ? NULL : atomic_load_explicit(place, memory_order_relaxed);
-	if (place != NULL && epoll == NULL && (epoll = make()) != NULL) {
+	struct tg_epoll *_Atomic *slot = make_slot(fd);
+	epoll = slot == NULL ? NULL : atomic_load_explicit(slot, memory_order_relaxed);
+	if (slot != NULL && epoll == NULL && (epoll = make()) != NULL) {
 		epoll->fd = fd;
 		epoll->numbers = 1;
-		atomic_store_explicit(place, epoll, memory_order_release);
+		atomic_store_explicit(slot, epoll, memory_order_release);
 		tg_fd_bitmap_update(fd);
 	}
 	tg_lock_release(&lock);
@@ -67,10 +67,10 @@ struct tg_epoll *tg_epoll_get(int fd)
 static int find_number(const struct tg_epoll *epoll)
 {
 	for (int fd = 0; fd < TG_EPOLLS_PAGES * TG_EPOLLS_PAGE; fd++) {
-		struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
-		if (place == NULL)
+		struct tg_epoll *_Atomic *slot = tg_epolls_slot(fd);
+		if (slot == NULL)
 			fd |= TG_EPOLLS_PAGE - 1;
-		else if (atomic_load_explicit(place, memory_order_relaxed) == epoll)
+		else if (atomic_load_explicit(slot, memory_order_relaxed) == epoll)
 			return fd;
 	}
 	return -1;
@@ -92,9 +92,9 @@ static void end(struct tg_epoll *epoll)
 }
 
 /* With the lock. */
-static void leave(struct tg_epoll *_Atomic *place, int fd)
+static void leave(struct tg_epoll *_Atomic *slot, int fd)
 {
-	struct tg_epoll *epoll = atomic_exchange_explicit(place, NULL, memory_order_acq_rel);
+	struct tg_epoll *epoll = atomic_exchange_explicit(slot, NULL, memory_order_acq_rel);
 
 	if (epoll == NULL)
 		return;
@@ -109,12 +109,12 @@ static void leave(struct tg_epoll *_Atomic *place, int fd)
 
 void tg_epoll_forget(int fd)
 {
-	struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
+	struct tg_epoll *_Atomic *slot = tg_epolls_slot(fd);
 
-	if (place == NULL || atomic_load_explicit(place, memory_order_relaxed) == NULL)
+	if (slot == NULL || atomic_load_explicit(slot, memory_order_relaxed) == NULL)
 		return;
 	tg_lock_take(&lock);
-	leave(place, fd);
+	leave(slot, fd);
 	tg_lock_release(&lock);
 }
 
@@ -124,12 +124,12 @@ void tg_epoll_duplicated(int from, int fd)
 		return;
 	tg_lock_take(&lock);
 	struct tg_epoll *epoll = tg_epoll_find(from);
-	struct tg_epoll *_Atomic *place = epoll == NULL ? tg_epolls_place(fd) : make_place(fd);
-	if (place != NULL) {
-		leave(place, fd);
+	struct tg_epoll *_Atomic *slot = epoll == NULL ? tg_epolls_slot(fd) : make_slot(fd);
+	if (slot != NULL) {
+		leave(slot, fd);
 		if (epoll != NULL)
 			epoll->numbers++;
-		atomic_store_explicit(place, epoll, memory_order_release);
+		atomic_store_explicit(slot, epoll, memory_order_release);
 		tg_fd_bitmap_update(fd);
 	}
 	tg_lock_release(&lock);
@@ -193,31 +193,31 @@ void tg_epoll_unlist(struct tg_epoll *epoll, struct tg_registration *registratio
 	epoll->listed_count--;
 }
 
-static void put_at(struct tg_epoll *epoll, size_t place, struct tg_registration *registration)
+static void put_at(struct tg_epoll *epoll, size_t slot, struct tg_registration *registration)
 {
-	epoll->heap[place] = registration;
-	registration->place = place;
+	epoll->heap[slot] = registration;
+	registration->place = slot;
 }
 
-static void rise(struct tg_epoll *epoll, size_t place, struct tg_registration *registration)
+static void rise(struct tg_epoll *epoll, size_t slot, struct tg_registration *registration)
 {
-	for (; place > 1 && epoll->heap[place / 2]->deadline > registration->deadline; place /= 2)
-		put_at(epoll, place, epoll->heap[place / 2]);
-	put_at(epoll, place, registration);
+	for (; slot > 1 && epoll->heap[slot / 2]->deadline > registration->deadline; slot /= 2)
+		put_at(epoll, slot, epoll->heap[slot / 2]);
+	put_at(epoll, slot, registration);
 }
 
-static void sink(struct tg_epoll *epoll, size_t place, struct tg_registration *registration)
+static void sink(struct tg_epoll *epoll, size_t slot, struct tg_registration *registration)
 {
 	for (;;) {
-		size_t below = 2 * place;
+		size_t below = 2 * slot;
 		if (below < epoll->heap_count && epoll->heap[below + 1]->deadline < epoll->heap[below]->deadline)
 			below++;
 		if (below > epoll->heap_count || epoll->heap[below]->deadline >= registration->deadline)
 			break;
-		put_at(epoll, place, epoll->heap[below]);
-		place = below;
+		put_at(epoll, slot, epoll->heap[below]);
+		slot = below;
 	}
-	put_at(epoll, place, registration);
+	put_at(epoll, slot, registration);
 }
 
 static bool heap_has_room(struct tg_epoll *epoll)
@@ -235,16 +235,16 @@ static bool heap_has_room(struct tg_epoll *epoll)
 
 static void take_out(struct tg_epoll *epoll, struct tg_registration *registration)
 {
-	size_t place = registration->place;
+	size_t slot = registration->place;
 	struct tg_registration *last = epoll->heap[epoll->heap_count--];
 
 	registration->place = 0;
 	if (last == registration)
 		return;
 	if (last->deadline < registration->deadline)
-		rise(epoll, place, last);
+		rise(epoll, slot, last);
 	else
-		sink(epoll, place, last);
+		sink(epoll, slot, last);
 }
 
 void tg_epoll_set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, int64_t deadline)

@@ -48,7 +48,7 @@ extern struct tg_epolls_page *_Atomic tg_epolls_pages[TG_EPOLLS_PAGES];
 extern _Atomic unsigned tg_epolls_registrations;
 extern _Atomic bool tg_epolls_have_strays; /* for good: the kernel may tell of what is none of them any more */
 
-static inline struct tg_epoll *_Atomic *tg_epolls_place(int fd)
+static inline struct tg_epoll *_Atomic *tg_epolls_slot(int fd)
 {
 	if (fd < 0 || fd >= TG_EPOLLS_PAGES * TG_EPOLLS_PAGE)
 		return NULL;
@@ -59,9 +59,9 @@ static inline struct tg_epoll *_Atomic *tg_epolls_place(int fd)
 /* Without a lock. NULL: no stream was ever registered with it. */
 static inline struct tg_epoll *tg_epoll_find(int fd)
 {
-	struct tg_epoll *_Atomic *place = tg_epolls_place(fd);
+	struct tg_epoll *_Atomic *slot = tg_epolls_slot(fd);
 
-	return place == NULL ? NULL : atomic_load_explicit(place, memory_order_acquire);
+	return slot == NULL ? NULL : atomic_load_explicit(slot, memory_order_acquire);
 }
 
 /* NULL: no memory. */

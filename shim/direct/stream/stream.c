@@ -219,14 +219,14 @@ void tg_stream_lock_all(void)
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
 		tg_stream_lock_for_fork(stream);
 	tg_stream_handshakes_lock();
-	tg_stream_places_lock();
+	tg_stream_buffers_lock();
 	tg_stream_corked_lock();
 }
 
 void tg_stream_unlock_all(void)
 {
 	tg_stream_corked_unlock();
-	tg_stream_places_unlock();
+	tg_stream_buffers_unlock();
 	tg_stream_handshakes_unlock();
 	for (struct tg_stream *stream = all; stream != NULL; stream = stream->next)
 		tg_lock_release(&stream->lock);

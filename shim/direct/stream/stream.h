@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of a plaintext server that TLS is spoken for: an SSL over a socket, with what the server wrote before the
- * handshake was finished and what TLS has already made of its later bytes. Knows neither descriptors' numbers beyond the
- * one socket, nor who waits for it: the direct engine puts it under read(2) and write(2), the relay carries its bytes on.
+ * One connection of a plaintext server that TLS is terminated for: an SSL over a socket, with what the server wrote before
+ * the handshake was finished and what TLS has already made of its later bytes. Knows neither descriptors' numbers beyond
+ * the one socket, nor who waits for it: the direct engine puts it under read(2) and write(2), the relay carries its bytes
+ * on.
  *
  * No call here blocks, whatever O_NONBLOCK says. A stream goes on (handshake, flushing) by whatever is called on it.
  * All calls lock the stream for themselves, so that one thread may read while another one writes; none is a cancellation
@@ -176,7 +177,7 @@ int64_t tg_stream_born(const struct tg_stream *stream);
 
 /*
  * Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. A
- * latent process is decided before (tg_shim_serve). Again costs nothing. False: no TLS can be spoken here.
+ * latent process is decided before (tg_shim_serve). Again costs nothing. False: TLS cannot be terminated here.
  */
 bool tg_stream_prepare(void);
 

@@ -58,7 +58,7 @@ static void find_place(struct tg_stream *stream, int64_t now)
 	struct tg_stream *before = NULL;
 	bool found = false;
 
-	tg_stream_places_lock();
+	tg_stream_buffers_lock();
 	for (unsigned tries = 0; tries < 4 && !found; tries++) {
 		unsigned place = places.next++ % PLACES;
 		found = take_over(place, now, &before);
@@ -67,7 +67,7 @@ static void find_place(struct tg_stream *stream, int64_t now)
 			stream->tls.place = place + 1;
 		}
 	}
-	tg_stream_places_unlock();
+	tg_stream_buffers_unlock();
 	if (before != NULL) {
 		give_back(before);
 		tg_lock_release(&before->lock);
@@ -95,12 +95,12 @@ void tg_stream_unused(struct tg_stream *stream)
 	tg_lock_release(&places.lock);
 }
 
-void tg_stream_places_lock(void)
+void tg_stream_buffers_lock(void)
 {
 	tg_lock_take(&places.lock);
 }
 
-void tg_stream_places_unlock(void)
+void tg_stream_buffers_unlock(void)
 {
 	tg_lock_release(&places.lock);
 }

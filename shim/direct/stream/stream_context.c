@@ -6,7 +6,7 @@
 #include "shim/direct/stream/stream_inside.h"
 #include "shim/policy/alpn.h"
 #include "shim/policy/context.h"
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -89,7 +89,7 @@ bool tg_stream_prepare(void)
 	if (!done && !o->supported) {
 		static atomic_bool said;
 		if (!atomic_exchange(&said, true))
-			tg_say("%s: no TLS can be spoken for this server", o->unsupported_why);
+			tg_shim_log("%s: no TLS can be spoken for this server", o->unsupported_why);
 	}
 	errno = saved;
 	return done;

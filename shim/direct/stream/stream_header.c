@@ -6,7 +6,7 @@
 #include "shim/direct/stream/proxy_header.h"
 #include "shim/direct/stream/stream_inside.h"
 #include "shim/policy/connection.h"
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -180,8 +180,9 @@ static void refuse_long(const struct tg_stream *stream)
 	if (tg_shim_is(TG_STATE_GOVERNED))
 		tg_report_plaintext(tg_shim.report, stream->counters, TG_PLAINTEXT_CLOSED);
 	if (!atomic_exchange(&said, true))
-		tg_say("a connection was closed: the client's certificate is too long for a header of the PROXY protocol, "
-		       "which v2-ssl-cn sends without it");
+		tg_shim_log(
+		    "a connection was closed: the client's certificate is too long for a header of the PROXY protocol, "
+		    "which v2-ssl-cn sends without it");
 }
 
 bool tg_stream_add_header(struct tg_stream *stream)

@@ -31,50 +31,50 @@ static bool encrypt(struct tg_stream *stream, const void *data, size_t size, boo
 }
 
 /* A place in the server's vector. */
-struct place {
+struct cursor {
 	const struct iovec *vector;
 	int count, at;
 	size_t offset;
 };
 
-static void step(struct place *place, size_t size)
+static void step(struct cursor *cursor, size_t size)
 {
-	place->offset += size;
-	while (place->at < place->count && place->offset == place->vector[place->at].iov_len) {
-		place->at++;
-		place->offset = 0;
+	cursor->offset += size;
+	while (cursor->at < cursor->count && cursor->offset == cursor->vector[cursor->at].iov_len) {
+		cursor->at++;
+		cursor->offset = 0;
 	}
 }
 
 /* The next record's plaintext: where it lies, or gathered into `piece`. */
-static const void *next_piece(struct place *place, size_t size, unsigned char *piece)
+static const void *next_piece(struct cursor *cursor, size_t size, unsigned char *piece)
 {
-	const struct iovec *here = &place->vector[place->at];
+	const struct iovec *here = &cursor->vector[cursor->at];
 	size_t done = 0;
 
-	if (here->iov_len - place->offset >= size) {
-		const void *data = (const char *)here->iov_base + place->offset;
-		step(place, size);
+	if (here->iov_len - cursor->offset >= size) {
+		const void *data = (const char *)here->iov_base + cursor->offset;
+		step(cursor, size);
 		return data;
 	}
 	while (done < size) {
-		here = &place->vector[place->at];
-		size_t part = MIN(size - done, here->iov_len - place->offset);
-		memcpy(piece + done, (const char *)here->iov_base + place->offset, part);
+		here = &cursor->vector[cursor->at];
+		size_t part = MIN(size - done, here->iov_len - cursor->offset);
+		memcpy(piece + done, (const char *)here->iov_base + cursor->offset, part);
 		done += part;
-		step(place, part);
+		step(cursor, part);
 	}
 	return piece;
 }
 
 /* The next `size` bytes as records. False: not all of them, and nothing more can be sent. */
-static bool write_batch(struct tg_stream *stream, struct place *place, size_t size, unsigned char *piece, size_t *done)
+static bool write_batch(struct tg_stream *stream, struct cursor *cursor, size_t size, unsigned char *piece, size_t *done)
 {
 	if (size > RECORD && !tg_bytes_reserve(&stream->output.unsent, size + TG_STREAM_BATCH / RECORD * RECORD_EXTRA))
 		return false;
 	for (size_t in = 0; in < size;) {
 		size_t part = MIN(size - in, RECORD);
-		if (!encrypt(stream, next_piece(place, part, piece), part, in + part == size))
+		if (!encrypt(stream, next_piece(cursor, part, piece), part, in + part == size))
 			return false;
 		in += part;
 		*done += part;
@@ -87,7 +87,7 @@ static bool write_batch(struct tg_stream *stream, struct place *place, size_t si
  * more follows: of several parts of packets it would hold back the last one until the client has acknowledged the first one
  * (RFC 1122 section 4.2.3.4), which it delays. `piece`: of a record's size, or `wanted`.
  */
-static size_t write_batches(struct tg_stream *stream, struct place *place, size_t wanted, unsigned char *piece)
+static size_t write_batches(struct tg_stream *stream, struct cursor *cursor, size_t wanted, unsigned char *piece)
 {
 	const struct tg_pace pace = tg_stream_pace_begin(stream, wanted);
 	const bool more = stream->call.more_follows;
@@ -98,7 +98,7 @@ static size_t write_batches(struct tg_stream *stream, struct place *place, size_
 	while (goes_on && done < wanted && (goes_on = tg_stream_flush(stream))) {
 		const size_t left = wanted - done, batch = left < pace.batch + NOT_ALONE ? left : pace.batch;
 		stream->call.more_follows = !pace.at_once && (more || batch < left);
-		goes_on = write_batch(stream, place, batch, piece, &done);
+		goes_on = write_batch(stream, cursor, batch, piece, &done);
 	}
 	if (goes_on)
 		tg_stream_flush(stream);
@@ -110,14 +110,14 @@ static size_t write_batches(struct tg_stream *stream, struct place *place, size_
 
 static size_t write_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t wanted)
 {
-	struct place place = {.vector = vector, .count = count};
+	struct cursor cursor = {.vector = vector, .count = count};
 	unsigned char small[4096], *piece = small; /* what gathers a record of several parts, as of a header and a body */
 	const size_t room = count == 1 ? 0 : MIN(wanted, RECORD);
 
 	if (room > sizeof(small) && (piece = malloc(room)) == NULL)
 		return 0;
-	step(&place, 0);
-	const size_t done = write_batches(stream, &place, wanted, piece);
+	step(&cursor, 0);
+	const size_t done = write_batches(stream, &cursor, wanted, piece);
 	explicit_bzero(piece, room);
 	if (piece != small)
 		free(piece);

@@ -35,7 +35,7 @@ bool tg_stream_is_ready(struct tg_stream *stream);
 /* stream_buffers.c: data was read; the SSL is about to be freed; around fork. */
 void tg_stream_used(struct tg_stream *stream);
 void tg_stream_unused(struct tg_stream *stream);
-void tg_stream_places_lock(void);
-void tg_stream_places_unlock(void);
+void tg_stream_buffers_lock(void);
+void tg_stream_buffers_unlock(void);
 
 #endif

@@ -55,7 +55,8 @@ static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registr
 	    deadline != TG_CLOCK_NEVER && tg_epoll_has_waiters(epoll) && (epoll->waiters == 0 || deadline < epoll->until);
 }
 
-static int ask(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream)
+static int control_kernel(struct tg_epoll *epoll, int operation, struct tg_registration *registration,
+			  struct tg_stream *stream)
 {
 	struct epoll_event event = {.events = tg_interest_events(registration, stream),
 				    .data.u64 = tg_registration_token(registration)};
@@ -102,7 +103,7 @@ static int add(struct tg_epoll *epoll, int operation, struct tg_registration *re
 	tg_epoll_add(epoll, registration);
 	fill(registration, event, (event->events & EPOLLEXCLUSIVE) != 0);
 	set_deadline(epoll, registration, stream);
-	int r = ask(epoll, operation, registration, stream);
+	int r = control_kernel(epoll, operation, registration, stream);
 	if (r != 0) {
 		drop(epoll, registration);
 	} else {
@@ -125,7 +126,7 @@ static int modify(struct tg_epoll *epoll, struct tg_registration *registration, 
 	}
 	fill(registration, event, false);
 	set_deadline(epoll, registration, stream);
-	int r = ask(epoll, EPOLL_CTL_MOD, registration, stream);
+	int r = control_kernel(epoll, EPOLL_CTL_MOD, registration, stream);
 	if (r == 0) {
 		begin_reports(epoll, registration, stream);
 	} else {

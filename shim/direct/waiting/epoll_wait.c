@@ -137,7 +137,7 @@ static void update_deadline(struct tg_epoll *epoll, struct tg_registration *regi
 }
 
 /* An event of a stream's. True: the server is told *event. */
-static bool tell(uint32_t round, struct epoll_event *event)
+static bool fill_if_due(uint32_t round, struct epoll_event *event)
 {
 	const uint64_t token = event->data.u64;
 	struct tg_registration *registration = tg_registration_find(token);
@@ -175,7 +175,7 @@ static int filter(uint32_t round, struct epoll_event *events, int count)
 	int kept = 0;
 
 	for (int i = 0; i < count; i++)
-		if (!tg_registration_is_token(events[i].data.u64) || tell(round, &events[i])) {
+		if (!tg_registration_is_token(events[i].data.u64) || fill_if_due(round, &events[i])) {
 			if (kept != i)
 				events[kept] = events[i];
 			kept++;

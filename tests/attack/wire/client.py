@@ -34,10 +34,10 @@ class Silent(Ended):
 class Client:
     """One connection. `data`: every byte of application data that came, under whatever keys."""
 
-    def __init__(self, opened, patience=0.5):
+    def __init__(self, opened, timeout=0.5):
         self.socket = opened
-        self.patience = patience  # seconds after which a server that says nothing is called silent
-        self.socket.settimeout(patience)
+        self.timeout = timeout  # seconds after which a server that says nothing is called silent
+        self.socket.settimeout(timeout)
         self.reading = None
         self.writing = None
         self.transcript = b""

@@ -26,8 +26,8 @@ class Session12:
 class Tls12(c.Client):
     version = "1.2"
 
-    def __init__(self, opened, patience=0.5):
-        super().__init__(opened, patience)
+    def __init__(self, opened, timeout=0.5):
+        super().__init__(opened, timeout)
         self.master = self.server_public = self.offered = None
         self.client_verify = self.server_verify = self.ticket = b""
         self.resumed = False

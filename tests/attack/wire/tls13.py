@@ -36,8 +36,8 @@ class Session13:
 class Tls13(c.Client):
     version = "1.3"
 
-    def __init__(self, opened, patience=0.5):
-        super().__init__(opened, patience)
+    def __init__(self, opened, timeout=0.5):
+        super().__init__(opened, timeout)
         self.offered = None
         self.early = b""
         self.resumed = self.retried = self.early_accepted = False

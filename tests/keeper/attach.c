@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process that takes the policy of a tree by hand: guest TREE [wait]. Prints "0 GENERATION", or the negative errno of the
- * greeting; `wait`: then maps both memories until stdin ends.
+ * A process that takes the policy of a tree by hand: tg_attach TREE [wait]. Prints "0 GENERATION", or the negative errno of
+ * the greeting; `wait`: then maps both memories until stdin ends.
  */
 #include "ipc/channel.h"
 #include "ipc/read.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ways below the protocol's floor, into a renegotiation, and in by what is no certificate. */
+/* Ways below the protocol's limits, into a renegotiation, and in by what is no certificate. */
 
 /* The API that is tried here is deprecated in parts; servers use it all the same. */
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -278,18 +278,18 @@ static long conf_renegotiation(SSL *ssl)
 #define V12 TLS1_2_VERSION
 #define V13 TLS1_3_VERSION
 
-const struct way ways_shortcuts[] = {
-    {"suites, before", "floor", MOMENT_NEVER, 0, .prepare = all_suites, .sneak = weak_suite},
-    {"SSL_set_cipher_list", "floor", MOMENT_NAME, V12, .call = suites_12, .sneak = weak_suite},
-    {"SSL_set_ciphersuites", "floor", MOMENT_CHOICE, V13, .call = suites_13, .sneak = weak_suite},
-    {"SSL_set_security_callback", "floor", MOMENT_NAME, V12, .call = any_security, .prepare = no_level_before,
+const struct way ways_certificateless[] = {
+    {"suites, before", "limits", MOMENT_NEVER, 0, .prepare = all_suites, .sneak = weak_suite},
+    {"SSL_set_cipher_list", "limits", MOMENT_NAME, V12, .call = suites_12, .sneak = weak_suite},
+    {"SSL_set_ciphersuites", "limits", MOMENT_CHOICE, V13, .call = suites_13, .sneak = weak_suite},
+    {"SSL_set_security_callback", "limits", MOMENT_NAME, V12, .call = any_security, .prepare = no_level_before,
      .sneak = weak_signature},
-    {"security callback, before", "floor", MOMENT_NEVER, V12, .prepare = any_security_before, .sneak = weak_signature},
-    {"SSL_set_security_level", "floor", MOMENT_NAME, V12, .call = no_level, .sneak = weak_signature},
-    {"security level, before", "floor", MOMENT_NEVER, V12, .prepare = no_level_before, .sneak = weak_signature},
-    {"SSL_CTRL_SET_GROUPS", "floor", MOMENT_NAME, 0, .call = groups, .sneak = weak_group},
-    {"SSL_CTRL_SET_GROUPS_LIST", "floor", MOMENT_NAME, 0, .call = groups_list, .sneak = weak_group},
-    {"groups, before", "floor", MOMENT_NEVER, 0, .sneak = weak_group},
+    {"security callback, before", "limits", MOMENT_NEVER, V12, .prepare = any_security_before, .sneak = weak_signature},
+    {"SSL_set_security_level", "limits", MOMENT_NAME, V12, .call = no_level, .sneak = weak_signature},
+    {"security level, before", "limits", MOMENT_NEVER, V12, .prepare = no_level_before, .sneak = weak_signature},
+    {"SSL_CTRL_SET_GROUPS", "limits", MOMENT_NAME, 0, .call = groups, .sneak = weak_group},
+    {"SSL_CTRL_SET_GROUPS_LIST", "limits", MOMENT_NAME, 0, .call = groups_list, .sneak = weak_group},
+    {"groups, before", "limits", MOMENT_NEVER, 0, .sneak = weak_group},
     {"SSL_set_max_early_data", "mutual", MOMENT_NAME, V13, .call = early},
     {"early data, before", "mutual", MOMENT_NEVER, V13, .prepare = early_before},
     {"SSL_OP_NO_RENEGOTIATION", "mutual", MOMENT_AFTER, V12, .call = renegotiation},

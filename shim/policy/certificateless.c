@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/policy/shortcuts.h"
+#include "shim/policy/certificateless.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@ static bool verifies(const struct tg_policy *policy)
 	return policy->mode == TG_MODE_OPTIONAL || policy->mode == TG_MODE_MUTUAL;
 }
 
-void tg_shortcuts_close(const struct tg_policy *policy, SSL *ssl)
+void tg_certificateless_close(const struct tg_policy *policy, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 
@@ -88,7 +88,7 @@ static void remember_good_one(const struct tg_openssl *o, const struct tg_policy
 	good.verifies = verifies(policy);
 }
 
-bool tg_shortcuts_drop_suites(const struct tg_policy *policy, SSL *ssl)
+bool tg_certificateless_drop_suites(const struct tg_policy *policy, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 	const STACK_OF(SSL_CIPHER) *ciphers = o->SSL_get_ciphers(ssl);

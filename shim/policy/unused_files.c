@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/policy/own.h"
+#include "shim/policy/unused_files.h"
 
 #include "shim/policy/context.h"
 #include "shim/policy/generation.h"
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -17,22 +17,22 @@
 #define SAID_MAX 32
 
 static const char *const names[] = {
-    [TG_OWN_CERTIFICATE] = "certificate",
-    [TG_OWN_KEY] = "private key",
-    [TG_OWN_PAIR] = "certificate and private key",
-    [TG_OWN_TRUST] = "trusted CAs",
+    [TG_UNUSED_CERTIFICATE] = "certificate",
+    [TG_UNUSED_KEY] = "private key",
+    [TG_UNUSED_PAIR] = "certificate and private key",
+    [TG_UNUSED_TRUST] = "trusted CAs",
 };
 
 /* Under `server` and `off` clients are the server's to judge, with what it trusts. */
-static bool is_replaced(const struct tg_policy *policy, enum tg_own what)
+static bool is_replaced(const struct tg_policy *policy, enum tg_unused what)
 {
-	if (what == TG_OWN_TRUST)
+	if (what == TG_UNUSED_TRUST)
 		return policy->mode == TG_MODE_OPTIONAL || policy->mode == TG_MODE_MUTUAL;
 	return policy->mode != TG_MODE_OFF && policy->credentials != TG_NONE;
 }
 
 /* NULL: some connection may be left to the server. Else what governs those that no other section does. */
-static const struct tg_policy *replacement(const struct tg_document *document, enum tg_own what)
+static const struct tg_policy *replacement(const struct tg_document *document, enum tg_unused what)
 {
 	const struct tg_policy *found = NULL;
 
@@ -45,7 +45,7 @@ static const struct tg_policy *replacement(const struct tg_document *document, e
 	return found;
 }
 
-bool tg_own_begin(const SSL_CTX *ssl_ctx, enum tg_own what)
+bool tg_unused_begin(const SSL_CTX *ssl_ctx, enum tg_unused what)
 {
 	if (!tg_shim_is(TG_STATE_GOVERNED) || tg_context_find(ssl_ctx) == NULL)
 		return false;
@@ -58,7 +58,7 @@ bool tg_own_begin(const SSL_CTX *ssl_ctx, enum tg_own what)
 }
 
 /* FNV-1a; 0 is an empty place. */
-static uint64_t hash(enum tg_own what, const char *file)
+static uint64_t hash(enum tg_unused what, const char *file)
 {
 	uint64_t x = 0xcbf29ce484222325u + (uint64_t)what;
 
@@ -90,7 +90,7 @@ static const char *reason(const struct tg_openssl *o, const char *file)
 	return text == NULL ? "not usable" : text;
 }
 
-int tg_own_loaded(enum tg_own what, const char *file, int result, int saved_errno)
+int tg_unused_loaded(enum tg_unused what, const char *file, int result, int saved_errno)
 {
 	const struct tg_openssl *o = tg_openssl();
 
@@ -99,7 +99,7 @@ int tg_own_loaded(enum tg_own what, const char *file, int result, int saved_errn
 		return result;
 	}
 	if (is_new(hash(what, file)))
-		tg_say(
+		tg_shim_log(
 		    "the program's own %s%s%s cannot be used (%s): not needed, every connection is governed by a section",
 		    names[what], file == NULL ? "" : " ", file == NULL ? "" : file, reason(o, file));
 	o->ERR_pop_to_mark();
@@ -107,16 +107,17 @@ int tg_own_loaded(enum tg_own what, const char *file, int result, int saved_errn
 	return 1;
 }
 
-X509 *tg_own_shown(const SSL_CTX *ssl_ctx)
+X509 *tg_unused_shown(const SSL_CTX *ssl_ctx)
 {
 	struct tg_context *context = tg_shim_is(TG_STATE_GOVERNED) ? tg_context_find(ssl_ctx) : NULL;
 
 	if (context == NULL || context->shown != NULL)
 		return context == NULL ? NULL : context->shown;
 	struct tg_generation *generation = tg_generation_acquire();
-	const struct tg_policy *policy = generation == NULL ? NULL : replacement(generation->document, TG_OWN_CERTIFICATE);
-	if (policy != NULL && generation->identities[policy->credentials].count > 0) {
-		X509 *leaf = generation->identities[policy->credentials].served[0].leaf;
+	const struct tg_policy *policy =
+	    generation == NULL ? NULL : replacement(generation->document, TG_UNUSED_CERTIFICATE);
+	if (policy != NULL && generation->certificates[policy->credentials].count > 0) {
+		X509 *leaf = generation->certificates[policy->credentials].served[0].leaf;
 		if (tg_openssl()->X509_up_ref(leaf) == 1)
 			context->shown = leaf;
 	}

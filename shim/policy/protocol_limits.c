@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/policy/floor.h"
+#include "shim/policy/protocol_limits.h"
 
 #include "shim/policy/connection.h"
 
-static tg_security_fn standard;
+static tg_security_fn default_callback;
 
-void tg_floor_learn(const SSL_CTX *fresh)
+void tg_protocol_limits_learn(const SSL_CTX *fresh)
 {
-	standard = tg_openssl()->SSL_CTX_get_security_callback(fresh);
+	default_callback = tg_openssl()->SSL_CTX_get_security_callback(fresh);
 }
 
 /* In the place of a server's own callback, which may demand more than the level does, and might demand nothing. */
@@ -15,12 +15,12 @@ static int both_agree(const SSL *ssl, const SSL_CTX *ssl_ctx, int op, int bits, 
 {
 	const struct tg_connection *connection = tg_connection_find(ssl);
 	const tg_security_fn own = connection == NULL ? NULL : connection->own_security;
-	int result = standard(ssl, ssl_ctx, op, bits, nid, other, ex);
+	int result = default_callback(ssl, ssl_ctx, op, bits, nid, other, ex);
 
 	return result != 0 && own != NULL ? own(ssl, ssl_ctx, op, bits, nid, other, ex) : result;
 }
 
-void tg_floor_keep_level(const struct tg_policy *policy, SSL *ssl)
+void tg_protocol_limits_keep_level(const struct tg_policy *policy, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 
@@ -29,7 +29,7 @@ void tg_floor_keep_level(const struct tg_policy *policy, SSL *ssl)
 	if (policy->override || policy->security_level > o->SSL_get_security_level(ssl))
 		o->SSL_set_security_level(ssl, policy->security_level);
 	tg_security_fn own = o->SSL_get_security_callback(ssl);
-	if (own == standard || own == both_agree)
+	if (own == default_callback || own == both_agree)
 		return;
 	struct tg_connection *connection = tg_connection_find(ssl);
 	if (connection != NULL)
@@ -60,7 +60,7 @@ static bool apply_versions(const struct tg_openssl *o, const struct tg_policy *p
 	return true;
 }
 
-bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl)
+bool tg_protocol_limits_apply(const struct tg_policy *policy, SSL *ssl)
 {
 	const struct tg_openssl *o = tg_openssl();
 
@@ -69,18 +69,18 @@ bool tg_floor_apply(const struct tg_policy *policy, SSL *ssl)
 	if (policy->ciphers != NULL && o->SSL_set_cipher_list(ssl, policy->ciphers) != 1)
 		return false;
 	/* After the cipher list, whose @SECLEVEL would otherwise win. */
-	tg_floor_keep_level(policy, ssl);
+	tg_protocol_limits_keep_level(policy, ssl);
 	if (policy->ciphersuites != NULL && o->SSL_set_ciphersuites(ssl, policy->ciphersuites) != 1)
 		return false;
 	return policy->groups == NULL || o->SSL_ctrl(ssl, SSL_CTRL_SET_GROUPS_LIST, 0, policy->groups) == 1;
 }
 
-bool tg_floor_holds(const struct tg_policy *policy, const SSL *ssl)
+bool tg_protocol_limits_hold(const struct tg_policy *policy, const SSL *ssl)
 {
-	return tg_floor_admits(policy, tg_openssl()->SSL_version(ssl));
+	return tg_protocol_limits_admit(policy, tg_openssl()->SSL_version(ssl));
 }
 
-bool tg_floor_admits(const struct tg_policy *policy, int version)
+bool tg_protocol_limits_admit(const struct tg_policy *policy, int version)
 {
 	if (policy->mode == TG_MODE_OFF || version >> 8 != SSL3_VERSION_MAJOR)
 		return true; /* DTLS counts downwards; its bounds are the server's own */

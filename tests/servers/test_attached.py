@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A good guest: what no section governs behaves as if the shim were not there."""
+"""What no section governs behaves as if the shim were not there."""
 
 import os
 import re
@@ -21,7 +21,7 @@ REQUESTS = 20
 BYSTANDERS = (["/bin/true"], ["/bin/sh", "-c", "true"], ["/usr/bin/python3", "-I", "-c", "pass"])
 
 
-class Guest(ServerCase):
+class Attached(ServerCase):
     def setUp(self):
         super().setUp()
         self.injected = self.pki.server("rsa")
@@ -220,7 +220,7 @@ class Guest(ServerCase):
 
         return client.probe(server.port, request, client.TLS13, client=self.good)
 
-    # what a guest must leave alone
+    # what an attached process must leave alone
 
     def test_a_hang_up_of_the_terminal_still_ends_a_program(self):
         """kill -HUP renews; the terminal's own hang-up (sent by the kernel) ends what would have died of it."""

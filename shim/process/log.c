@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "shim/process/say.h"
+#include "shim/process/log.h"
 
 #include "ipc/socket.h"
 #include "shim/binding/libc.h"
@@ -22,7 +22,7 @@ static bool known;
 static dev_t device;
 static ino_t inode;
 
-void tg_say_start(void)
+void tg_shim_log_start(void)
 {
 	struct stat found;
 	int saved_errno = errno;
@@ -61,7 +61,7 @@ static void write_all(const char *text, size_t length)
  * A reader of stderr that went away must not end the program for our sake, nor leave it a pending SIGPIPE. No cancellation
  * point: the caller may hold a lock of ours.
  */
-void tg_say_lines(const char *text, size_t length)
+void tg_shim_log_lines(const char *text, size_t length)
 {
 	static const struct timespec no_wait;
 	int saved_errno = errno, cancellation;
@@ -84,7 +84,7 @@ void tg_say_lines(const char *text, size_t length)
 	errno = saved_errno;
 }
 
-void tg_say(const char *text, ...)
+void tg_shim_log(const char *text, ...)
 {
 	char line[LINE_SIZE];
 	size_t length = sizeof(prefix) - 1;
@@ -102,6 +102,6 @@ void tg_say(const char *text, ...)
 		length += (size_t)formatted < room ? (size_t)formatted : room;
 	}
 	line[length++] = '\n';
-	tg_say_lines(line, length);
+	tg_shim_log_lines(line, length);
 	errno = saved_errno;
 }
