@@ -168,7 +168,7 @@ static void record(struct cell *cell, const struct record *now)
 	}
 	if (location == NULL)
 		location = cell->count < RECORDS ? &cell->records[cell->count++] : &cell->records[now->clock % RECORDS];
-	*place = *now;
+	*location = *now;
 }
 
 static bool is_in_arena(uintptr_t address)
@@ -254,7 +254,7 @@ void __tsan_write_range(void *at, size_t size)
 
 /* Atomic operations. */
 
-static struct location *place_of(uintptr_t key)
+static struct location *location_of(uintptr_t key)
 {
 	size_t i = key * 2654435761u % TABLE;
 
@@ -307,7 +307,7 @@ static bool releases(int order)
 
 static struct location *atomic_location(const volatile void *at, uint64_t value)
 {
-	struct location *location = place_of((uintptr_t)at);
+	struct location *location = location_of((uintptr_t)at);
 
 	if (location->count == 0)
 		location->stores[location->count++] = (struct store){.value = value};
@@ -457,7 +457,7 @@ int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 		return __real_pthread_mutex_lock(mutex);
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
 	model_step_at(mutex, CALLER);
-	struct location *location = place_of((uintptr_t)mutex);
+	struct location *location = location_of((uintptr_t)mutex);
 	if (location->locked_by == 1 + model_self())
 		model_fail("deadlock: the lock %p is this thread's already", (void *)mutex);
 	model_wait(is_free, location);
@@ -470,7 +470,7 @@ int __wrap_pthread_mutex_trylock(pthread_mutex_t *mutex)
 	if (!model_is_running())
 		return __real_pthread_mutex_trylock(mutex);
 	model_step_at(mutex, CALLER);
-	struct location *location = place_of((uintptr_t)mutex);
+	struct location *location = location_of((uintptr_t)mutex);
 	if (location->locked_by != 0)
 		return EBUSY;
 	take(location);
@@ -482,7 +482,7 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
 	if (!model_is_running())
 		return __real_pthread_mutex_unlock(mutex);
 	access_bytes((uintptr_t)mutex, 1, false, true, CALLER);
-	struct location *location = place_of((uintptr_t)mutex);
+	struct location *location = location_of((uintptr_t)mutex);
 	if (location->locked_by != 1 + model_self())
 		model_fail("the lock %p is not this thread's", (void *)mutex);
 	location->locked_by = 0;
