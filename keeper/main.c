@@ -2,7 +2,7 @@
 /*
  * tlsgraft-keeper CONFIG STARTED_PID RESULT_FD [user NAME] [report]
  *
- * Started by `tlsgraft run` and by the shim's constructor, not by people. See docs/design.md.
+ * Started by `tlsgraft run` and by the shim's constructor, not by people. See docs/design/keeper.md.
  */
 #include "ipc/untrusted_fd.h"
 #include "keeper/family.h"

@@ -3,7 +3,7 @@
  * tlsgraft-relay TREE LISTENER_FD POLICY_FD REPORT_FD LINK_FD
  *
  * Started by the keeper's guardian, not by people. Speaks TLS on the real sockets of connections that cannot be served
- * inside the server's process, and plaintext to the server. See docs/design.md.
+ * inside the server's process, and plaintext to the server. See docs/design/relay.md.
  */
 #include "ipc/read.h"
 #include "ipc/tree.h"

@@ -55,7 +55,7 @@ static struct tg_session_context server_session_context(const struct tg_openssl 
 /*
  * Sessions of one epoch resume in it and in no other. Epochs are as long as a session may get old, so none outlives its
  * age, whatever libssl writes into a session when it renews it: in TLS 1.3 each resumption brings a ticket that is as new
- * as that (docs/design.md). Each policy has its own phase: one second is not the full handshake of all.
+ * as that (docs/design/policy.md). Each policy has its own phase: one second is not the full handshake of all.
  */
 static int64_t session_epoch(const struct tg_policy *policy)
 {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The table of locks (shim/binding/locks.def): what docs/design.md shows of it, and that no lock stands beside it."""
+"""The table of locks (shim/binding/locks.def): what docs/design/process.md shows of it, and that no lock stands beside it."""
 
 import re
 
@@ -15,7 +15,7 @@ def rows():
 
 
 def table():
-    """As in docs/design.md."""
+    """As in docs/design/process.md."""
     calls = {"NOTHING": "never", "CRYPTO": "libssl, libcrypto"}
     lines = ["| lock | protects | held across calls of |", "|---|---|---|"]
     return "\n".join(lines + [f"| {name} | {text} | {calls[what]} |" for name, what, _, text in rows()])

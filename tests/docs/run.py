@@ -32,7 +32,8 @@ from support.symbolic import libc, libssl  # noqa: E402
 
 MAN = ROOT / "docs" / "man"
 SAMPLE = ROOT / "examples" / "tlsgraft.ini"
-PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md", "docs/stream.md", "docs/COMPATIBILITY.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/design.md", "docs/stream.md", "docs/COMPATIBILITY.md",
+         *(f"docs/design/{part}.md" for part in ("keeper", "policy", "plaintext", "relay", "process")))
 
 # What the README must say that tlsgraft cannot do, before its first example.
 LIMITS = (
@@ -189,8 +190,8 @@ class Checks:
         raw = docs.locks.raw()
         must(not raw, "by shim/binding/lock.h: " + ", ".join(f"{word} in {file}" for file, word in raw))
         must(docs.locks.made() == set(names), f"differ: {sorted(docs.locks.made() ^ set(names))}")
-        text = (ROOT / "docs/design.md").read_text()
-        must(docs.locks.table() in text, "docs/design.md shows another table; it is:\n" + docs.locks.table())
+        text = (ROOT / "docs/design/process.md").read_text()
+        must(docs.locks.table() in text, "docs/design/process.md shows another table; it is:\n" + docs.locks.table())
 
     def check_who_changes_a_stream(self):
         wrong, parts = docs.stream.differences()
@@ -250,7 +251,7 @@ class Checks:
                 print(f"  {prefix}: {reason}: {len(of_it)} {' '.join(of_it[:3])}")
 
     def check_variables_are_those_of_the_manual(self):
-        code = "".join(path.read_text() for path in [*(ROOT / "shim").glob("*.[ch]"), *(ROOT / "cli").glob("*.c")])
+        code = "".join(path.read_text() for path in [*(ROOT / "shim").rglob("*.[ch]"), *(ROOT / "cli").glob("*.c")])
         used = set(re.findall(r'"(TLSGRAFT_[A-Z]+)=?"', code))
         must(used, "none found in the code")
         for page in (MAN / "libtlsgraft.7", ROOT / "docs/design.md"):
