@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One connection of a plaintext server that TLS is terminated for: an SSL over a socket, with what the server wrote before
- * the handshake was finished and what TLS has already made of its later bytes. Knows neither descriptors' numbers beyond
- * the one socket, nor who waits for it: the direct engine puts it under read(2) and write(2), the relay carries its bytes
- * on.
+ * A stream is one connection of a plaintext server whose TLS is terminated here: an SSL over a TCP socket, the bytes that
+ * the server wrote before the handshake was finished, and ciphertext that the socket has not taken yet. A stream knows its
+ * one socket, but no other descriptor number and nobody who waits for it. The direct engine puts it under read(2) and
+ * write(2); the relay copies its bytes to and from a socket pair. docs/stream.md shows its states.
  *
- * No call here blocks, whatever O_NONBLOCK says. A stream goes on (handshake, flushing) by whatever is called on it.
- * All calls lock the stream for themselves, so that one thread may read while another one writes; none is a cancellation
- * point; errno is set where they fail and kept else; OpenSSL's error queue is left as found. Not async-signal-safe.
+ * Blocking: no call blocks, whatever O_NONBLOCK says. Every call also continues the handshake and flushes ciphertext.
+ * Threads: each call takes the stream's lock, so one thread may read while another one writes. No call is a cancellation
+ * point or async-signal-safe. Errors: -1 or NULL with errno; on success errno is unchanged. OpenSSL's error queue is left
+ * as found.
  *
- * What the peer sees of the server begins after the verdict (tg_enforce_verdict), never before.
+ * Security: no byte of the server's leaves before the verdict (tg_enforce_verdict).
  */
 #ifndef TG_SHIM_DIRECT_STREAM_STREAM_H
 #define TG_SHIM_DIRECT_STREAM_STREAM_H
@@ -29,64 +30,64 @@
 struct tg_stream;
 
 /*
- * `fd`: a connected TCP socket, which stays the caller's. `route` (of the generation that was current at accept) speaks
- * plaintext and is copied. Opens nothing and allocates no SSL: that comes with the client's first byte. NULL: no memory.
+ * `fd`: a connected TCP socket, which stays the caller's. `route`: a plaintext route of the generation that was current at
+ * accept; it is copied. The SSL is not made here but with the client's first byte. NULL: no memory.
  */
 struct tg_stream *tg_stream_new(int fd, const struct tg_route *route);
 
 /*
- * Counts among the unfinished handshakes from now on, and not only from the client's first byte: for a process that has the
- * descriptors of all clients, of which there are not more than `max` so. One for each process.
+ * For the relay, which holds the descriptors of all clients: the stream counts as an unfinished handshake from now on, and
+ * not only from the client's first byte. `max` is the process's limit for unfinished handshakes.
  */
 void tg_stream_count_at_once(struct tg_stream *stream);
 void tg_stream_bound_handshakes(unsigned max);
 
-/* Cleanses and frees; sends nothing, closes nothing. */
+/* Erases keys and frees. Sends nothing and does not close the socket. */
 void tg_stream_free(struct tg_stream *stream);
 
-/* The socket goes by another number from now on (dup(2)). */
+/* The number that the stream uses for its socket from now on: a dup(2) of the one before. */
 void tg_stream_set_fd(struct tg_stream *stream, int fd);
 int tg_stream_fd(const struct tg_stream *stream);
 
-/* Zeroed by tg_stream_new, then left alone: for who waits for the stream. Lives as long as it. */
+/* Memory for the readiness code: zeroed by tg_stream_new, not used by the stream itself, freed with it. */
 struct tg_watch *tg_stream_watch(struct tg_stream *stream);
 
-/* NULL at first, then left alone: for the table of descriptors, which finds its own by it. Lives as long as the stream. */
+/* A pointer for the descriptor table: NULL at first, not used by the stream itself. Lives as long as the stream. */
 struct tg_fd_entry;
 struct tg_fd_entry **tg_stream_fd_entry(struct tg_stream *stream);
 
 /*
- * As recv(2) and send(2) on the plaintext, all that fits: -1 with EAGAIN where it would block. A read ends with 0 after the
- * peer's close_notify; with ECONNRESET where it went without one, was refused, or took too long. `peek`: MSG_PEEK.
- * Before the handshake is finished a write takes at most TG_STREAM_EARLY bytes in all. After the end EPIPE or ECONNRESET;
- * never a signal. `more`: MSG_MORE, the next write follows at once, and the kernel need not send less than a packet before.
+ * recv(2) and send(2) on the plaintext, for as many bytes as fit; -1 with EAGAIN where they would block.
+ *
+ * Read: 0 after the peer's close_notify. ECONNRESET if the peer went without one (RFC 8446, section 6.1), was refused, or
+ * took too long. `peek`: as MSG_PEEK. Write: until the handshake is finished at most TG_STREAM_EARLY bytes in all. After
+ * the end EPIPE or ECONNRESET, but never SIGPIPE. `more`: as MSG_MORE, another write follows at once.
  */
 #define TG_STREAM_EARLY 65536
 ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int count, bool peek);
 ssize_t tg_stream_write(struct tg_stream *stream, const struct iovec *vector, int count, bool more);
 
 /*
- * Goes on as far as it can and says what is ready now: POLLIN (bytes, the end or an error can be read), POLLOUT, POLLRDHUP,
- * POLLHUP, POLLERR of poll(2), true of the plaintext.
+ * Continues as far as possible and returns what is ready now, of the plaintext: POLLIN (bytes, the end or an error can be
+ * read), POLLOUT, POLLRDHUP, POLLHUP, POLLERR of poll(2).
  */
 unsigned tg_stream_poll(struct tg_stream *stream);
 
 /*
- * What to wait for on the socket so that POLLIN or POLLOUT in `events` may become true of the plaintext: POLLIN, POLLOUT.
- * What the stream needs for itself (its handshake, ciphertext that the socket would not take) is in it for any `events`.
+ * What to wait for on the socket (POLLIN, POLLOUT) so that `events` may become true of the plaintext. What the stream
+ * itself needs, for its handshake or for ciphertext that is left over, is included for any `events`.
  */
 unsigned tg_stream_wants(struct tg_stream *stream, unsigned events);
 
-/* Without going on, without the lock, so that it costs nothing: a hint for who decides whether to look closer. */
+/* A snapshot without the lock: a cheap hint that tells whether another call is worth making. */
 enum {
 	TG_STREAM_HANDSHAKING = 1, /* no verdict yet: readiness of the socket is not the plaintext's */
 	TG_STREAM_INPUT = 2,       /* something can be read without the socket becoming readable */
 	TG_STREAM_OUTPUT = 4,      /* ciphertext or early bytes wait for the socket or the handshake */
-	TG_STREAM_ENDED = 8,       /* by the peer, an error or a refusal */
-	TG_STREAM_PLAIN = 16,      /* a plaintext client that accept_plaintext let in: bytes go through as they are */
-	TG_STREAM_UNREAD =
-	    32, /* after the handshake: the socket was not found empty when it was last read, or its end came */
-	TG_STREAM_NEWS = 64, /* an edge is due that no arrival brings (FIONREAD) */
+	TG_STREAM_ENDED = 8,       /* the peer ended, an error occurred, or the client was refused */
+	TG_STREAM_PLAIN = 16,      /* a plaintext client that accept_plaintext admitted: bytes pass unchanged */
+	TG_STREAM_UNREAD = 32,     /* after the handshake: the last read did not empty the socket, or its end has arrived */
+	TG_STREAM_NEWS = 64,       /* an edge is due although nothing arrives on the socket (after FIONREAD) */
 };
 unsigned tg_stream_state(const struct tg_stream *stream);
 
@@ -94,13 +95,13 @@ unsigned tg_stream_state(const struct tg_stream *stream);
  */
 void tg_stream_hear_end(struct tg_stream *stream);
 
-/* FIONREAD: plaintext bytes that can be read at once, up to as many as a record holds. */
+/* FIONREAD: plaintext bytes that can be read at once, at most one record (back pressure is kept). */
 size_t tg_stream_readable(struct tg_stream *stream);
 
-/* True as long as nothing was read from or written to the socket, and the server has done nothing either. */
+/* True while nothing was read from or written to the socket, and the server has not used the connection. */
 bool tg_stream_is_untouched(struct tg_stream *stream);
 
-/* The same, whatever the server has done. */
+/* True while nothing was read from or written to the socket, whatever the server has done. */
 bool tg_stream_is_unread(struct tg_stream *stream);
 
 /* What the server did with a connection of which nothing was read or written yet. */
@@ -111,28 +112,29 @@ struct tg_stream_begun {
 };
 
 /*
- * Where nothing was read from or written to the socket: `give` is called with `fd` and what the server did so far. Where it
- * returns 0 the stream has ended; whoever is in a call on it finds the connection at `fd` then (tg_stream_moved). Where it
- * returns 1 nobody does: the number is about to be closed. Returns 0, what it failed with, or -EBUSY.
+ * Gives away a connection of which nothing was read from or written to the socket. `give` is called with `fd` and with what
+ * the server did so far. It returns 0: the stream has ended, and a thread that is in a call on it continues with the
+ * connection that `fd` is now (tg_stream_moved). 1: the same, but `fd` is about to be closed, so no thread continues. A
+ * negative errno: nothing has changed. Returns 0, that errno, or -EBUSY where the socket was used.
  */
 int tg_stream_move(struct tg_stream *stream, int fd, int (*give)(int fd, const struct tg_stream_begun *begun));
 
-/* Where the connection went by tg_stream_move; -1: it did not. */
+/* The descriptor that tg_stream_move left the connection at; -1: it was not moved. */
 int tg_stream_moved(const struct tg_stream *stream);
 
-/* The server wrote something, and no verdict lets it out: a stream that ends now has lost it. */
+/* The server wrote something before the verdict. If the stream ends now, these bytes are lost. */
 bool tg_stream_has_early(struct tg_stream *stream);
 
-/* shutdown(2): SHUT_WR sends close_notify after all that was written, and then the socket's own FIN. 0 or -1. */
+/* shutdown(2). SHUT_WR sends close_notify after all that was written, and then the TCP FIN. 0 or -1. */
 int tg_stream_shutdown(struct tg_stream *stream, int how);
 
-/* TCP_CORK of tcp(7): less than a record waits until it is uncorked, or anything but a write is done with the stream. */
+/* TCP_CORK of tcp(7). Less than a record waits until the stream is uncorked, or any call but a write is made on it. */
 enum tg_cork {
 	TG_CORK_OFF,
-	TG_CORK_BELOW, /* records are made at once, and packets wait in the kernel, 200 ms at most: a server that blocks */
-	TG_CORK_HERE,  /* bytes wait here: a server that does not block, and soon waits for its descriptors */
+	TG_CORK_BELOW, /* a blocking server: records are made at once; packets wait in the kernel for at most 200 ms */
+	TG_CORK_HERE,  /* a non-blocking server, which soon waits for its descriptors: plaintext waits here */
 };
-/* False: the socket's own option has to say it (a plaintext client). */
+/* False for a plaintext client (accept_plaintext): set the socket's own option. */
 bool tg_stream_cork(struct tg_stream *stream, enum tg_cork cork);
 bool tg_stream_is_corked(struct tg_stream *stream);
 
@@ -141,7 +143,7 @@ bool tg_stream_is_corked(struct tg_stream *stream);
 int tg_stream_set_no_delay(struct tg_stream *stream, int fd, const void *value, socklen_t size);
 int tg_stream_get_no_delay(struct tg_stream *stream, int fd, void *value, socklen_t *size);
 
-/* Before this thread waits by poll, select, epoll_wait or accept: nothing waits behind a cork meanwhile. */
+/* To be called before this thread waits in poll, select, epoll_wait or accept: sends all corked bytes. */
 extern _Atomic unsigned tg_stream_corked_count;
 void tg_stream_let_go_all(void);
 static inline bool tg_stream_is_any_corked(void)
@@ -156,38 +158,40 @@ static inline void tg_stream_before_wait(void)
 }
 
 /*
- * Before the last descriptor is closed by the process that owns the stream: close_notify, and as much as the socket takes.
- * True where nothing is left to send. Else *ret_tail is ciphertext for the caller to send; it belongs to the stream. It is
- * empty where the handshake is not finished and what the server wrote waits for that: the stream may go on (tg_stream_poll)
- * until a later call is true, or be freed, and the bytes are lost.
+ * The last close, by the process that owns the stream: sends close_notify and as much as the socket takes. True: nothing is
+ * left to send. False: *ret_tail is ciphertext that the caller has to send; it belongs to the stream. It is empty if the
+ * handshake is not finished and the server's bytes wait for that. Then the caller either continues (tg_stream_poll) until
+ * this returns true, or frees the stream and loses the bytes.
  */
 bool tg_stream_finish(struct tg_stream *stream, struct iovec *ret_tail);
 
-/* Nothing can be written to the socket any more, by nobody. */
+/* The FIN was sent: nothing can be written to the socket any more. */
 bool tg_stream_has_sent_end(struct tg_stream *stream);
 
 /*
- * Milliseconds of CLOCK_MONOTONIC by which the handshake must be finished, or (accept_plaintext, plaintext_wait) a silent
- * client is taken for a plaintext one; INT64_MAX: none. tg_stream_poll acts on it.
+ * The deadline in milliseconds of CLOCK_MONOTONIC by which the handshake must be finished, or (accept_plaintext,
+ * plaintext_wait) by which a silent client is taken for a plaintext one. INT64_MAX: none. tg_stream_poll enforces it.
  */
 int64_t tg_stream_deadline(const struct tg_stream *stream);
 
-/* When it was made, in milliseconds of CLOCK_MONOTONIC. */
+/* When the stream was made, in milliseconds of CLOCK_MONOTONIC. */
 int64_t tg_stream_born(const struct tg_stream *stream);
 
 /*
- * Opens libssl where the process has none, and makes the context: at listen(2), before chroot, setuid, fork, seccomp. A
- * latent process is decided before (tg_shim_serve). Again costs nothing. False: TLS cannot be terminated here.
+ * Opens libssl if the process has none, and makes the SSL_CTX. Called at listen(2), because servers chroot, drop rights,
+ * fork or filter system calls afterwards. A latent process must be decided before (tg_shim_serve). Idempotent. False: TLS
+ * cannot be terminated in this process.
  */
 bool tg_stream_prepare(void);
 
-/* This thread is in a call on a stream: whoever asks was called by a signal handler, and must not wait for a stream. */
+/* This thread is inside a call on a stream. So the caller runs in a signal handler, and must not wait for a stream's lock.
+ */
 bool tg_stream_is_inside(void);
 
-/* By this thread, at this moment. */
+/* This thread is inside tg_stream_prepare. */
 bool tg_stream_is_preparing(void);
 
-/* Around fork. */
+/* For the fork handlers (shim/fork.c): the locks of all streams. */
 void tg_stream_lock_all(void);
 void tg_stream_unlock_all(void);
 
