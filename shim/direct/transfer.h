@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading from and writing to a stream as the C library's calls on a socket do, blocking or not. What the hooks of read,
- * write and their families are made of.
+ * read(2), write(2) and their families on a stream, blocking or not. The hooks of these calls are made of it.
  *
- * Each call ends the caller's reference to the stream. Each is a cancellation point as the call that it stands for. Not
- * async-signal-safe; one that interrupts another one in the same thread (a signal handler's) fails with EAGAIN.
+ * Each call consumes the caller's reference to the stream. Each is a cancellation point like the call that it replaces. Not
+ * async-signal-safe: a call from a signal handler that interrupted another one in the same thread fails with EAGAIN.
  */
 #ifndef TG_SHIM_DIRECT_TRANSFER_H
 #define TG_SHIM_DIRECT_TRANSFER_H
@@ -15,7 +14,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-/* Some descriptor of this process is a stream; this one is. */
+/* any: some descriptor of this process is a stream. is_one: this descriptor is. */
 static inline bool tg_transfer_any(void)
 {
 	return atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) != 0;
@@ -27,8 +26,8 @@ static inline bool tg_transfer_is_one(int fd)
 }
 
 /*
- * For a call that writes by itself, unlike those below: the number is a stream, or was one and may be one again before the
- * kernel's own call comes there.
+ * For a call that writes by other means than the functions below: the number is a stream, or was one and may be one again
+ * before the kernel's call gets there.
  */
 static inline bool tg_transfer_is_ours(int fd)
 {
@@ -36,9 +35,9 @@ static inline bool tg_transfer_is_ours(int fd)
 }
 
 /*
- * With a reference for one of the calls below, which it is a cancellation point for; NULL: not ours. TG_TRANSFER_CLOSED:
- * it was one, and has been closed. The number may be another connection before the kernel's own call comes there, and
- * what is in the clear would go to it: the calls below fail with EBADF.
+ * The stream with a reference for one of the calls below; itself a cancellation point. NULL: no stream, make the real call.
+ * TG_TRANSFER_CLOSED: it was a stream and has been closed. The number may be the next client's connection before the
+ * kernel's call gets there, which would then send clear text to it. So the calls below fail with EBADF.
  */
 extern char tg_transfer_closed;
 #define TG_TRANSFER_CLOSED ((struct tg_stream *)(void *)&tg_transfer_closed)
@@ -49,7 +48,7 @@ static inline struct tg_stream *tg_transfer_begin(int fd)
 	return tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly(fd) : NULL;
 }
 
-/* The same for a call with a vector: one whose length the kernel would refuse is the kernel's. */
+/* The same for a call with a vector. A vector whose length the kernel refuses is left to the kernel. */
 static inline struct tg_stream *tg_transfer_vector(int fd, int count)
 {
 	return count < 0 || count > IOV_MAX ? NULL : tg_transfer_begin(fd);

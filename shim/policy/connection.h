@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the shim knows of one SSL: the generation and policy that its handshake is pinned to, how far it got, the verdict.
- * Used by the thread that uses the SSL; made at the first server-side handshake call, freed with the SSL.
+ * What the shim knows of one SSL: the generation and policy that its handshake is pinned to, its phase, and the verdict.
+ * Made at the first server-side handshake call, and freed with the SSL. Used only by the thread that uses the SSL, as
+ * libssl itself demands; tg_connection_with and tg_connection_each may be called by any thread.
  */
 #ifndef TG_SHIM_POLICY_CONNECTION_H
 #define TG_SHIM_POLICY_CONNECTION_H
@@ -56,34 +57,34 @@ struct tg_connection {
 struct tg_connection *tg_connection_find(const SSL *ssl);
 struct tg_connection *tg_connection_get(const SSL *ssl); /* makes it; NULL where memory ran out */
 
-/* A new SSL lies where an old one lay that went without its free callback: forgets what is left of that one. */
+/* A new SSL has the address of an old one that was freed without its callback: forgets the old one. */
 void tg_connection_forget(const SSL *ssl);
 
-/* SSL_dup: the copy has the server's own callback and session context too. False: no memory for them. */
+/* SSL_dup: copies the server's own callback and session id context. False: no memory. */
 bool tg_connection_copy(const SSL *from, const SSL *to);
 
-/* SSL_clear: as new, the server's own callbacks kept. Counts a handshake that ended without a verdict. */
+/* SSL_clear: as new, except for the server's own callbacks. Counts a handshake that ended without a verdict. */
 void tg_connection_reset(struct tg_connection *connection);
 
 /*
- * Calls `visit` for the connection of `ssl`, or for every one, in the lock of the table, so that none ends meanwhile.
- * `visit` must neither call the server nor come back to these functions.
+ * Call `visit` for the connection of `ssl`, or for every one, under the table's lock, so that none is freed meanwhile.
+ * `visit` must not call the server, libssl or these functions.
  */
 void tg_connection_with(const SSL *ssl, void (*visit)(struct tg_connection *, void *), void *arg);
 void tg_connection_each(void (*visit)(struct tg_connection *, void *), void *arg);
 
-/* The first fault counts: later ones are consequences. */
+/* Refuses the connection. The first fault counts; later ones are consequences of it. */
 void tg_connection_refuse_for(struct tg_connection *connection, const struct tg_fault *fault);
-/* For a fault of which OpenSSL has no words; `words` are for ever there. */
+/* The same for a fault that OpenSSL has no words for. `words` must live as long as the process. */
 void tg_connection_refuse(struct tg_connection *connection, enum tg_refusal reason, const char *words);
 
 /*
- * Counts a handshake that did not finish, once: refused where a fault is known or the client had said hello, else aborted.
- * `ssl` is asked who the client is; NULL: that may not be done any more.
+ * Counts a handshake that did not finish, once: as refused if a fault is known or a ClientHello came, else as aborted.
+ * `ssl` tells who the client is; NULL where the SSL may not be used any more.
  */
 void tg_connection_count_end(struct tg_connection *connection, SSL *ssl);
 
-/* Around fork. */
+/* For the fork handlers (shim/fork.c). */
 void tg_connection_lock(void);
 void tg_connection_unlock(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server itself set on an SSL_CTX whose callback places the shim took, so that its callbacks can still be called.
- * Only server-capable contexts have an entry; an SSL_CTX without one was never touched.
+ * What the server itself set on an SSL_CTX, because the shim's callbacks took the places of the server's and call them.
+ * Only server-capable contexts have an entry; an SSL_CTX without one was never changed.
  */
 #ifndef TG_SHIM_POLICY_CONTEXT_H
 #define TG_SHIM_POLICY_CONTEXT_H
@@ -31,25 +31,25 @@ struct tg_context {
 };
 
 /*
- * Every session context that the shim makes begins with the same eight bytes, so that it is known wherever it turns up: in
- * a session that the server brings back from a cache of its own, say. The rest is enough of a digest.
+ * Every session id context that the shim makes begins with the same eight bytes. So it is recognised wherever it turns up,
+ * for example in a session from the server's own cache. The remaining 24 bytes are digest enough.
  */
 void tg_context_set_prefix(unsigned char digest[TG_DIGEST_SIZE]);
 bool tg_context_has_prefix(const unsigned char *bytes, size_t length);
 
-/* NULL: not ours. */
+/* NULL: no entry, the context was never changed. */
 struct tg_context *tg_context_find(const SSL_CTX *ssl_ctx);
 
-/* False for a context of a client's method. Binds libssl. */
+/* False for a context with a client method. Binds libssl. */
 bool tg_context_can_serve(const SSL_CTX *ssl_ctx);
 
 /*
- * Takes a context that was just created: installs the three trampolines where it can serve. Idempotent (SSL_CTX_new calls
- * SSL_CTX_new_ex through us). Returns false where the process must not serve with it: the caller frees it.
+ * Installs the three callbacks of enforce.h in a context that was just created, if it can serve. Idempotent, because
+ * SSL_CTX_new calls SSL_CTX_new_ex through our hook. False: the process must not serve with it, and the caller frees it.
  */
 bool tg_context_adopt(SSL_CTX *ssl_ctx);
 
-/* Around fork. */
+/* For the fork handlers (shim/fork.c). */
 void tg_context_lock(void);
 void tg_context_unlock(void);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A generation as this process uses it: the document, and its certificates, keys and trust as OpenSSL objects. Built once
- * for each generation and process, immutable afterwards, reference-counted: every handshake holds the one it began with.
+ * A generation in this process: the document, with its certificates, keys and trust as OpenSSL objects. It is built once
+ * for each generation and process and immutable afterwards, so any thread may read it. References are counted: every
+ * handshake holds the generation that it began with.
  */
 #ifndef TG_SHIM_POLICY_GENERATION_H
 #define TG_SHIM_POLICY_GENERATION_H
@@ -39,20 +40,21 @@ struct tg_generation {
 };
 
 /*
- * The newest published generation, with a reference of the caller's; builds it when it is new to this process. Where that
- * fails, the last one that could be built; NULL where there is none. One atomic load and a short lock when nothing is new.
+ * The newest published generation, with a reference for the caller (tg_generation_unref). Builds it if it is new to this
+ * process; if that fails, returns the last one that could be built, or NULL if there is none. When nothing is new it costs
+ * one atomic load and a short lock.
  */
 struct tg_generation *tg_generation_acquire(void);
 struct tg_generation *tg_generation_ref(struct tg_generation *generation);
 void tg_generation_unref(struct tg_generation *generation); /* NULL is allowed */
 
-/* Builds what is new, before a fork or at the first server context, so that children find it done. */
+/* Builds a new generation before a fork, or at the first server context, so that children need not. */
 void tg_generation_prepare(void);
 
 /* The newest that this process has built; 0: none. */
 uint64_t tg_generation_number(void);
 
-/* Around fork, in the forking thread. */
+/* For the fork handlers (shim/fork.c), in the thread that forks. */
 void tg_generation_lock(void);
 void tg_generation_unlock(void);
 

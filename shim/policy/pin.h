@@ -8,27 +8,27 @@
 #include "shim/policy/connection.h"
 
 /*
- * At a ClientHello, before the server's own callback may read from anything else: notes which socket it came from, where
- * libssl has no descriptor and that is certain (accepted.h).
+ * At a ClientHello, before the server's own callback can read from another socket: notes the socket that the hello came
+ * from, if libssl has no descriptor and the socket is certain (accepted.h).
  */
 void tg_pin_locate(struct tg_connection *connection, SSL *ssl);
 
 /*
- * At a ClientHello: pins the newest generation and the policy that governs this connection. False where there is none that
- * may be used: the handshake must fail.
+ * At a ClientHello: pins the newest generation, and the policy that governs this connection. False: no policy may be used,
+ * and the handshake must fail.
  */
 bool tg_pin(struct tg_connection *connection, SSL *ssl);
 
 /*
- * At the second ClientHello after a HelloRetryRequest: the same generation must give the same policy. A client that names
- * another host now (RFC 8446 section 4.1.2 forbids it) would be served under the policy of the first.
+ * At the second ClientHello after a HelloRetryRequest: the pinned generation must give the same policy. Otherwise a client
+ * that now names another host, which RFC 8446, section 4.1.2 forbids, would be served under the first host's policy.
  */
 bool tg_pin_holds(struct tg_connection *connection, SSL *ssl);
 
-/* An established connection's local address, in connection->address; false where it cannot be told. */
+/* Fills connection->address with an established connection's local address. False: it is not known. */
 bool tg_pin_address(struct tg_connection *connection, SSL *ssl);
 
-/* Before the ClientHello: under which section a client that never says hello is counted. */
+/* Before the ClientHello: chooses the section whose counters count a client that never sends one. */
 void tg_pin_counters(struct tg_connection *connection, SSL *ssl);
 
 #endif

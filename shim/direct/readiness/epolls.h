@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Epoll instances that streams are registered with, by the descriptor numbers that they have, and for each
+ * The epoll instances that streams are registered with, by their descriptor numbers. Each has
  *
- * - the list of registrations that may be reported without the kernel: TLS holds input of theirs, or something happened to
- *   them that the kernel does not know of. Looked at before each wait. Who waits already, and who waits for the epoll
- *   descriptor itself, is woken by asking the kernel for EPOLLOUT on the socket: it is writable, or will be.
- * - a heap of deadlines: of handshakes that are not finished, and silent clients.
+ * - a list of registrations that may be reported without the kernel, because TLS holds input, or something happened that
+ * the kernel does not know of. It is looked at before each wait. A thread that waits already, also one that waits for the
+ * epoll descriptor itself, is woken by asking the kernel for EPOLLOUT on the socket, which is writable now or soon;
+ * - a heap of deadlines, for unfinished handshakes and silent clients.
  *
- * What is in here once stays in memory. Locks: see registrations.h.
+ * Memory is reused but never freed. Locks: see registrations.h.
  */
 #ifndef TG_SHIM_DIRECT_READINESS_EPOLLS_H
 #define TG_SHIM_DIRECT_READINESS_EPOLLS_H

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The interest in a socket: what the kernel is asked for, for what a server wants to know of its stream, and what the
- * answer means.
+ * Interest: which events of the socket the kernel is asked for, given the events of the plaintext that a server waits for;
+ * and what the kernel's answer means for the server.
  *
- * Level-triggered, it is asked for what may bring the server nearer to what it wants: anything more would be answered at
- * once, again and again. Edge-triggered it is asked for everything once and for all, which costs nothing where nobody
- * looks, and spares a system call for each change; with EPOLLONESHOT as level-triggered. So it is, level-triggered, for
- * input alone and after the handshake (is_reported_once), of which the epoll's list says the rest. Writable is a stream
- * from the beginning, as a socket is; what is written before the verdict is kept, and from the first such byte on it is not
- * writable until then.
+ * Level-triggered: only the events that can bring the server nearer to what it waits for. Any other event would be reported
+ * again and again. Edge-triggered: all events, once and for all, which saves a system call for each change. With
+ * EPOLLONESHOT: as level-triggered. Level-triggered input after the handshake is asked for with EPOLLET (is_reported_once),
+ * and the epoll's list reports what the socket still holds.
+ *
+ * A stream is writable from the beginning, as a socket is. What is written before the verdict is kept, and from the first
+ * such byte until the verdict the stream is not writable.
  */
 #ifndef TG_SHIM_DIRECT_READINESS_INTEREST_H
 #define TG_SHIM_DIRECT_READINESS_INTEREST_H
@@ -24,10 +25,10 @@
  */
 unsigned tg_interest_on_socket(struct tg_stream *stream, unsigned events);
 
-/* The kernel said `events` of the socket; 0: nothing, and the stream is to be looked at all the same. */
+/* The kernel reported `events` of the socket (0: none). Continues the stream and returns what is ready of the plaintext. */
 unsigned tg_interest_look(struct tg_stream *stream, unsigned events);
 
-/* What of it a server is told that waits for `events`. */
+/* The part of `ready` that is reported to a server that waits for `events`. */
 unsigned tg_interest_reported(unsigned ready, unsigned events);
 
 /*

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which stream is registered with which epoll descriptor, and what the server said there.
+ * Registrations: which stream is registered with which epoll descriptor, and for what (epoll_ctl(2)).
  *
- * The kernel gets a token in the place of the server's data: a fixed pattern in the upper 16 bits, then a generation, then
- * an index. What a server keeps there is a descriptor, a small counter beside one, or an address, and no address of a
- * program looks like the pattern; one comparison tells an event of ours. The generation tells a registration from the one
- * that had its place before, also from one that another process of the same epoll made after a fork: an event of what is
- * gone is dropped.
+ * The kernel gets a token instead of the server's data: a fixed pattern in the upper 16 bits, then a generation, then an
+ * index. Servers keep a descriptor, a small counter or an address there, and no address of a program looks like the
+ * pattern. So one comparison recognises an event of ours. The generation differs from that of the registration that had the
+ * slot before, and from those that another process of the same epoll made after a fork. Events of registrations that are
+ * gone are dropped.
  *
- * Two locks, in this order: tg_registrations_lock (of the lists that begin in streams), then that of the epoll, which has
- * all else. A registration's memory and an epoll's stay for good and are used again, so that a thread with a stale token,
- * or number, may look before it locks. Neither lock is held while a stream is asked to go on, or across a wait.
+ * Locks, in this order: tg_registrations_lock (for the lists that begin in streams), then the epoll's lock (for everything
+ * else). The memory of registrations and epolls is reused but never freed, so a thread with a stale token or number may
+ * read it before it locks. Neither lock is held across a call on a stream or a wait.
  */
 #ifndef TG_SHIM_DIRECT_READINESS_REGISTRATIONS_H
 #define TG_SHIM_DIRECT_READINESS_REGISTRATIONS_H
