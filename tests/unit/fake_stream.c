@@ -30,8 +30,7 @@ struct tg_stream {
 	_Atomic unsigned state;
 	int fd, numbers;
 	int greeted; /* bytes of the handshake */
-	bool failed, halved, at_end, was_drained;
-	_Atomic bool heard_end;
+	bool failed, halved, at_end;
 	char plain[256];
 	size_t plain_size, output;
 	_Atomic int64_t deadline;
@@ -68,7 +67,7 @@ static void enter(int fd, struct tg_stream *stream)
 
 void tg_stream_hear_end(struct tg_stream *stream)
 {
-	stream->heard_end = true;
+	(void)stream;
 }
 
 void tg_libc_bind_now(void)
@@ -148,12 +147,10 @@ static void go_on(struct tg_stream *stream)
 	char bytes[64];
 
 	if (!stream->failed && !stream->at_end) {
-		/* As a real one, which does not ask once more after a short read, and so does not see the end behind it. */
 		ssize_t got = recv(stream->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
 		for (ssize_t i = 0; i < got; i++)
 			take(stream, bytes[i]);
 		stream->at_end = got == 0;
-		stream->was_drained = got != 0 && got < (ssize_t)sizeof(bytes);
 	}
 	if (!is_open(stream) && (stream->at_end || stream->deadline <= tg_clock_now()))
 		stream->failed = true;
@@ -166,8 +163,7 @@ static void leave(struct tg_stream *stream)
 
 	stream->state = (is_open(stream) || stream->failed ? 0U : TG_STREAM_HANDSHAKING) |
 			(stream->plain_size > 0 || ended ? TG_STREAM_INPUT : 0U) |
-			(stream->output > 0 ? TG_STREAM_OUTPUT : 0U) | (ended ? TG_STREAM_ENDED : 0U) |
-			(is_open(stream) && !ended && (!stream->was_drained || stream->heard_end) ? TG_STREAM_UNREAD : 0U);
+			(stream->output > 0 ? TG_STREAM_OUTPUT : 0U) | (ended ? TG_STREAM_ENDED : 0U);
 	pthread_mutex_unlock(&stream->lock);
 }
 
@@ -177,9 +173,7 @@ unsigned tg_stream_poll(struct tg_stream *stream)
 
 	__atomic_fetch_add(&fake_counts.looked, 1, __ATOMIC_RELAXED);
 	pthread_mutex_lock(&stream->lock);
-	if (tg_readiness_is_awaited(&stream->watch))
-		stream->was_drained = false;
-	else
+	if (!tg_readiness_is_awaited(&stream->watch))
 		go_on(stream);
 	if (stream->failed)
 		ready = POLLIN | POLLOUT | POLLRDHUP | POLLHUP | POLLERR;

@@ -46,19 +46,6 @@ unsigned tg_interest_reported(unsigned ready, unsigned events)
 	return ready & (events | POLLERR | POLLHUP);
 }
 
-/*
- * Level-triggered input after the handshake: the kernel need tell of each arrival only once, since what the socket may
- * still hold is known here (TG_STREAM_UNREAD) and reported from the epoll's list. Else it would look at each socket that it
- * told of once more before the next wait, and find nothing. Processes that share an epoll may hear of each other's
- * connections, and must go on hearing.
- */
-static bool is_reported_once(const struct tg_stream *stream, uint32_t interest)
-{
-	return (interest & ~(uint32_t)(EPOLLRDHUP | EPOLLWAKEUP)) == EPOLLIN &&
-	       (tg_stream_state(stream) & (TG_STREAM_HANDSHAKING | TG_STREAM_PLAIN)) == 0 &&
-	       !tg_registrations_have_forked();
-}
-
 uint32_t tg_interest_events(const struct tg_registration *registration, struct tg_stream *stream)
 {
 	uint32_t flags = registration->events & (EPOLLET | EPOLLONESHOT | EPOLLWAKEUP);
@@ -66,10 +53,7 @@ uint32_t tg_interest_events(const struct tg_registration *registration, struct t
 	/* With EPOLLONESHOT each answer that is not for the server would be asked for again, and come at once. */
 	if ((flags & (EPOLLET | EPOLLONESHOT)) == EPOLLET)
 		return flags | EPOLLIN | EPOLLOUT | EPOLLRDHUP;
-	flags |= tg_interest_on_socket(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
-	if ((flags & EPOLLET) != 0)
-		return flags;
-	return is_reported_once(stream, flags) ? flags | EPOLLRDHUP | EPOLLET : flags;
+	return flags | tg_interest_on_socket(stream, registration->events) | (registration->wake ? EPOLLOUT : 0);
 }
 
 static void set_interest(struct tg_epoll *epoll, struct tg_registration *registration, uint32_t events)
@@ -93,14 +77,11 @@ void tg_interest_for_good(struct tg_epoll *epoll, struct tg_registration *regist
 
 bool tg_interest_has_news(const struct tg_registration *registration, struct tg_stream *stream)
 {
-	const unsigned state = tg_stream_state(stream);
-
 	if (registration->closer)
 		return true;
 	if ((registration->events & EPOLLET) != 0 || (registration->events & IN_BITS) == 0)
 		return false;
-	return (state & TG_STREAM_INPUT) != 0 ||
-	       ((state & TG_STREAM_UNREAD) != 0 && !tg_readiness_is_awaited(tg_stream_watch(stream)));
+	return (tg_stream_state(stream) & TG_STREAM_INPUT) != 0;
 }
 
 void tg_interest_refresh(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream, bool wakes)
@@ -109,8 +90,6 @@ void tg_interest_refresh(struct tg_epoll *epoll, struct tg_registration *registr
 	unsigned state = tg_stream_state(stream);
 	bool woken = registration->wake;
 
-	if ((state & TG_STREAM_OUTPUT) != 0)
-		registration->reported_out = false;
 	if (registration->handshaking && (state & TG_STREAM_HANDSHAKING) == 0) {
 		registration->handshaking = false;
 		tg_epoll_set_deadline(epoll, registration, TG_CLOCK_NEVER);

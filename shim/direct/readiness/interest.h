@@ -5,8 +5,7 @@
  *
  * Level-triggered: only the events that can bring the server nearer to what it waits for. Any other event would be reported
  * again and again. Edge-triggered: all events, once and for all, which saves a system call for each change. With
- * EPOLLONESHOT: as level-triggered. Level-triggered input after the handshake is asked for with EPOLLET (is_reported_once),
- * and the epoll's list reports what the socket still holds.
+ * EPOLLONESHOT: as level-triggered.
  *
  * A stream is writable from the beginning, as a socket is. What is written before the verdict is kept, and from the first
  * such byte until the verdict the stream is not writable.
@@ -17,9 +16,6 @@
 #include "shim/direct/readiness/epolls.h"
 
 #include <poll.h>
-
-/* Of a stream's state: something may be readable that the kernel need not tell of. */
-#define TG_INTEREST_INPUT ((unsigned)TG_STREAM_INPUT | (unsigned)TG_STREAM_UNREAD)
 
 /* POLLIN and POLLOUT of the socket, for a server that waits for `events`, which are poll(2)'s or epoll's (the same bits).
  */

@@ -86,8 +86,7 @@ enum {
 	TG_STREAM_OUTPUT = 4,      /* ciphertext or early bytes wait for the socket or the handshake */
 	TG_STREAM_ENDED = 8,       /* the peer ended, an error occurred, or the client was refused */
 	TG_STREAM_PLAIN = 16,      /* a plaintext client that accept_plaintext admitted: bytes pass unchanged */
-	TG_STREAM_UNREAD = 32,     /* after the handshake: the last read did not empty the socket, or its end has arrived */
-	TG_STREAM_NEWS = 64,       /* an edge is due although nothing arrives on the socket (after FIONREAD) */
+	TG_STREAM_NEWS = 32,       /* an edge is due although nothing arrives on the socket (after FIONREAD) */
 };
 unsigned tg_stream_state(const struct tg_stream *stream);
 

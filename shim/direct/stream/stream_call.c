@@ -104,9 +104,6 @@ static unsigned hints(const struct tg_stream *stream)
 		state |= TG_STREAM_INPUT;
 	if (stream->stage == TG_STAGE_OPEN && !stream->tls.is_stalled && o->SSL_has_pending(stream->tls.ssl) == 1)
 		state |= TG_STREAM_INPUT;
-	if (stream->stage == TG_STAGE_OPEN && !stream->input.peer_closed && !tg_stream_is_output_full(stream) &&
-	    (!stream->input.was_drained || atomic_load_explicit(&stream->input.heard_end, memory_order_relaxed)))
-		state |= TG_STREAM_UNREAD;
 	if (stream->input.has_news)
 		state |= TG_STREAM_NEWS;
 	if (tg_bytes_left(&stream->output.unsent) > 0 ||

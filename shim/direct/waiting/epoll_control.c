@@ -26,7 +26,7 @@ static void look_for(struct tg_watch *watch)
 	     registration = registration->of_stream) {
 		look |= TG_STREAM_OUTPUT | TG_STREAM_NEWS;
 		if ((registration->events & EPOLLET) == 0)
-			look |= TG_INTEREST_INPUT;
+			look |= TG_STREAM_INPUT;
 		if (registration->handshaking)
 			look |= TG_STREAM_HANDSHAKING;
 		const struct tg_epoll *epoll = atomic_load_explicit(&registration->epoll, memory_order_acquire);
@@ -42,7 +42,7 @@ static void fill(struct tg_registration *registration, const struct epoll_event 
 	registration->data = event->data;
 	registration->round = 0;
 	registration->exclusive = exclusive;
-	registration->disabled = registration->spent = registration->reported_out = registration->closer = false;
+	registration->disabled = registration->spent = registration->closer = false;
 }
 
 /* A thread that waits already has to hear of an earlier deadline. */
