@@ -8,8 +8,8 @@
 # many requests, which a busy machine disturbs less. An optimisation that costs no cell more than LIMIT when it is gone
 # is to go: status 1 then.
 #
-# NAMES, CELLS, ROUNDS and DURATION choose what is measured; MTU and PLACE are plaintext.sh's. As it stands, it takes some
-# 20 minutes of a machine that does nothing else.
+# NAMES, CELLS, ROUNDS and DURATION choose what is measured; MTU and PLACE are plaintext.sh's. PLACE=apart differs least
+# from run to run. As it stands, it takes some 20 minutes of a machine that does nothing else.
 set -eu
 
 ROOT=$(cd "$(dirname "$0")/.." && pwd)
