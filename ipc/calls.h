@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What ipc/ calls of the C library under names that the shim hooks.
+ * Functions of the C library that ipc/ calls and the shim hooks.
  *
- * ipc/ is linked into the preloaded object too, where `close` would be our own hook: it may want a lock that the caller
- * holds, and takes the descriptor for one of the server's. So ipc/ calls these, and who links it says what they are:
- * ipc/calls.c the C library's functions, shim/binding/calls.c what the shim has bound (shim/binding/libc.h). Each is the
- * function of its name in every respect.
+ * ipc/ is part of the preloaded object too. There a plain `close` would reach the shim's own hook, which takes the file
+ * descriptor for one of the server's and may need a lock that the caller already holds: a deadlock. So ipc/ calls these
+ * functions instead. ipc/calls.c implements them with the C library's functions, shim/binding/calls.c with the functions
+ * that the shim has bound (shim/binding/libc.h). Each behaves exactly like the function that it is named after.
  */
 #ifndef TG_IPC_CALLS_H
 #define TG_IPC_CALLS_H

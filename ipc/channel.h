@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The control socket of a tree: abstract, SOCK_SEQPACKET, named "\0tlsgraft/<tree>" (unix(7)). Abstract, so that no
- * writable folder is needed; bound in the network namespace of the process that the tree was started for.
+ * The control socket of a tree: an abstract SOCK_SEQPACKET socket named "\0tlsgraft/<tree>" (unix(7)). It is abstract, so
+ * that no writable folder is needed. It is bound in the network namespace of the process that the tree was started for.
  *
- * One request for each connection. Both sides check the kernel's peer credentials.
- *   HELLO    an attached process's constructor: answered by the guardian with a tg_hello_reply and two descriptors, policy
- * then report. LEAVE    an attached process that cannot read this keeper's layout and has a tree of its own now: not
- * answered. STATUS, RELOAD the command line: handed to the worker, answered with one JSON text in packets of at most
- *            TG_CHANNEL_PACKET bytes, then the end of the stream.
+ * Each connection carries one request. Both sides check the kernel's peer credentials (SO_PEERCRED in unix(7)).
+ *
+ *   HELLO           from the constructor of an attached process. The guardian answers with a tg_hello_reply and two file
+ *                   descriptors: policy, then report.
+ *   LEAVE           from an attached process that cannot read this keeper's layout and now has a tree of its own. There is
+ *                   no answer.
+ *   STATUS, RELOAD  from the command line. The guardian passes the connection to the worker, which answers with one JSON
+ *                   text in packets of at most TG_CHANNEL_PACKET bytes and then closes the stream.
+ *
+ * No function keeps state. All may be called from any thread; none may be called from a signal handler.
  */
 #ifndef TG_IPC_CHANNEL_H
 #define TG_IPC_CHANNEL_H
@@ -30,8 +35,8 @@ struct tg_request {
 
 enum tg_hello_status {
 	TG_HELLO_OK = 1,
-	TG_HELLO_NOT_ALLOWED = 2, /* the kernel says that this user may not hold the keys */
-	TG_HELLO_LAYOUT = 3,      /* this keeper speaks another layout */
+	TG_HELLO_NOT_ALLOWED = 2, /* this user, by its peer credentials, may not have the keys */
+	TG_HELLO_LAYOUT = 3,      /* this keeper uses another layout */
 };
 
 struct tg_hello_reply {
@@ -39,7 +44,7 @@ struct tg_hello_reply {
 	uint32_t status;
 };
 
-/* What a keeper just started tells its starter over the pipe: this header, then `length` bytes of text for stderr. */
+/* A new keeper writes this to the pipe of the process that started it, then `length` bytes of text for its stderr. */
 struct tg_start_result {
 	uint32_t magic;
 	uint32_t exit_status; /* 0: ready; 78: the file is bad; 70: other */
@@ -48,9 +53,12 @@ struct tg_start_result {
 };
 
 /*
- * All return a descriptor (close-on-exec) or 0, or a negative errno. `timeout_ms` bounds each wait. -EPERM of connect: the
- * queue is full, and it is the queue of another user than root and this process's. Otherwise who listens is told by
- * tg_channel_peer once there is a connection, and by tg_channel_owner without one.
+ * tg_channel_listen and tg_channel_connect return a close-on-exec file descriptor that the caller closes; the other two
+ * return 0. All return a negative errno on failure. `timeout_ms` limits each wait, in milliseconds.
+ *
+ * tg_channel_peer reads the peer's credentials of a connection. tg_channel_owner names the user who listens, without a
+ * connection. tg_channel_connect returns -EPERM if the backlog is full and the socket that listens belongs neither to root
+ * nor to this process's user: such a socket is not a keeper, so waiting for it would be useless.
  */
 int tg_channel_listen(const char *tree);
 int tg_channel_connect(const char *tree, int timeout_ms);
@@ -58,22 +66,27 @@ int tg_channel_peer(int fd, uid_t *ret_uid, pid_t *ret_pid);
 int tg_channel_owner(const char *tree, uid_t *ret_uid);
 
 /*
- * An attached process's whole conversation: connects, checks that the keeper runs as root or as this process's effective
- * user
- * (-EPERM otherwise), asks, again where it is hung up on, and returns both descriptors. A keeper that speaks another layout
- * is asked once more, for the layout before this one, which readers know too (layout.h). -EACCES: not allowed;
- * -EPROTONOSUPPORT: neither layout; -EPROTO: no sense in the answer; -ECONNREFUSED or -ENOENT: no such keeper. Leaves errno
- * and all other descriptors alone.
+ * Performs the whole HELLO exchange of an attached process. It connects, checks that the keeper runs as root or as this
+ * process's effective user, sends the request, and returns both file descriptors, which the caller closes. It tries again
+ * if the keeper closes the connection without an answer. If the keeper uses another layout, it sends a second request for
+ * the layout before this one, which readers can still read (layout.h).
+ *
+ * Returns 0, or: -EPERM: the keeper runs as another user. -EACCES: the keeper does not give this user the keys.
+ * -EPROTONOSUPPORT: the keeper uses neither layout. -EPROTO: the answer is malformed. -ECONNREFUSED or -ENOENT: no keeper
+ * listens. Keeps errno and touches no other file descriptor.
  */
 int tg_channel_hello(const char *tree, int timeout_ms, int *ret_policy_fd, int *ret_report_fd);
 
 /*
- * Tells the keeper that this process, whose id it may know from before an exec, is no more one of its tree: it shall not
- * wait for its end. Without an answer; errno is kept.
+ * Sends LEAVE: the keeper must no longer wait for the end of this process, whose pid it may know from before an exec.
+ * Waits for no answer, ignores failures, and keeps errno.
  */
 void tg_channel_leave(const char *tree, int timeout_ms);
 
-/* Sends `data` with up to two descriptors; receives likewise (missing ones are -1). */
+/*
+ * Send and receive one packet with up to two file descriptors. tg_channel_receive sets missing ones to -1; the caller
+ * closes those that it received. Both return the number of bytes, or a negative errno.
+ */
 ssize_t tg_channel_send(int fd, const void *data, size_t size, const int *fds, int fd_count);
 ssize_t tg_channel_receive(int fd, void *data, size_t size, int *ret_fds, int fd_capacity);
 

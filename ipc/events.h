@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Events that attached processes tell the keeper of, one record each: so far, clients that were refused.
+ * Events that attached processes report to the keeper, one record each. So far the only kind is a refused client.
  *
- * A ring of fixed-size records at the end of the report page. Any number of processes write, by one atomic addition and
- * stores: no lock, no allocation, no system call, nothing to wait for. Whoever reads does so behind them and is told how
- * many were overwritten before. The memory is the attached processes': a record that was read is whole, and may hold
- * anything.
+ * The records have a fixed size and form a ring at the end of the report page. Any number of processes may write at once.
+ * A writer uses one atomic addition and plain atomic stores: it takes no lock, allocates nothing, makes no system call and
+ * never waits. The reader follows the writers and learns how many events were overwritten before it could read them.
+ * Attached processes can write anything to this memory: an event that was read is complete, but its content is untrusted.
  */
 #ifndef TG_IPC_EVENTS_H
 #define TG_IPC_EVENTS_H
@@ -20,7 +20,7 @@
 
 enum tg_event_kind { TG_EVENT_NONE, TG_EVENT_REFUSED };
 
-/* What `code` counts: libcrypto's X509_V_ERR_*, libssl's reasons (SSL_R_*), or nothing of OpenSSL's. */
+/* Where `code` comes from: our own code (it is 0 then), X509_V_ERR_* of libcrypto, or SSL_R_* of libssl. */
 enum tg_event_source { TG_EVENT_OURS, TG_EVENT_X509, TG_EVENT_SSL };
 
 struct tg_event_address {
@@ -29,46 +29,47 @@ struct tg_event_address {
 	unsigned char bytes[16];
 };
 
-/* Texts are NUL-terminated; what did not fit ends in "...". Without padding, so that equal events have equal bytes. */
+/* Texts end in NUL; a text that was cut ends in "...". There is no padding, so that equal events have equal bytes. */
 struct tg_event {
 	uint64_t time; /* milliseconds since the epoch */
 	uint32_t pid;
 	uint16_t kind;
 	uint16_t reason; /* enum tg_refusal */
 	uint32_t code;
-	int32_t depth; /* of the certificate that is at fault, 0 is the client's own; -1: none is */
+	int32_t depth; /* of the faulty certificate; 0: the client's own; -1: none */
 	uint16_t source;
 	uint16_t version; /* as on the wire: 0x0303 is TLS 1.2; 0: not known */
 	struct tg_event_address client;
 	struct tg_event_address server;
 	char section[TG_SECTION_NAME_SIZE]; /* as in tg_section_slot */
-	char words[TG_EVENT_WORDS_SIZE];    /* what OpenSSL says of it */
+	char words[TG_EVENT_WORDS_SIZE];    /* OpenSSL's description of the fault */
 	char subject[TG_EVENT_SUBJECT_SIZE];
 	unsigned char reserved[TG_EVENT_SIZE - 472]; /* zeros */
 };
 
 _Static_assert(sizeof(struct tg_event) == TG_EVENT_SIZE, "an event fills its record");
 
-/* Copies `text` into one of an event's texts. */
+/* Copies `text` to a text of an event, cut to `size` bytes with its NUL. */
 void tg_event_set_text(char *field, size_t size, const char *text);
 
-/* Guest side: async-signal-safe. */
+/* Attached process: writes one event. Async-signal-safe; any thread. */
 void tg_events_write(struct tg_report_page *page, const struct tg_event *event);
 
-/* Says of `count` events that whoever passes them on has lost them. */
+/* Counts `count` events as lost that the caller could not write. */
 void tg_events_lost(struct tg_report_page *page, uint64_t count);
 
-/* How far somebody has read; zeros: nothing yet. */
+/* The position of one reader. All zeros is the beginning. The reader owns it. */
 struct tg_event_reader {
-	uint64_t seen;    /* all events below are read, or lost */
-	uint64_t gap_end; /* events below are not waited for after `gap_since`; 0: none is missing */
+	uint64_t seen;    /* all events with a lower number are read or lost */
+	uint64_t gap_end; /* missing events have lower numbers; they count as lost some time after `gap_since`; 0: none is
+			     missing */
 	int64_t gap_since;
 	bool is_read[TG_EVENT_SLOTS]; /* of those from `seen` on, by slot */
 };
 
 /*
- * Calls `take` for each event that was written since the last time. `now`: of a monotonic clock, in milliseconds. Returns
- * how many were lost: overwritten, or begun by a process that died meanwhile.
+ * Calls `take` for each event since the last call. `event` is valid only during `take`. `now` is in milliseconds of a
+ * monotonic clock. Returns the number of lost events: overwritten, or begun by a process that died before it finished.
  */
 uint64_t tg_events_read(const struct tg_report_page *page, struct tg_event_reader *reader, int64_t now,
 			void (*take)(const struct tg_event *event, void *arg), void *arg);

@@ -2,15 +2,16 @@
 /*
  * The memory that a keeper shares with the processes of one server tree.
  *
- * Two memfds, both made by the keeper, never resized:
+ * The keeper makes two memfds, which are never resized:
  *
- *   policy   written by the keeper alone, sealed FUTURE_WRITE | SHRINK | GROW | SEAL; mapped read-only by attached
- * processes. Two slots; the one that counts is `sequence & 1`. See publish.h (writer) and read.h (reader). report   written
- * by attached processes, sealed SHRINK | GROW | SEAL; read-only in the keeper, which takes it as untrusted input. See
- * report.h.
+ *   policy   The keeper alone writes it. Sealed FUTURE_WRITE | SHRINK | GROW | SEAL; attached processes map it read-only.
+ *            It has two slots; the current one is `sequence & 1`. See publish.h (writer) and read.h (reader).
+ *   report   Attached processes write it. Sealed SHRINK | GROW | SEAL. The keeper maps it read-only and treats its content
+ *            as untrusted input. See report.h.
  *
- * Same machine, same byte order, so plain integers. A change of meaning raises the layout number. An attached process reads
- * its own layout and the one before, so that a program which executes itself under an upgraded package stays in its tree:
+ * Writer and reader run on the same machine, so integers are in its byte order. A change of meaning raises the layout
+ * number. An attached process reads its own layout and the one before. So a program that executes itself after the package
+ * was upgraded stays in its tree. What each layout added:
  *
  *   4   policies carry ALPN; more reasons for refusals, events and `alpn_unanswered` end the report page;
  *       `relay_is_down` in the policy header
@@ -19,7 +20,7 @@
  *   2   policy documents carry max_session_age and recheck; `recheck` in the policy header
  *   1   the first
  *
- * The report page of an older one is the beginning of a newer one.
+ * New members of the report page go to its end: the page of an older layout is the beginning of the page of a newer one.
  */
 #ifndef TG_IPC_LAYOUT_H
 #define TG_IPC_LAYOUT_H
@@ -27,7 +28,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* A build may name another number: so the tests get a "newer version" to upgrade to. */
+/* The tests build with another number to get a "newer version" to upgrade to. */
 #ifndef TG_LAYOUT
 #define TG_LAYOUT 4u
 #endif
@@ -57,11 +58,11 @@ struct tg_policy_header {
 	_Atomic uint64_t sequence; /* the generation being served; 0: none yet */
 	struct tg_policy_slot slots[2];
 	_Atomic uint64_t recheck; /* the newest generation by which live connections are judged again; 0: none */
-	unsigned char relay_key[TG_RELAY_KEY_SIZE]; /* who knows it holds the policy, whatever user it became (relay.h) */
-	_Atomic uint32_t relay_is_down; /* not 0: nobody hears requests to it, nor will within a moment (keeper/relay.h) */
+	unsigned char relay_key[TG_RELAY_KEY_SIZE]; /* proves to the relay that a process has the policy (relay.h) */
+	_Atomic uint32_t relay_is_down;             /* not 0: the relay takes no requests now (keeper/relay.h) */
 };
 
-/* Why a client was refused; refusal.h has their names and what they mean. */
+/* Why a client was refused. refusal.h has names and meanings. */
 enum tg_refusal {
 	TG_REFUSED_NO_CERTIFICATE,
 	TG_REFUSED_UNKNOWN_CA,
@@ -72,7 +73,7 @@ enum tg_refusal {
 	TG_REFUSED_NOT_ALLOWED,
 	TG_REFUSED_PROTOCOL,
 	TG_REFUSED_OTHER,
-	TG_REFUSED_WRONG_PURPOSE, /* from layout 4 on; new ones go to the end */
+	TG_REFUSED_WRONG_PURPOSE, /* from layout 4 on; append new reasons at the end */
 	TG_REFUSED_WEAK_KEY,
 	TG_REFUSED_WEAK_DIGEST,
 	TG_REFUSED_NAME_CONSTRAINTS,
@@ -91,10 +92,10 @@ enum tg_refusal {
 	TG_REFUSAL_COUNT
 };
 
-#define TG_REFUSALS_BEFORE_4 9u /* reasons that layout 3 has, too */
-#define TG_REFUSALS_MAX 64u     /* for which there is room */
+#define TG_REFUSALS_BEFORE_4 9u /* reasons that layout 3 has too */
+#define TG_REFUSALS_MAX 64u     /* reasons that the page has room for */
 
-/* One process that has the policy. Slots are found by hashing the pid; an old one of a dead process is taken over. */
+/* A process that has the policy. The pid's hash selects the slot. A process may take over the slot of a dead one. */
 struct tg_process_slot {
 	_Atomic uint32_t pid;
 	_Atomic uint32_t reserved;
@@ -103,7 +104,7 @@ struct tg_process_slot {
 
 #define TG_SECTION_NAME_SIZE 64
 
-/* Counters of one section, by name, so that they survive reloads that add or remove sections. */
+/* Counters of one section. Found by name, so that they survive reloads that add or remove sections. */
 struct tg_section_slot {
 	_Atomic uint32_t state; /* 0 free, 1 being claimed, 2 ready */
 	char name[TG_SECTION_NAME_SIZE];
@@ -115,7 +116,7 @@ struct tg_section_slot {
 	_Atomic uint64_t refused_by[TG_REFUSALS_BEFORE_4]; /* further ones: struct tg_refusals_slot */
 };
 
-/* A local address on which handshakes happened that no section governs. */
+/* A local address that had handshakes although no section governs it. */
 struct tg_ungoverned_slot {
 	_Atomic uint32_t state; /* as above */
 	uint16_t family;        /* 4 or 6; 0: the connection came to no IP address */
@@ -124,9 +125,9 @@ struct tg_ungoverned_slot {
 	_Atomic uint64_t handshakes;
 };
 
-/* What happened to connections of a listener with `server_speaks = plaintext`, beside their handshakes. */
+/* Events of connections of a listener with `server_speaks = plaintext`. Handshakes are counted separately. */
 enum tg_plaintext_event {
-	TG_PLAINTEXT_CLIENT,  /* let in without TLS, by accept_plaintext */
+	TG_PLAINTEXT_CLIENT,  /* admitted without TLS, by accept_plaintext */
 	TG_PLAINTEXT_DIRECT,  /* taken by the direct engine when it was accepted */
 	TG_PLAINTEXT_RELAYED, /* given to the relay: when it was accepted, or later by the direct engine, counted in both */
 	TG_PLAINTEXT_CLOSED,  /* closed, because neither engine could go on with it and plaintext must not leave */
@@ -146,13 +147,13 @@ struct tg_refusals_slot {
 	_Atomic uint64_t counts[TG_REFUSALS_MAX - TG_REFUSALS_BEFORE_4];
 };
 
-/* The encoded events that happened last (events.h); which slot an event is in follows from its number. */
+/* The newest events, encoded (events.h). An event's number determines its slot. */
 #define TG_EVENT_SIZE 512u
 #define TG_EVENT_WORDS (TG_EVENT_SIZE / 8)
 #define TG_EVENT_SLOTS 512u
 
 struct tg_event_slot {
-	_Atomic uint64_t checksum; /* over the event's number and its words: a torn one does not have it */
+	_Atomic uint64_t checksum; /* over the event's number and its words; detects a torn event */
 	_Atomic uint64_t words[TG_EVENT_WORDS];
 };
 

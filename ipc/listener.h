@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who listens under a name, asked of the kernel (sock_diag(7)). A queue that is full takes no connection whose peer
- * credentials would tell, and anybody may bind the name of a keeper that is gone and leave its queue full.
+ * Asks the kernel which user listens on an abstract name (sock_diag(7)). Peer credentials are not enough: they need a
+ * connection, and a socket with a full backlog accepts none. Any process may bind the name of a keeper that has ended and
+ * leave its backlog full.
  */
 #ifndef TG_IPC_LISTENER_H
 #define TG_IPC_LISTENER_H
@@ -10,8 +11,9 @@
 #include <sys/types.h>
 
 /*
- * The user who made the listening UNIX socket of type `type` with this abstract name (`name` begins with a NUL). 0, -ENOENT
- * where nobody listens, or another negative errno where the kernel does not tell.
+ * Finds the user who created the listening UNIX socket of this type (SOCK_SEQPACKET or SOCK_STREAM) with this abstract
+ * name. `name` begins with a NUL and has `size` bytes. Returns 0, -ENOENT if no socket listens, or another negative errno
+ * if the kernel gives no answer.
  */
 int tg_listener_owner(int type, const char *name, size_t size, uid_t *ret);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Does one name of a client's certificate satisfy one allow rule, and whose are a host name and an address? Pure functions
- * over bytes, shared by the shim and the loader. `data` need not be NUL-terminated; a NUL inside or invalid UTF-8 matches
- * nothing.
+ * Matches names of client certificates against allow rules, and host names and addresses against sections. These are pure
+ * functions over bytes, shared by the shim and the loader. `data` need not end in NUL; data with a NUL inside or invalid
+ * UTF-8 matches nothing.
  */
 #ifndef TG_IPC_MATCH_H
 #define TG_IPC_MATCH_H
@@ -27,13 +27,13 @@ int tg_name_matches(const struct tg_name *name, const char *host);
  */
 bool tg_host_normalise(const unsigned char *data, size_t size, char *ret, size_t capacity);
 
-/* The route of connections to this local address, v4-mapped IPv6 reduced to IPv4: the most specific; NULL: none. */
+/* The most specific route for connections to this local address, with v4-mapped IPv6 as IPv4; NULL: none. */
 const struct tg_route *tg_route_at(const struct tg_document *document, const struct tg_address *local);
 
-/* How much a mode demands of clients, to compare: off 0 … mutual 4. */
+/* A number to compare modes by what they demand of clients: off is 0, mutual is 4. */
 int tg_mode_strictness(enum tg_mode mode);
 
-/* RFC 3629, with surrogates, overlong forms and NUL refused. */
+/* True for UTF-8 as RFC 3629, section 3, defines it, without surrogates, overlong forms and NUL. */
 bool tg_utf8_valid(const unsigned char *data, size_t size);
 
 #endif

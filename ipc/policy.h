@@ -4,7 +4,8 @@
  *
  * The loader fills a document and encodes it; the shim decodes it from a private copy. Sections are resolved by the
  * loader: a route is [server] or one [listener], with the policy of connections that name no known host, and the policies
- * of the host names that [sni] sections give it. The encoding holds private keys: whoever holds the bytes cleanses them.
+ * of the host names that [sni] sections give it. The encoding holds private keys: the owner of the bytes must erase them
+ * before freeing.
  *
  * Decoding checks every length, count, index and enumeration; a decoded document can be walked without further checks.
  * No function here keeps state; all are safe in any thread.

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The ports of plaintext sections as text, for an environment variable: ascending numbers and ranges with commas between,
- * "80,7000-7999". A text that would not fit into an environment is "*", which stands for every port: who goes by it closes
- * more than he must, and never less. Nothing allocates but tg_ports_text; async-signal-safe: tg_ports_contain.
+ * The ports of plaintext sections as text for an environment variable: ascending numbers and ranges, separated by commas,
+ * as in "80,7000-7999". A list that is too long for the environment becomes "*", which contains every port: a reader then
+ * closes more connections than necessary, but never fewer. tg_ports_contain is async-signal-safe.
  */
 #ifndef TG_IPC_PORTS_H
 #define TG_IPC_PORTS_H
@@ -12,13 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Longer is "*". The kernel takes at most 128 KiB for one entry (execve(2)), and a quarter of the stack limit for all. */
+/* A longer list becomes "*". The kernel takes at most 128 KiB for one entry (execve(2)), and a quarter of the stack limit
+ * for all. */
 #define TG_PORTS_TEXT_MAX 32768
 
-/* Those of `document` whose mode is not off. The caller frees it; NULL: no memory. */
+/* The ports of plaintext sections of `document` whose mode is not off. The caller frees the text; NULL: no memory. */
 char *tg_ports_text(const struct tg_document *document);
 
-/* A text that is not one of tg_ports_text's contains every port. */
+/* A malformed text contains every port: the caller fails closed. */
 bool tg_ports_contain(const char *text, uint16_t port);
 
 #endif

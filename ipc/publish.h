@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The writer's side of the policy memory. One writer at a time, in the keeper.
+ * The writer's side of the policy memory, in the keeper. The caller makes sure that there is only one writer at a time.
  */
 #ifndef TG_IPC_PUBLISH_H
 #define TG_IPC_PUBLISH_H
@@ -15,10 +15,11 @@ struct tg_policy_page {
 };
 
 /*
- * Makes the policy memfd of tree `tree` with two slots of at least `capacity` bytes, maps it writable, and returns the
- * descriptor (close-on-exec) and the mapping. Not sealed yet: the other process that needs a writable mapping makes it
- * with tg_policy_attach before tg_policy_seal. The mapping is kept out of core dumps and locked where limits allow.
- * Returns 0 or a negative errno.
+ * tg_policy_create makes the policy memfd of `tree` with two slots of at least `capacity` bytes and maps it writable. The
+ * caller closes the returned file descriptor, which is close-on-exec. The memfd is not sealed yet, because another process
+ * also needs a writable mapping: it makes one with tg_policy_attach, and then tg_policy_seal is called. The mapping holds
+ * private keys, so it is excluded from core dumps and locked in memory as far as limits allow. Both return 0 or a negative
+ * errno.
  */
 int tg_policy_create(const char *tree, size_t capacity, int *ret_fd, struct tg_policy_page *ret_page);
 int tg_policy_attach(int fd, struct tg_policy_page *ret_page);
@@ -27,15 +28,18 @@ int tg_policy_attach(int fd, struct tg_policy_page *ret_page);
 int tg_policy_seal(int fd);
 
 /*
- * Publishes `size` bytes as the next generation, then erases the slot of the one before. Returns the new generation
- * (> 0), or -E2BIG where it does not fit a slot (nothing is changed then).
+ * Publishes `size` bytes as the next generation and then erases the slot of the previous one. Returns the new generation
+ * (> 0), or -E2BIG if the bytes do not fit a slot. Nothing changes then.
  */
 int64_t tg_policy_publish(struct tg_policy_page *page, const unsigned char *bytes, size_t size);
 
-/* The generation that is served: live connections are judged by it. After tg_policy_publish; again does no harm. */
+/*
+ * Marks the current generation as one by which live connections are judged again. Call it after tg_policy_publish; calling
+ * it twice is harmless.
+ */
 void tg_policy_recheck(struct tg_policy_page *page);
 
-/* Largest document that fits, bytes. */
+/* The size in bytes of the largest document that fits. */
 size_t tg_policy_capacity(const struct tg_policy_page *page);
 
 #endif

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What attached processes and the relay (relay/) say to each other, and the name of the descriptor that a server holds in
- * place of its real socket.
+ * The protocol between attached processes and the relay (relay/), and the name of the socket that a server holds in place
+ * of its real one.
  *
- * The relay listens on the abstract SOCK_STREAM socket "\0tlsgraft/<tree>/relay" (unix(7)). Each connection to it is one
- * request, sent as one message with its descriptors:
- *   CARRY    the real socket and one end of a socket pair. The other end, the server's, bears a name (below), and one byte
- *            was written to it, which the relay never takes off: a UNIX socket that is closed with something unread gives
- *            ECONNRESET to its peer, so a connection that ends without close_notify is an error to the server. Needs the
- *            key. No answer: both descriptors are closed where the relay refuses.
- *   TAIL     the real socket, then `size` bytes of ciphertext on this connection: sent, then the socket is closed. Needs
- *            the key.
- *   GET, SET a server's end, of whose real socket an option is asked or set. Whoever holds the descriptor may ask, as with
- *            any socket. One tg_relay_answer.
+ * The relay listens on the abstract SOCK_STREAM socket "\0tlsgraft/<tree>/relay" (unix(7)). Each connection carries one
+ * request, sent as one message together with its file descriptors:
  *
- * The server's end is known by its name to whoever inherits or receives it, without having been told: the name holds both
- * addresses of the real connection, the socket's own cookie (SO_COOKIE: a number that the kernel gives once), and a keyed
- * hash over all of that. An untrusted process can neither make such a name nor bear one that it has seen (/proc/net/unix).
+ *   CARRY     passes the real socket and one end of a socket pair. The other end, the server's end, bears a name (below).
+ *             The attached process wrote one byte to it, which the relay never reads: a UNIX socket that is closed with
+ *             unread data gives its peer ECONNRESET. So a connection that ends without close_notify is an error to the
+ *             server. Needs the key. There is no answer; if the relay refuses, it closes both file descriptors.
+ *   TAIL      passes the real socket, then `size` bytes of ciphertext on this connection. The relay sends them and closes
+ *             the socket. Needs the key.
+ *   GET, SET  pass a server's end, to read or set an option of its real socket. Every holder of that file descriptor may
+ *             do so, as with any socket. The relay answers with one tg_relay_answer.
  *
- * No function here keeps state or allocates; all are async-signal-safe.
+ * A process that inherits or receives a server's end recognises it by its name. The name holds both addresses of the real
+ * connection, the cookie of the socket (SO_COOKIE in socket(7): the kernel never gives the same number twice), and a keyed
+ * hash over all of that. So an untrusted process can neither make such a name, nor use one that it saw in /proc/net/unix
+ * for a socket of its own.
+ *
+ * No function keeps state or allocates memory. All are async-signal-safe.
  */
 #ifndef TG_IPC_RELAY_H
 #define TG_IPC_RELAY_H
@@ -32,12 +34,12 @@
 #include <sys/un.h>
 
 #define TG_RELAY_MAGIC 0x796c6572u /* "rely" */
-#define TG_RELAY_VALUE 512         /* the longest option: struct tcp_info has some 250 bytes */
-#define TG_RELAY_TAIL_MAX 262144u  /* bytes of ciphertext that are taken for one connection */
+#define TG_RELAY_VALUE 512         /* bytes; the longest option, struct tcp_info, has about 250 */
+#define TG_RELAY_TAIL_MAX 262144u  /* bytes of ciphertext that the relay accepts for one connection */
 
-/* What the relay tells the keeper, one packet each: a byte, and after TG_RELAY_CANNOT words for people. */
+/* The relay reports to the keeper in packets of one of these bytes; after TG_RELAY_CANNOT a text for the log follows. */
 enum tg_relay_news { TG_RELAY_IDLE, TG_RELAY_BUSY, TG_RELAY_READY, TG_RELAY_CANNOT };
-#define TG_RELAY_WORDS 160 /* of such a packet, at most */
+#define TG_RELAY_WORDS 160 /* maximum length of that text, bytes */
 
 enum tg_relay_kind { TG_RELAY_CARRY = 1, TG_RELAY_UNSENT_TAIL = 2, TG_RELAY_GET = 3, TG_RELAY_SET = 4 };
 
@@ -59,42 +61,43 @@ struct tg_relay_answer {
 	unsigned char value[TG_RELAY_VALUE];
 };
 
-/* Length of a request of `kind` on the wire: what SET alone needs is left out of the others. */
+/* Length of a request of `kind` on the wire. Only SET carries `value`. */
 size_t tg_relay_request_size(enum tg_relay_kind kind);
 
 /*
- * True where `size` bytes at `request`, which came from anybody, are a request of this layout with `fd_count` descriptors
- * and, where it takes one, the right key.
+ * True if the `size` bytes at `request` are a valid request of this layout that came with `fd_count` file descriptors and,
+ * for CARRY and TAIL, with the right key. The bytes may come from any process.
  */
 bool tg_relay_request_valid(const struct tg_relay_request *request, size_t size, int fd_count,
 			    const unsigned char key[TG_RELAY_KEY_SIZE]);
 
-/* The relay's own address; -EINVAL where `tree` is no tree's name. */
+/* Writes the relay's address. Returns 0, or -EINVAL if `tree` is not a valid name of a tree. */
 int tg_relay_address(const char *tree, struct sockaddr_un *ret, socklen_t *ret_size);
 
-/* A server's end. */
+/* The content of the name of a server's end. */
 struct tg_relay_end {
 	struct sockaddr_storage local; /* of the real connection; AF_INET or AF_INET6 */
 	struct sockaddr_storage peer;
 	uint64_t cookie; /* of the server's end */
 };
 
-/* The same length for every end, so that others are told apart by it. */
+/* Every such name has this length, so that other names are ruled out by their length alone. */
 #define TG_RELAY_NAME_SIZE 88
 
-/* -EINVAL where the addresses are no IP addresses or `tree` no tree's name. */
+/* Returns 0, or -EINVAL if an address is not an IP address or `tree` is not a valid name of a tree. */
 int tg_relay_name(const char *tree, const struct tg_relay_end *end, const unsigned char key[TG_RELAY_KEY_SIZE],
 		  struct sockaddr_un *ret, socklen_t *ret_size);
 
 /*
- * True where `name` has the form of a server's end; `ret_tree` is the tree that it names. With `key` and `tree` it must be
- * of that tree and made with that key; without (NULL), its cookie still has to be compared with the socket's own.
+ * True if `name` has the form of a name of a server's end; `ret_tree` is then the tree in it. If `key` and `tree` are
+ * given, the name must be of that tree and its hash made with that key. If they are NULL, the hash is not checked. The
+ * caller must still compare the cookie with that of the socket.
  */
 bool tg_relay_name_read(const struct sockaddr_un *name, socklen_t size, const char *tree,
 			const unsigned char key[TG_RELAY_KEY_SIZE], struct tg_relay_end *ret,
 			char ret_tree[TG_TREE_LENGTH + 1]);
 
-/* Length of an address of that family as accept(2) returns it; 0 for others. */
+/* Length of an IP address of this family as accept(2) returns it; 0 for other families. */
 socklen_t tg_relay_address_size(const struct sockaddr_storage *address);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who has to go where there is room for so many and no more: the oldest entry of whoever has the most. So one client, or
- * one local user, pushes out its own, and another one keeps its place; among equals the oldest goes.
+ * Chooses the entry to evict when a table is full: the oldest entry of the share that has the most entries; among shares
+ * with equally many, the oldest entry. So a client or local user that fills the table evicts its own entries, and the
+ * entries of others stay.
  *
- * A share is whose entries are counted together: by a keyed hash, so that nobody can choose with whom. No function
- * allocates, locks or makes a system call.
+ * A share is a set of entries that are counted together. A keyed hash maps a client or user to a share, so that nobody can
+ * choose whose share to fill. No function allocates, locks or makes a system call; the caller serialises calls.
  */
 #ifndef TG_IPC_SHARES_H
 #define TG_IPC_SHARES_H
@@ -17,14 +18,14 @@
 
 #define TG_SHARES 1024u
 
-/* At the disposal of its owner, who keeps it in place while it is in. */
+/* The caller owns it and must not move or free it between tg_shares_add and tg_shares_remove. */
 struct tg_share_entry {
 	struct tg_share_entry *older, *newer;
-	uint64_t number; /* the order in which they came */
+	uint64_t number; /* the order of insertion */
 	uint32_t share;
 };
 
-/* All zero: empty. */
+/* All zeros is the empty set. */
 struct tg_shares {
 	size_t count; /* of entries */
 	uint64_t last_number;
@@ -32,15 +33,18 @@ struct tg_shares {
 	struct tg_share_entry *oldest[TG_SHARES], *newest[TG_SHARES];
 };
 
-/* `key`: secret, the same for all of one struct tg_shares. An IPv6 client has a /64, an address in IPv4's form its own. */
+/*
+ * `key` is secret and the same for all entries of one struct tg_shares. All addresses of an IPv6 /64 have one share; each
+ * IPv4 address, v4-mapped ones included, has its own.
+ */
 uint32_t tg_share_of_peer(const struct sockaddr_storage *peer, const unsigned char key[TG_SIPHASH_KEY_SIZE]);
 uint32_t tg_share_of_user(uid_t uid, const unsigned char key[TG_SIPHASH_KEY_SIZE]);
 
-/* The newest of `share`. */
+/* Adds `entry` as the newest of `share`. */
 void tg_shares_add(struct tg_shares *shares, struct tg_share_entry *entry, uint32_t share);
 void tg_shares_remove(struct tg_shares *shares, struct tg_share_entry *entry);
 
-/* NULL: empty. Takes it not out. */
+/* Returns the entry to evict without removing it, or NULL if there are no entries. */
 struct tg_share_entry *tg_shares_next_to_go(const struct tg_shares *shares);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a slot of the policy memory lies, and its words. Private to ipc/: what writer and reader must see alike.
+ * The position and the words of a slot of the policy memory. Private to ipc/: writer and reader must agree on them.
  *
- * Every word is stored with release and loaded with acquire order. So a reader that sees any word of a later generation,
- * or an erased one, also sees the sequence that was stored before it, and knows its copy for torn. That is a sequence lock
- * without fences, which thread sanitizers can follow; a document is copied once for each generation and process, so the
- * order costs nothing that counts.
+ * The writer stores every word with release order and the reader loads it with acquire order. So a reader that sees a word
+ * of a later generation, or an erased word, also sees the sequence number that was stored before it, and discards its copy
+ * as torn. This is a sequence lock without fences, which thread sanitizers can follow. Each process copies a document once
+ * for each generation, so the ordering costs nothing that matters.
  */
 #ifndef TG_IPC_SLOT_H
 #define TG_IPC_SLOT_H
@@ -21,7 +21,7 @@ static inline bool tg_slot_layout_known(uint32_t layout)
 	return layout == TG_LAYOUT || layout == TG_LAYOUT - 1;
 }
 
-/* True where the header describes exactly `map_size` bytes. */
+/* True if the header describes exactly `map_size` bytes. */
 static inline bool tg_slot_sane(const struct tg_policy_header *header, size_t map_size)
 {
 	const uint64_t slot_size = header->slot_size;

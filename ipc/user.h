@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whom an id from the kernel stands for.
+ * Compares user and group ids from the kernel safely.
  *
- * A process in a user namespace is shown one id, the overflow user, for every user whom its namespace does not map: in
- * peer credentials and as owner of files alike (user_namespaces(7)). That id is "nobody" on most systems, so a comparison
- * with it would take any unmapped user of the host for the one who was meant. Here it is nobody's, unless the namespace
- * maps all ids as they are.
+ * In a user namespace the kernel shows one id, the overflow id, for every user that the namespace does not map: in peer
+ * credentials and as owner of files alike (user_namespaces(7)). That id is "nobody" on most systems. A plain comparison
+ * with it would accept any unmapped user of the host. So these functions treat the overflow id as no user at all, unless
+ * the namespace maps every id to itself.
  *
- * Read from /proc once for each process, at the first call; without /proc the common overflow id counts. Thread-safe; not
- * for signal handlers.
+ * The first call reads the map from /proc, once for each process. Without /proc, the common overflow id (65534) is assumed.
+ * Thread-safe, not async-signal-safe.
  */
 #ifndef TG_IPC_USER_H
 #define TG_IPC_USER_H
@@ -16,14 +16,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* True where the id may stand for any user, or group, that the namespace does not map. */
+/* True if the id is the overflow id, so that it may be any user or group that the namespace does not map. */
 bool tg_user_is_anybody(uid_t user);
 bool tg_group_is_anybody(gid_t group);
 
-/* True where both are the same user for sure. */
+/* True if both are certainly the same user. */
 bool tg_user_same(uid_t a, uid_t b);
 
-/* Root, or this process's effective user. */
+/* True for root and for the effective user of this process. */
 bool tg_user_trusted(uid_t user);
 
 /* For tests: `map` is what uid_map would hold, `overflow` what overflowuid would. -1: none. */
