@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who may read a file that holds a secret: mode, owner, group, ACL and mount, judged together.
+ * Judges who may read a file that holds a secret, by mode, owner, group, ACL and mount together.
  *
- * Platforms hand secrets over in ways that a mode alone does not tell: systemd's LoadCredential= as 0400 with an ACL for
- * the unit's user, whose mask shows as 0440, and Kubernetes' fsGroup as root's with 0440, both on mounts where no chmod
- * is possible.
+ * The mode alone is not enough, because of how platforms pass secrets to services. systemd's LoadCredential= makes files
+ * 0400 with an ACL for the unit's user, whose mask shows as 0440. Kubernetes' fsGroup makes files of root with mode 0440.
+ * Both are on mounts where chmod is impossible.
  */
 #ifndef TG_LOADER_ACCESS_H
 #define TG_LOADER_ACCESS_H
@@ -16,11 +16,11 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-#define TG_ACL_SIZE 1028 /* bytes of the ACL that is looked at: 128 entries */
+#define TG_ACL_SIZE 1028 /* bytes of the ACL that are read: 128 entries */
 
-/* What an open descriptor tells beside its stat(2). */
+/* Properties of an open file that stat(2) does not give. */
 struct tg_access {
-	bool read_only; /* the mount: nobody can change who may read */
+	bool read_only; /* the mount is read-only: the mode cannot be changed */
 	bool acl_unknown;
 	size_t acl_size; /* 0: none */
 	unsigned char acl[TG_ACL_SIZE];
@@ -38,12 +38,13 @@ struct tg_key_users {
 
 void tg_access_read(int fd, const struct stat *status, struct tg_access *ret);
 
-/* Looks `name` up and adds it, in `arena`; one that is unknown is left out, for others to complain of. False: no memory. */
+/* Looks up the user `name` and adds it, in `arena`. Skips an unknown user: the caller reports it. False: no memory. */
 bool tg_key_users_add(struct tg_arena *arena, struct tg_key_users *key_users, const char *name);
 
 /*
- * Why others than root, the effective user and `key_users` may read or write the file, with what to do about it, in
- * `arena`; NULL: they may not. *ret_note is set, where the file is good, to who may read it beside its owner, or to NULL.
+ * Returns NULL if only root, the effective user and `key_users` can read or write the file. Otherwise returns a text, in
+ * `arena`, that names the fault and its remedy. If the file is good, *ret_note names those who may read it beside its
+ * owner, or is NULL.
  */
 const char *tg_access_fault(struct tg_arena *arena, const struct stat *status, const struct tg_access *access,
 			    const struct tg_key_users *key_users, const char **ret_note);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protocol names of `alpn` and `alpn_required`: from the file to the list that handshakes choose from, and back to words.
+ * The keys `alpn` and `alpn_required`: parses them, applies them to a policy or an SSL_CTX, and prints them.
  */
 #ifndef TG_LOADER_ALPN_H
 #define TG_LOADER_ALPN_H
@@ -12,20 +12,22 @@
 
 #include <stdio.h>
 
-/* `length` bytes of `text` as one protocol name. NULL, or why it is none. */
+/* Checks `length` bytes of `text` as one protocol name. Returns NULL if it is valid, else the fault. */
 const char *tg_alpn_parse(const char *text, size_t length);
 
-/* What was meant by a name that no client is known to offer; NULL: it may be right. */
+/* The likely intended name for one that no known client offers; NULL: the name may be right. */
 const char *tg_alpn_meant(const char *name);
 
-/* Adds what `effective` says of ALPN to the policy. A fault for alpn_required without a protocol. */
+/* Sets ALPN of the policy from `effective`. Reports a fault for alpn_required without a protocol. */
 void tg_alpn_resolve(struct tg_load *load, const struct tg_effective *effective, struct tg_policy *policy);
 
-/* A fault for each such key of `sni` where this route's server speaks TLS itself. `listener`: the route's; NULL: [server].
+/*
+ * Reports a fault for each ALPN key of `sni` if the server of this route speaks TLS itself. `listener` is that of the
+ * route; NULL: [server].
  */
 void tg_alpn_check_sni(struct tg_load *load, const struct tg_section *sni, const struct tg_section *listener);
 
-/* On an SSL_CTX of a server's own; the policy outlives it. Nothing where the policy lists no protocol. */
+/* Sets up ALPN on a server's SSL_CTX. The policy must outlive it. Does nothing if the policy lists no protocol. */
 void tg_alpn_configure(SSL_CTX *ctx, const struct tg_policy *policy);
 
 /* "h2, http/1.1"; "none" for an empty list. */

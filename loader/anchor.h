@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A CA as an anchor of its own: what is against it, and what OpenSSL would have against it as a root.
+ * Checks a CA certificate that `ca` makes a trust anchor.
  */
 #ifndef TG_LOADER_ANCHOR_H
 #define TG_LOADER_ANCHOR_H
@@ -9,12 +9,12 @@
 
 #include <openssl/x509.h>
 
-/* True where the trust settings that came with it (a TRUSTED CERTIFICATE block, PKCS#12) do not allow it for clients. */
+/* True if its own trust settings (TRUSTED CERTIFICATE block, PKCS#12) forbid it as an anchor for clients. */
 bool tg_anchor_rejected(X509 *certificate);
 
 /*
- * Why OpenSSL itself, asked to verify with this certificate alone, would not take it as a root; NULL: it would. Dates
- * aside. Here it is one because `ca` lists it.
+ * Returns why OpenSSL on its own would not accept this certificate as a root, dates aside, or NULL if it would. Here it is
+ * an anchor nevertheless, because `ca` lists it.
  */
 const char *tg_anchor_note(struct tg_arena *arena, X509 *certificate);
 

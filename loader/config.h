@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The INI file as typed values: every key judged by the option table, nothing inherited and no file read yet.
+ * The INI file as typed values. Every key is checked against the option table. Inheritance is not resolved, and the files
+ * that values name are not read yet.
  */
 #ifndef TG_LOADER_CONFIG_H
 #define TG_LOADER_CONFIG_H
@@ -33,7 +34,7 @@ struct tg_section {
 	const char *title;    /* "listener api": as in messages and counters */
 	const char *argument; /* "api"; NULL for [tlsgraft] and [server] */
 	struct tg_values options[TG_OPT_COUNT];
-	bool given[TG_OPT_COUNT]; /* the key is there, though its value may be at fault */
+	bool given[TG_OPT_COUNT]; /* the key is present, even if its value is faulty */
 };
 
 struct tg_config {
@@ -44,20 +45,20 @@ struct tg_config {
 };
 
 /*
- * Types and checks what the reader found; every fault is appended to `messages`. Values at fault are left out, so the
- * result is of use only where no error was added. `name` is for messages, `folder` absolute.
+ * Converts and checks the result of the INI reader. Appends every fault to `messages`. Faulty values are left out, so use
+ * the result only if no error was added. `name` is the file name for messages; `folder` is absolute.
  */
 void tg_config_read(struct tg_arena *arena, const char *name, const char *folder, const struct tg_ini *ini,
 		    struct tg_config *config, tlsgraft_messages *messages);
 
-/* Where a value stands, for messages; `line` 0: the section's own line. */
+/* The place of a value, for messages; `line` 0: the section's own line. */
 struct tg_place tg_config_place(const struct tg_config *config, const struct tg_section *section, enum tg_option_id id,
 				int line);
 
 /* The first section of that kind; NULL: none. */
 const struct tg_section *tg_config_section(const struct tg_config *config, enum tg_section_kind kind);
 
-/* The number of a choice or number: as given in `section` (NULL: nowhere), else the table's default. */
+/* The value of a choice or number in `section`, or its default if it is not given there or `section` is NULL. */
 int tg_config_number(const struct tg_section *section, enum tg_option_id id);
 
 #endif

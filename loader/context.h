@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a policy says of certificate and protocol, set on an SSL_CTX. False where libssl does not take it; its error queue
- * says why.
+ * Sets certificate and protocol limits of a policy on an SSL_CTX. Both return false if libssl rejects a setting; OpenSSL's
+ * error queue then says why.
  */
 #ifndef TG_LOADER_CONTEXT_H
 #define TG_LOADER_CONTEXT_H

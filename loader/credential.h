@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The bytes of one file as certificates, keys and revocation lists: PEM (any number of blocks), DER, PKCS#8 plain and
- * encrypted, PKCS#12. Nothing that is in the file is left out in silence: a block that is cut, damaged or of an unknown
- * kind is a fault, and what is left aside on purpose (parameters, public keys) is named in the result. Nothing is asked of
- * a terminal. Not thread-bound; no state.
+ * Parses the bytes of one file as certificates, keys and CRLs: PEM with any number of blocks, DER, PKCS#8 (plain or
+ * encrypted), and PKCS#12. Nothing in the file is ignored silently: a truncated, damaged or unknown block is a fault, and
+ * the result counts what is left aside on purpose (parameters, public keys). Never prompts on a terminal. Keeps no state;
+ * any thread.
  */
 #ifndef TG_LOADER_CREDENTIAL_H
 #define TG_LOADER_CREDENTIAL_H
@@ -27,7 +27,7 @@ struct tg_objects {
 	STACK_OF(X509) * certificates;
 	STACK_OF(X509_CRL) * crls;
 	EVP_PKEY *key;    /* the first one */
-	size_t key_count; /* also those that were not wanted */
+	size_t key_count; /* including unwanted ones */
 	size_t certificate_count;
 	size_t crl_count;
 	size_t
@@ -38,8 +38,9 @@ struct tg_objects {
 };
 
 /*
- * Reads what `wanted` names out of `size` bytes; what is there beside it is only counted, and not decrypted. `passphrase`
- * may be NULL. On any other result than TG_READ_OK *ret is empty and *ret_reason, in the arena, says why in words.
+ * Reads the objects that `wanted` selects (enum tg_wanted, combined) from `size` bytes. Other objects are only counted, and
+ * not decrypted. `passphrase` may be NULL. On TG_READ_OK the caller releases *ret with tg_objects_clear. On any other
+ * result *ret is empty, and *ret_reason, in the arena, is the reason as text.
  */
 enum tg_read_result tg_objects_read(struct tg_arena *arena, const unsigned char *bytes, size_t size, unsigned wanted,
 				    const char *passphrase, struct tg_objects *ret, const char **ret_reason);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * SHA-256 over what decides who is let in. Two policies with the same digest may resume each other's sessions.
+ * SHA-256 digests of policies. Two policies with the same tg_policy_digest may resume each other's sessions.
  */
 #ifndef TG_LOADER_DIGEST_H
 #define TG_LOADER_DIGEST_H
@@ -9,11 +9,11 @@
 
 #include <stdbool.h>
 
-/* Over mode, trust (NULL: none) and allow rules; false where memory ran out. The served certificate is not in it. */
+/* Over mode, trust (NULL: none) and allow rules, but not the served certificate. False: no memory. */
 bool tg_policy_digest(const struct tg_policy *policy, const struct tg_trust *trust,
 		      unsigned char ret[static TG_DIGEST_SIZE]);
 
-/* Over all that decides whether clients can come to terms with a policy that serves `credentials`. */
+/* Over everything that determines whether a handshake under the policy with `credentials` can succeed. */
 bool tg_handshake_digest(const struct tg_policy *policy, const struct tg_credentials *credentials,
 			 unsigned char ret[static TG_DIGEST_SIZE]);
 

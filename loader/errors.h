@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The caller's OpenSSL errors, put aside and back: a handshake of ours empties the queue (SSL_do_handshake(3)), which a
- * mark (ERR_set_mark(3)) does not outlive.
+ * Saves and restores the caller's OpenSSL error queue. The loader's trial handshakes empty the queue (SSL_do_handshake(3)),
+ * and a mark (ERR_set_mark(3)) does not survive that.
  */
 #ifndef TG_LOADER_ERRORS_H
 #define TG_LOADER_ERRORS_H
@@ -18,6 +18,6 @@ struct tg_errors {
 };
 
 void tg_errors_take(struct tg_errors *ret);
-void tg_errors_restore(struct tg_errors *errors); /* what came meanwhile is dropped */
+void tg_errors_restore(struct tg_errors *errors); /* discards newer errors */
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loader's inside as the keeper and the command line see it. Not installed.
+ * The loader's internal interface for the keeper and the command line. Not installed. Rules for ownership, threads and
+ * errors are those of tlsgraft/loader.h.
  */
 #ifndef TG_LOADER_IDENTITY_H
 #define TG_LOADER_IDENTITY_H
@@ -38,30 +39,30 @@ const struct tg_settings *tg_identity_settings(const tlsgraft_identity *identity
 const struct tg_document *tg_identity_document(const tlsgraft_identity *identity);
 const unsigned char *tg_identity_bytes(const tlsgraft_identity *identity, size_t *ret_size);
 
-/* Absolute paths of every file that was read, the INI first: for the watcher. */
+/* Absolute paths of all files that were read, the INI file first. The watcher uses them. */
 size_t tg_identity_file_count(const tlsgraft_identity *identity);
 const char *tg_identity_file(const tlsgraft_identity *identity, size_t index);
 
 /*
- * tlsgraft_load for a server whose processes run as `user` (may be NULL) too, beside those of `user =`: keys may be
- * readable by that one.
+ * Like tlsgraft_load, for a server whose processes also run as `user` (may be NULL), in addition to the users of `user =`.
+ * That user may be able to read the keys.
  */
 int tg_load_for(const char *user, const char *ini_path, const tlsgraft_identity *serving, tlsgraft_identity **ret_identity,
 		tlsgraft_messages **ret_messages);
 
-/* Who may read files that hold secrets, beside root and the effective user: "FILE: may be read by group 33". */
+/* Notes on who else than root and the effective user may read secret files: "FILE: may be read by group 33". */
 size_t tg_identity_note_count(const tlsgraft_identity *identity);
 const char *tg_identity_note(const tlsgraft_identity *identity, size_t index);
 
 /*
- * An identity of published bytes alone, for a restarted worker: copied, decoded. Settings are defaults but for what the
- * document carries, no files. Returns TLSGRAFT_OK, TLSGRAFT_REFUSED (malformed) or TLSGRAFT_NO_MEMORY.
+ * Makes an identity from a copy of published bytes, for a restarted worker. It names no files, and settings that the
+ * document does not carry have their defaults. Returns TLSGRAFT_OK, TLSGRAFT_REFUSED (malformed) or TLSGRAFT_NO_MEMORY.
  */
 int tg_identity_from_bytes(const unsigned char *bytes, size_t size, tlsgraft_identity **ret);
 
 /*
- * At a reload: warnings ("at the next start") for [tlsgraft] keys other than log, log_level, watch and warn_days that
- * differ, appended to `messages`.
+ * At a reload, appends a warning ("at the next start") to `messages` for each changed key of [tlsgraft] that a reload does
+ * not apply: all but log, log_level, watch and warn_days.
  */
 int tg_settings_compare(const struct tg_settings *serving, const struct tg_settings *loaded, tlsgraft_messages *messages);
 
@@ -88,7 +89,7 @@ struct tg_crl_facts {
 int tg_crl_facts(struct tg_span der, struct tg_crl_facts *ret); /* 0 or a negative errno */
 void tg_crl_facts_clear(struct tg_crl_facts *facts);
 
-/* From when on a CRL is warned of: the last tenth of its time. INT64_MAX where it never goes stale. */
+/* The time from which on to warn of a CRL: the last tenth of its lifetime. INT64_MAX if it never goes stale. */
 static inline int64_t tg_crl_warn_from(int64_t this_update, int64_t next_update)
 {
 	return next_update == INT64_MAX ? INT64_MAX : next_update - (next_update - this_update) / 10;

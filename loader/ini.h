@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The strict reader in front of inih. inih (r55 as packaged) cuts a line over its buffer and parses the tail as a line of
- * its own, takes an indented line as a continuation of the key above, cuts names at 49 bytes, and says nothing of any of
- * it. So each line is judged here first; only lines that inih reads the same way are handed to it, one by one, so that
- * line numbers are exact. A callback that does not fit what was judged is an error.
+ * A strict reader in front of inih. inih (r55 as packaged) splits a line that exceeds its buffer and parses the rest as a
+ * new line, treats an indented line as a continuation of the key above, and cuts names at 49 bytes, all silently. So this
+ * reader checks each line first. It passes only lines that inih reads the same way, one by one, so that line numbers are
+ * exact. If inih's callback does not match what was checked, that is an error.
  *
- * As in inih: a line that begins with ";" or "#" is a comment, and " ;" begins one inside a value; " #" does not.
+ * As in inih, a line that begins with ";" or "#" is a comment. " ;" begins a comment inside a value; " #" does not.
  */
 #ifndef TG_LOADER_INI_H
 #define TG_LOADER_INI_H
@@ -40,8 +40,8 @@ struct tg_ini {
 };
 
 /*
- * Reads `size` bytes. Every fault is appended to `messages` with `name` as the file; what could be read is in *ini, all of
- * it in `arena`.
+ * Reads `size` bytes. Appends every fault to `messages`, with `name` as the file. *ini, all in `arena`, holds what could be
+ * read.
  */
 void tg_ini_read(struct tg_arena *arena, const char *name, const unsigned char *bytes, size_t size, struct tg_ini *ini,
 		 tlsgraft_messages *messages);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What one load carries from step to step. Lives on the stack of tlsgraft_load; one thread.
+ * The state of one load. It is on the stack of tlsgraft_load, and only that thread uses it.
  */
 #ifndef TG_LOADER_LOAD_H
 #define TG_LOADER_LOAD_H
@@ -31,7 +31,7 @@ struct tg_load {
 	size_t note_room;
 };
 
-/* A fault that what is being served has already is a warning. */
+/* A fault that the identity in use has too is only a warning: refusing the reload would not remove it. */
 static inline enum tlsgraft_severity tg_severity(bool serving_has_it)
 {
 	return serving_has_it ? TLSGRAFT_WARNING : TLSGRAFT_ERROR;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Faults and warnings of one load, in the order found. The same text twice is kept once: a file that two sections name
- * through inheritance has one fault. A failed allocation is remembered until the end of the load.
+ * Faults and warnings of one load, in the order found. An equal text is kept only once, because a file that two sections
+ * name through inheritance has one fault. A failed allocation is remembered until the end of the load (tg_messages_failed).
  */
 #ifndef TG_LOADER_MESSAGES_H
 #define TG_LOADER_MESSAGES_H
@@ -24,15 +24,15 @@ tlsgraft_messages *tg_messages_new(void); /* NULL where memory ran out */
 void tg_message(tlsgraft_messages *messages, enum tlsgraft_severity severity, const struct tg_place *place,
 		const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* An error that may go away by itself within moments: a file is being written, or the one that belongs to it is. */
+/* Adds an error that may soon disappear by itself: the file, or one that belongs to it, is still being written. */
 void tg_message_pending(tlsgraft_messages *messages, const struct tg_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* An error that time alone heals: what is at fault is good from `from` on, in seconds since the epoch. */
+/* Adds an error about something that is not valid yet, but will be from `from` on (seconds since the epoch). */
 void tg_message_early(tlsgraft_messages *messages, const struct tg_place *place, int64_t from, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* What `check` says beside errors and warnings, and nobody logs: what may surprise, and what was read from which file. */
+/* Texts that only `check` prints and that are not logged: notes on surprising facts, and what was read from which file. */
 void tg_note(tlsgraft_messages *messages, const struct tg_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 size_t tg_notes_count(const tlsgraft_messages *messages);
@@ -47,7 +47,7 @@ size_t tg_messages_pending(const tlsgraft_messages *messages); /* pending ones a
 size_t tg_messages_early(const tlsgraft_messages *messages);   /* tg_message_early's alone */
 bool tg_messages_failed(const tlsgraft_messages *messages);    /* memory ran out */
 
-/* When all that is at fault will be good, in seconds since the epoch; 0: waiting does not help, or nothing is. */
+/* When all faults will have passed, in seconds since the epoch; 0: waiting does not help, or there is no fault. */
 int64_t tg_messages_good_from(const tlsgraft_messages *messages);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one table of everything the INI file may say. The parser, the man page, the sample file and `check` come from it or
- * are tested against it. Constant data; safe in any thread.
+ * The table of all keys of the INI file. The parser, the man page, the sample file and `check` are generated from it or
+ * tested against it. Constant data; safe in any thread.
  */
 #ifndef TG_LOADER_OPTIONS_H
 #define TG_LOADER_OPTIONS_H
@@ -71,7 +71,7 @@ enum tg_option_type {
 	TG_TYPE_HOSTNAMES, /* host names, separated by commas, see address.h */
 	TG_TYPE_PROTOCOLS, /* names of protocols, separated by commas, see alpn.h */
 	TG_TYPE_REFERENCE, /* name of a [listener] section */
-	TG_TYPE_TEXT,      /* what libssl takes: cipher lists and the like */
+	TG_TYPE_TEXT,      /* passed to libssl: cipher lists and the like */
 };
 
 struct tg_choice {
