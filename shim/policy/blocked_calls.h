@@ -1,21 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the server sets late does not win: which of its calls on an SSL are blocked, and when. The calls are in
- * blocked_calls.def.
+ * Decides which calls of the server on an SSL are blocked, and when, so that a late setting cannot undo the policy. The
+ * calls are listed in blocked_calls.def.
  *
- *   row            what                                   blocked from blocked in modes
- *   IDENTITY       certificate, key, chain, staple,       certificate  server, optional, mutual
- *                  switch to another context
- *   VERIFICATION   verify mode and callback, CA names     certificate  optional, mutual; server with override
- *   PROTOCOL       version, suites, groups, level         ClientHello  where the policy sets one of them
- *   CERTIFICATELESS       early data, renegotiation, a session   ClientHello  optional, mutual
- *   KEYS           what needs no certificate: PSK, SRP    ClientHello  mutual
- *   ANY            calls that can do all of it            ClientHello  as long as another row blocks
+ *   row              what                                  blocked from  blocked in modes
+ *   IDENTITY         certificate, key, chain, staple,      certificate   server, optional, mutual
+ *                    switch to another context
+ *   VERIFICATION     verify mode and callback, CA names    certificate   optional, mutual; server with override
+ *   PROTOCOL         version, suites, groups, level        ClientHello   if the policy sets one of them
+ *   CERTIFICATELESS  early data, renegotiation, a session  ClientHello   optional, mutual
+ *   KEYS             keys instead of certificates:         ClientHello   mutual
+ *                    PSK, SRP
+ *   ANY              calls that can do all of the above    ClientHello   if any other row blocks
  *
- * IDENTITY, VERIFICATION and CERTIFICATELESS stay blocked once the handshake is over where clients are verified: what is
- * set then counts in a renegotiation or a post-handshake authentication. Nothing is blocked under `off`, on an SSL that no
- * section governs, or before a ClientHello: that is what the trampolines (enforce.h) undo. A blocked call reports success
- * and changes nothing: the server goes on as if it had its way.
+ * If clients are verified, IDENTITY, VERIFICATION and CERTIFICATELESS stay blocked after the handshake: a setting made then
+ * would take effect in a renegotiation or a post-handshake authentication. Nothing is blocked under `off`, on an SSL that
+ * no section governs, or before the ClientHello: the trampolines (enforce.h) overwrite what the server sets before it. A
+ * blocked call reports success and changes nothing, so that the server goes on as if the call had worked.
  */
 #ifndef TG_SHIM_POLICY_BLOCKED_CALLS_H
 #define TG_SHIM_POLICY_BLOCKED_CALLS_H
@@ -34,7 +35,7 @@ enum tg_way {
 
 bool tg_call_is_blocked(const SSL *ssl, enum tg_way way);
 
-/* The same for an SSL_ctrl command; false where it can undo nothing. */
+/* The same for an SSL_ctrl command. False for a command that cannot undo the policy. */
 bool tg_control_is_blocked(const SSL *ssl, int command);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ways past a certificate that libssl knows by itself, closed on one SSL. What the server sets of them later is blocked
- * (blocked_calls.def).
+ * Turns off, on one SSL, the ways of libssl to finish a handshake without a certificate. Later attempts of the server to
+ * turn them on are blocked (blocked_calls.def).
  */
 #ifndef TG_SHIM_POLICY_CERTIFICATELESS_H
 #define TG_SHIM_POLICY_CERTIFICATELESS_H
@@ -12,14 +12,14 @@
 #include <stdbool.h>
 
 /*
- * At the ClientHello, before a session is looked up: early data and renegotiation where clients are verified; keys that
- * stand in for a certificate under `mutual`.
+ * At the ClientHello, before libssl looks up a session. Turns off early data and renegotiation if clients are verified, and
+ * under `mutual` also keys that replace a certificate.
  */
 void tg_certificateless_close(const struct tg_policy *policy, SSL *ssl);
 
 /*
- * At the certificate, before TLS 1.2 chooses its suite: none that shows no certificate of ours, and where clients are
- * verified none that does not encrypt. False: there is no other, or memory ran out.
+ * At the certificate, before TLS 1.2 chooses its cipher suite. Removes suites that do not send our certificate and, if
+ * clients are verified, suites without encryption. False if no suite remains or memory ran out.
  */
 bool tg_certificateless_drop_suites(const struct tg_policy *policy, SSL *ssl);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Why a client is refused: the reason under which it is counted, and what OpenSSL calls it. Every fault that OpenSSL knows
- * has its reason in fault.def.
+ * Why a client is refused: the reason that it is counted under, and OpenSSL's error code. fault.def maps every error of
+ * OpenSSL to a reason.
  */
 #ifndef TG_SHIM_POLICY_FAULT_H
 #define TG_SHIM_POLICY_FAULT_H
@@ -13,20 +13,20 @@ struct tg_fault {
 	enum tg_refusal reason;
 	enum tg_event_source source; /* of `code` */
 	uint32_t code;
-	int depth;         /* of the certificate at fault; -1: it is about none */
-	const char *words; /* for ever there */
+	int depth;         /* of the faulty certificate; -1: no certificate is at fault */
+	const char *words; /* a constant; never freed */
 };
 
-/* What a verification found, X509_V_ERR_*; `store` is the one that was used. */
+/* The fault for `error` (X509_V_ERR_*) of a verification with `store`. */
 struct tg_fault tg_fault_of_chain(const struct tg_openssl *o, X509_STORE_CTX *store, int error);
 
-/* The same, of which no more than the error is known. `depth` may be -1. */
+/* The same without the store. `depth` may be -1. */
 struct tg_fault tg_fault_of_verification(const struct tg_openssl *o, int error, int depth);
 
-/* What ended the handshake of `ssl` by an error of OpenSSL's: the newest of the error queue, which stays as it is. */
+/* The fault for the newest error in OpenSSL's queue, which ended the handshake of `ssl`. The queue is not changed. */
 struct tg_fault tg_fault_of_handshake(const struct tg_openssl *o, SSL *ssl);
 
-/* One that only we know of. */
+/* A fault that OpenSSL has no code for. */
 struct tg_fault tg_fault_of_ours(enum tg_refusal reason, const char *words);
 
 #endif

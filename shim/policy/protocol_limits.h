@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Protocol bounds, cipher lists and the security level of a policy on one SSL.
+ * Applies protocol versions, cipher lists and the security level of a policy to one SSL.
  */
 #ifndef TG_SHIM_POLICY_PROTOCOL_LIMITS_H
 #define TG_SHIM_POLICY_PROTOCOL_LIMITS_H
@@ -8,19 +8,19 @@
 #include "ipc/policy.h"
 #include "shim/binding/openssl.h"
 
-/* Of a context that was just created: what libssl itself decides by security level. */
+/* Learns libssl's own security callback from a context that was just created. */
 void tg_protocol_limits_learn(const SSL_CTX *fresh);
 
-/* Before the version is chosen. The stricter of ours and the server's counts, with `override` ours alone. */
+/* Before the version is chosen. The stricter of the policy and the server applies; with `override` only the policy. */
 bool tg_protocol_limits_apply(const struct tg_policy *policy, SSL *ssl);
 
-/* Again the level and who decides by it: a switch to another context brings that one's along. */
+/* Sets level and security callback again, because a switch to another context replaced them. */
 void tg_protocol_limits_keep_level(const struct tg_policy *policy, SSL *ssl);
 
-/* Once it is chosen: libssl's setters report success where they did nothing (methods of one fixed version). */
+/* Checks the chosen version. Needed because libssl's setters report success but do nothing on fixed-version methods. */
 bool tg_protocol_limits_hold(const struct tg_policy *policy, const SSL *ssl);
 
-/* The same for a version that was chosen under another policy. */
+/* True if this policy allows a version that was chosen under another policy. */
 bool tg_protocol_limits_admit(const struct tg_policy *policy, int version);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A table beside OpenSSL's objects, from an SSL or SSL_CTX to what the shim knows of it.
+ * Maps an SSL or SSL_CTX to what the shim knows of it.
  *
- * ex_data would be the usual place, but programs exist that write to ex_data slots which they never allocated (TRAPS: the
- * RADIUS server), and a high slot costs every SSL. So entries live here, and ex_data is used only for its free callback,
+ * ex_data would be the usual place, but some programs write to ex_data slots that they never allocated (a RADIUS server
+ * does), and a high slot costs memory in every SSL. So the entries are here. ex_data serves only for its free callback,
  * which OpenSSL calls for every allocated index whatever its value.
  *
- * An entry lives as long as its object. Look-ups take a short lock; the entry itself may be used by the thread that uses
- * the object. Locks are taken around fork (tg_table_lock_all), never held across a call into the server.
+ * An entry lives as long as its object. Look-ups take a short lock; the thread that uses the object uses the entry without
+ * one. The locks are taken around fork (tg_table_lock_all) and never held across a call into the server.
  */
 #ifndef TG_SHIM_POLICY_TABLE_H
 #define TG_SHIM_POLICY_TABLE_H
@@ -52,14 +52,14 @@ struct tg_table {
 /* NULL: no entry. */
 void *tg_table_find(struct tg_table *table, const void *key);
 
-/* The entry of `key`, made zeroed where there is none; NULL where memory ran out. */
+/* The entry of `key`; makes a zeroed one if there is none. NULL: no memory. */
 void *tg_table_get(struct tg_table *table, const void *key);
 
-/* Calls `visit` for the entry of `key`, if there is one, or for every entry, each in the lock of its shard. */
+/* Calls `visit` for the entry of `key`, if any, or for every entry. `visit` runs under the lock of the shard. */
 void tg_table_with(struct tg_table *table, const void *key, void (*visit)(struct tg_entry *, void *), void *arg);
 void tg_table_each(struct tg_table *table, void (*visit)(struct tg_entry *, void *), void *arg);
 
-/* Takes the entry out and returns it; the caller frees it. */
+/* Removes the entry and returns it; the caller frees it. NULL: no entry. */
 void *tg_table_take(struct tg_table *table, const void *key);
 
 /* Around fork, in the forking thread. */
