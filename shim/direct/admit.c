@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What becomes of a connection that was just accepted: untouched, a stream, the relay's, or closed.
+ * Admission: decides what becomes of a connection that was just accepted. It is left alone, becomes a stream, goes to the
+ * relay, or is closed.
  */
 #include "ipc/match.h"
 #include "ipc/read.h"
@@ -41,8 +42,8 @@ void tg_descriptors_want(void)
 }
 
 /*
- * Libraries by which a program is known to be one that the direct engine cannot follow: liburing calls the kernel by
- * itself, so what it wrote to a connection would leave as it is; Dovecot's processes pass a connection on after its login.
+ * Libraries that show that the direct engine cannot follow a program. liburing calls the kernel by itself, so what it wrote
+ * would leave in clear text. Dovecot's processes pass a connection on after its login.
  */
 static int note_library(struct dl_phdr_info *info, size_t size, void *data)
 {
@@ -74,7 +75,7 @@ bool tg_descriptors_prepare(void)
 	atomic_store_explicit(&relay_only, needs_relay(), memory_order_relaxed);
 	tg_shim_note_serving();
 	tg_generation_prepare();
-	/* After libcrypto's own, and so before it. */
+	/* Registered after libcrypto's own handler, and so called before it. */
 	if (atexit(tg_descriptors_exit) != 0 || at_quick_exit(tg_descriptors_exit) != 0)
 		return false;
 	atomic_store_explicit(&prepared, true, memory_order_release);
@@ -83,7 +84,7 @@ bool tg_descriptors_prepare(void)
 
 enum place { PLACE_OTHER, PLACE_KNOWN, PLACE_HIDDEN };
 
-/* Hidden: a socket of which a sandbox does not let us ask (seccomp(2)), and that may be a connection to be governed. */
+/* Hidden: a sandbox (seccomp(2)) does not let us ask for the address, and the socket may be a governed connection. */
 static enum place local_address(int fd, struct tg_address *ret)
 {
 	struct sockaddr_storage storage;
@@ -100,7 +101,7 @@ static enum place local_address(int fd, struct tg_address *ret)
 	return errno == ENOTSOCK ? PLACE_OTHER : PLACE_HIDDEN;
 }
 
-/* NULL: what comes in there is not ours to touch. */
+/* NULL: no plaintext section governs this address. */
 static const struct tg_route *speaking_route(const struct tg_document *document, const struct tg_address *local)
 {
 	const struct tg_route *route = tg_route_at(document, local);
@@ -109,7 +110,7 @@ static const struct tg_route *speaking_route(const struct tg_document *document,
 														     : NULL;
 }
 
-/* Where no stream can be made: the plain document says whether one would have to. */
+/* For a process that cannot make streams: whether the document says that this address needs one. */
 static bool is_governed(const struct tg_address *local)
 {
 	struct tg_document *document = NULL;
@@ -152,7 +153,7 @@ static bool wants_relay(int fd, const struct tg_route *route, const struct tg_se
 	case TG_ENGINE_RELAY:
 		return true;
 	default:
-		/* a standard stream: see tg_duplicate_onto */
+		/* descriptors 0 to 2: see tg_duplicate_onto */
 		return fd <= STDERR_FILENO || wants_no_stream() ||
 		       atomic_load_explicit(&relay_only, memory_order_relaxed) ||
 		       tg_report_has_moved(tg_shim.report, counters);
@@ -190,8 +191,9 @@ static enum fate decide(int fd, int flags, const struct tg_address *local, bool 
 }
 
 /*
- * What was received has a number already, which the server learns from the message: it stays, and is a dead end. Where
- * there is no descriptor for one, the socket itself is unconnected, and what it had received thrown away (connect(2)).
+ * A received descriptor has a number already, and the server learns it from the message. So the number stays, and becomes a
+ * dead end. If no descriptor is left for one, the socket itself is disconnected, and its input discarded (connect(2) with
+ * AF_UNSPEC).
  */
 static void shut_for_good(int fd, int flags)
 {
@@ -245,7 +247,7 @@ int tg_descriptors_accepted(int fd, int flags)
 	enum fate fate = FATE_OTHER;
 	int saved = errno;
 
-	/* Whatever the number was before was closed behind our back. */
+	/* Whatever the number was before was closed without a hook. */
 	tg_descriptors_closed(fd);
 	const enum place place = local_address(fd, &local);
 	if (place == PLACE_KNOWN)
@@ -302,7 +304,7 @@ static bool is_stream_socket(int fd)
 	return tg_libc.getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) != 0 || type == SOCK_STREAM;
 }
 
-/* As far as anybody knows: the address is one of the internet. */
+/* Its address is an internet address, as far as that can be told. */
 static bool is_connection(int fd)
 {
 	struct sockaddr_storage peer = {0};
@@ -311,7 +313,7 @@ static bool is_connection(int fd)
 	return tg_libc.getpeername(fd, (struct sockaddr *)&peer, &size) == 0 || errno != ENOTCONN;
 }
 
-/* Nothing was sent, and all that came lies in the socket still (tcp(7)); an end that came may count as one byte. */
+/* Nothing was sent, and everything that came is still in the socket (tcp(7)). An end that came may count as one byte. */
 static bool is_fresh(int fd)
 {
 	struct tcp_info info;

@@ -14,9 +14,9 @@
 #include <stdint.h>
 #include <sys/time.h>
 
-#define PIECES 64 /* of a vector that are looked at together */
+#define PIECES 64 /* parts of a vector that are handled together */
 
-/* One call that goes on. */
+/* One call in progress. */
 struct transfer {
 	struct tg_stream *stream;
 	int64_t deadline; /* as of clock.h; 0: not asked for yet */
@@ -24,7 +24,7 @@ struct transfer {
 	int flags;
 };
 
-/* This thread is inside a stream: what a signal handler does to one now would wait for itself. */
+/* This thread is inside a stream. A signal handler that used a stream now would wait for its own thread. */
 static _Thread_local bool inside __attribute__((tls_model("initial-exec")));
 
 char tg_transfer_closed;
@@ -33,11 +33,11 @@ struct tg_stream *tg_transfer_begin_slowly(int fd)
 {
 	pthread_testcancel();
 	struct tg_stream *stream = tg_descriptors_look_up(fd);
-	/* What has become the relay's is the kernel's own to use. */
+	/* A number that the relay has now is used by the real call. */
 	return stream != NULL || tg_descriptors_is_plain(fd) ? stream : TG_TRANSFER_CLOSED;
 }
 
-/* Another thread has moved it to the relay. The number may have been closed since, and be another connection. */
+/* Another thread has moved the connection to the relay. The number may have been closed since, and be another one. */
 static bool goes_on_there(struct tg_stream *stream)
 {
 	return tg_stream_moved(stream) >= 0 && tg_relayed_is(tg_stream_moved(stream));
@@ -49,7 +49,7 @@ static ssize_t fail_closed(void)
 	return -1;
 }
 
-/* Where a thread is cancelled, which happens in a wait alone. */
+/* Cleanup for a thread that is cancelled, which happens only in a wait. */
 static void cancelled(void *stream)
 {
 	if (tg_readiness_has_turn(stream))
@@ -74,7 +74,7 @@ static int64_t deadline_of(const struct transfer *transfer)
 	return tg_clock_now() + (int64_t)limit.tv_sec * 1000 + (limit.tv_usec + 999) / 1000;
 }
 
-/* 0: to be tried again. */
+/* 0: try again. */
 static int wait_for(struct transfer *transfer, unsigned events)
 {
 	volatile int r;
@@ -87,7 +87,7 @@ static int wait_for(struct transfer *transfer, unsigned events)
 	return r;
 }
 
-/* The same for what the stream itself has to do with the socket. */
+/* The same for what the stream itself needs of the socket. */
 static int wait_for_socket(struct transfer *transfer)
 {
 	struct pollfd interest = {.fd = tg_stream_fd(transfer->stream),
@@ -95,7 +95,7 @@ static int wait_for_socket(struct transfer *transfer)
 	int64_t now = tg_clock_now(), until = tg_stream_deadline(transfer->stream);
 	volatile int r;
 
-	/* Another thread has done it meanwhile: nothing would end the wait. */
+	/* Another thread has done it meanwhile, and nothing would end the wait. */
 	if (interest.events == 0)
 		return 0;
 	if (transfer->deadline == 0)
@@ -122,7 +122,7 @@ static size_t size_of(const struct iovec *vector, size_t count)
 	return size;
 }
 
-/* The part of a vector behind its first `done` bytes, as far as `ret` has room. */
+/* The part of a vector after its first `done` bytes, as far as `ret` has room. */
 static int rest_of(const struct iovec *vector, size_t count, size_t done, struct iovec ret[PIECES])
 {
 	int pieces = 0;
@@ -158,13 +158,13 @@ static ssize_t step(const struct transfer *transfer, enum way way, const struct 
 	return r;
 }
 
-/* Whether a write may wait for the handshake: nobody else does what is needed for it. */
+/* Nobody else continues the handshake. So a write must not wait for it. */
 static bool is_alone(struct tg_stream *stream)
 {
 	return tg_stream_is_unread(stream) && !tg_readiness_is_watched(stream);
 }
 
-/* Once, for as much as is there; waits for the first byte. */
+/* Waits for the first byte, then takes what is there, once. */
 static ssize_t receive_there(struct transfer *transfer, const struct iovec *vector, int count)
 {
 	for (;;) {
@@ -188,7 +188,8 @@ static int wait_behind(struct transfer *transfer)
 	return r;
 }
 
-/* The same in this thread's turn, but for what does not wait, and for a signal handler of the thread that has the turn. */
+/* The same in this thread's turn. Calls that do not wait, and a signal handler of the thread that has the turn, take none.
+ */
 static ssize_t receive_some(struct transfer *transfer, const struct iovec *vector, int count)
 {
 	if (inside || (transfer->flags & MSG_DONTWAIT) != 0 || tg_readiness_has_turn(transfer->stream))
@@ -206,7 +207,7 @@ static ssize_t receive_some(struct transfer *transfer, const struct iovec *vecto
 	return r;
 }
 
-/* MSG_TRUNC on a stream of bytes: they are taken, and not given (tcp(7)). */
+/* MSG_TRUNC on a byte stream: the bytes are discarded (tcp(7)). */
 static ssize_t throw_away(struct transfer *transfer, size_t size)
 {
 	char bin[4096];
@@ -258,7 +259,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 	else if ((flags & MSG_ERRQUEUE) != 0)
 		errno = EAGAIN;
 	else if (count > IOV_MAX)
-		errno = EMSGSIZE; /* of a message; tg_transfer_vector has refused the others */
+		errno = EMSGSIZE; /* the vector of a message; tg_transfer_vector has refused all others */
 	else if (size_of(vector, count) == 0)
 		r = 0;
 	else
@@ -273,8 +274,9 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 }
 
 /*
- * A server that blocks may close as soon as its last write has returned: what it wrote is the kernel's then, as it would be
- * without TLS. Before the handshake only where the relay did not take the connection, and nobody else goes on with it here.
+ * A blocking server may close as soon as its last write has returned. So the write returns only when the kernel has the
+ * bytes, as it would without TLS. Before the handshake it waits only if the relay did not take the connection, and nobody
+ * else continues the handshake here.
  */
 static void wait_until_sent(struct transfer *transfer)
 {
@@ -289,7 +291,7 @@ static void wait_until_sent(struct transfer *transfer)
 	}
 }
 
-/* What the relay's end has not got yet. */
+/* Sends the rest on the server's end, after the connection has become the relay's. */
 static size_t send_elsewhere(const struct transfer *transfer, const struct iovec *vector, size_t count, size_t done)
 {
 	const size_t size = size_of(vector, count);
@@ -298,7 +300,7 @@ static size_t send_elsewhere(const struct transfer *transfer, const struct iovec
 		struct iovec rest[PIECES];
 		const struct msghdr message = {.msg_iov = rest, .msg_iovlen = (size_t)rest_of(vector, count, done, rest)};
 		const int fd = tg_stream_moved(transfer->stream);
-		/* another thread may have put something else there */
+		/* another thread may have put something else at the number */
 		const ssize_t r = tg_relayed_is(fd) ? tg_libc.sendmsg(fd, &message, transfer->flags | MSG_NOSIGNAL) : -1;
 		if (r <= 0)
 			break;
@@ -308,9 +310,9 @@ static size_t send_elsewhere(const struct transfer *transfer, const struct iovec
 }
 
 /*
- * A server that blocks and speaks first would wait here for the handshake of a client that may never begin it, and what it
- * serves next with it: such a connection goes on at the relay, with what was written. That is written before it goes there,
- * so that a client which is refused at once has no part in what the write returns. 0: it stays.
+ * A blocking server that writes first would wait here for the handshake of a client that may never begin it, and so would
+ * everybody whom it serves next. So the connection goes to the relay, together with what was written. The bytes are written
+ * before it goes there, so that a client that is refused at once does not change what the write returns. 0: it stays here.
  */
 static size_t send_first(struct transfer *transfer, const struct iovec *vector, size_t count)
 {

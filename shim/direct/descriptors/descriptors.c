@@ -17,14 +17,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BATCH 64 /* entries that are made at once */
+#define BATCH 64 /* fd entries that are allocated at once */
 
 _Atomic int tg_descriptors_count;
 _Atomic(struct tg_descriptors_page *) tg_descriptors_pages[TG_DESCRIPTORS_PAGES];
 
 static _Atomic int end;
 static struct tg_fd_entry *free_entries;
-static struct tg_lock lock = TG_LOCK_INITIALIZER(DESCRIPTORS); /* of words that change, and of free_entries */
+static struct tg_lock lock = TG_LOCK_INITIALIZER(DESCRIPTORS); /* protects changes of words, and free_entries */
 
 static void *map(size_t size)
 {
@@ -38,7 +38,7 @@ int tg_descriptors_end(void)
 	return atomic_load_explicit(&end, memory_order_acquire);
 }
 
-/* Pages stay: descriptor numbers are used again. */
+/* Pages are never freed, because descriptor numbers are reused. */
 _Atomic uintptr_t *tg_fd_word_make(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
@@ -52,7 +52,7 @@ _Atomic uintptr_t *tg_fd_word_make(int fd)
 	return tg_descriptors_slot(fd);
 }
 
-/* With the lock. */
+/* Under the lock. */
 static struct tg_fd_entry *take_free(void)
 {
 	if (free_entries == NULL) {
@@ -83,7 +83,7 @@ void tg_fd_entry_unref(struct tg_fd_entry *entry)
 {
 	if (atomic_fetch_sub_explicit(&entry->references, 1, memory_order_acq_rel) != 1)
 		return;
-	/* Nobody can register it any more; what was registered while it was closed goes with it. */
+	/* No thread can register the stream any more. Registrations made while it was being closed are removed, too. */
 	tg_readiness_forget(entry->stream, -1);
 	tg_stream_free(entry->stream);
 	tg_claim_end(&entry->claim);
@@ -101,7 +101,7 @@ struct tg_fd_entry *tg_fd_entry_at(int fd)
 		if (entry == NULL)
 			return NULL;
 		if (!tg_fd_entry_ref(entry))
-			continue; /* the number changes at this moment */
+			continue; /* another thread changes the number at this moment */
 		if (tg_fd_word_entry(tg_fd_word_at(fd)) == entry)
 			return entry;
 		tg_fd_entry_unref(entry);
@@ -149,7 +149,7 @@ bool tg_descriptors_own(struct tg_stream *stream)
 
 	if (tg_claim_take(&entry->claim))
 		return true;
-	/* Once for each connection: a server may try again and again. */
+	/* Counted once for each connection, because a server may try again and again. */
 	if (!atomic_exchange_explicit(&entry->lost, true, memory_order_relaxed))
 		tg_report_plaintext(tg_shim.report, entry->counters, TG_PLAINTEXT_CLOSED);
 	errno = EIO;
@@ -160,7 +160,7 @@ bool tg_descriptors_is_blocking(struct tg_stream *stream)
 {
 	if (atomic_load_explicit(&entry_of(stream)->nonblocking, memory_order_relaxed))
 		return false;
-	/* It may have been set behind our back, through another process's number of it. */
+	/* Another process may have set it through its own number. */
 	int saved = errno, flags = tg_libc.fcntl(tg_stream_fd(stream), F_GETFL);
 	errno = saved;
 	return flags >= 0 && (flags & O_NONBLOCK) == 0;
@@ -171,7 +171,7 @@ void tg_descriptors_set_nonblocking(struct tg_stream *stream, bool nonblocking)
 	atomic_store_explicit(&entry_of(stream)->nonblocking, nonblocking, memory_order_relaxed);
 }
 
-/* The lowest number that is still open and this stream, other than `but`. */
+/* The lowest open number of this stream, other than `but`. */
 static int find_number(const struct tg_fd_entry *entry, int but)
 {
 	int last = tg_descriptors_end();
@@ -226,7 +226,7 @@ void tg_left_finish(const struct tg_left *left)
 		return;
 	if (left->was_last_open) {
 		tg_readiness_forget(left->entry->stream, -1);
-		/* Whoever waits for it in another thread finds no socket, least of all the next one of this number. */
+		/* A thread that waits for the stream must find no socket, and above all not the next one of this number. */
 		tg_stream_set_fd(left->entry->stream, -1);
 	}
 	if (left->was_last)
@@ -237,7 +237,7 @@ void tg_left_finish(const struct tg_left *left)
 bool tg_descriptors_add(struct tg_stream *stream, int fd, int flags, enum tg_engine engine,
 			struct tg_section_slot *counters)
 {
-	/* The C library itself reads and writes there. */
+	/* The C library itself reads and writes these descriptors. */
 	if (fd <= STDERR_FILENO)
 		return false;
 	tg_lock_take(&lock);
@@ -272,7 +272,7 @@ void tg_descriptors_keep(int fd, bool kept)
 {
 	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 
-	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
+	/* Between vfork(2) and exec the memory is the parent's, but the descriptors are the child's. */
 	if (place == NULL || tg_process_is_vforked())
 		return;
 	tg_lock_take(&lock);

@@ -12,18 +12,18 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
-/* The last number is about to be closed, and is the connection still. */
+/* The last number is about to be closed, and it still is this connection. */
 static void last_close(const struct tg_fd_entry *entry, int fd)
 {
 	tg_readiness_forget(entry->stream, fd);
-	/* A signal handler's close cannot wait for the call that it is in. */
+	/* A close in a signal handler cannot wait for the call that it interrupted. */
 	if (!tg_stream_is_inside() && tg_claim_look(&entry->claim) == TG_CLAIM_OURS)
 		tg_fd_entry_finish(entry, fd);
 }
 
 /*
- * Between the moment in which a number leaves the table and the kernel's close(2), another thread that uses it would use
- * the socket itself. So the number becomes something else first. False: there is no descriptor for that.
+ * After a number has left the table, and before the kernel's close(2), another thread's call on it would reach the socket
+ * itself. So a placeholder is put at the number first. False: no descriptor is left for one.
  */
 static bool bar(int fd)
 {
@@ -37,7 +37,7 @@ static bool bar(int fd)
 	return dead >= 0;
 }
 
-/* With a reference. NULL: it is no stream, or (*ret_closing) somebody else closes it at this moment. */
+/* Returns the entry with a reference. NULL: no stream, or (*ret_closing) another thread is closing it. */
 static struct tg_fd_entry *begin_close(_Atomic uintptr_t *place, int fd, bool *ret_last, bool *ret_closing)
 {
 	tg_descriptors_lock();
@@ -54,9 +54,9 @@ static struct tg_fd_entry *begin_close(_Atomic uintptr_t *place, int fd, bool *r
 }
 
 /*
- * `here`: the kernel's close is made before the number leaves the table: until then calls find a stream that has no socket,
- * and after it a number that is closed. In between they would find an open one of nobody's, and write to whatever comes
- * next. Nothing, where the number was closed behind our back meanwhile and is another stream by now.
+ * `here`: the kernel's close is made before the number leaves the table. Until then calls find a stream without a socket,
+ * and afterwards a closed number. Otherwise they would find an open number that is not ours in between, and write to
+ * whatever it becomes next. Does nothing if the number was closed without a hook meanwhile, and is another stream by now.
  */
 static void end_close(_Atomic uintptr_t *place, int fd, const struct tg_fd_entry *entry, bool here)
 {
@@ -74,15 +74,15 @@ static void end_close(_Atomic uintptr_t *place, int fd, const struct tg_fd_entry
 }
 
 /*
- * With a reference. NULL: nothing was to be done here; *ret_closing: another thread does it. *ret_open: the number is the
- * socket still.
+ * Returns the entry with a reference. NULL: nothing was to be done; with *ret_closing, another thread does it. *ret_open:
+ * the number still is the socket.
  */
 static struct tg_fd_entry *leave(int fd, bool *ret_open, bool *ret_closing)
 {
 	bool last = false;
 
 	*ret_closing = false;
-	/* Between vfork(2) and exec the memory is the parent's, and the numbers are not. */
+	/* Between vfork(2) and exec the memory is the parent's, but the descriptors are the child's. */
 	if (!tg_descriptors_is_one(fd) || tg_process_is_vforked())
 		return NULL;
 	struct tg_fd_entry *entry = begin_close(tg_descriptors_slot(fd), fd, &last, ret_closing);

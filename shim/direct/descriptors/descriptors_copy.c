@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Numbers that are copied (descriptors.h). The kernel's table and ours change in one lock: else what is copied may be
- * closed in between, and the copy be a connection that nobody here knows to be one, or another number's.
+ * Numbers that are copied (descriptors.h). The kernel's table and ours change under one lock. Otherwise the original could
+ * be closed in between. The copy would then be a connection that is not in our table, or that of another number.
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 /*
- * In the lock. The number is the stream's in the table, before it is in the kernel. False: there is no room for it, or it
- * is a standard one (tg_descriptors_copy).
+ * Under the lock. Enters the number in our table before it exists in the kernel. False: no memory, or it is one of
+ * descriptors 0 to 2 (tg_descriptors_copy).
  */
 static bool enter(int fd, struct tg_fd_entry *entry, bool kept, struct tg_left *ret_before)
 {
@@ -46,7 +46,7 @@ bool tg_descriptors_duplicated(int from, int fd, bool kept)
 	return done;
 }
 
-/* In the lock; of what is no stream. Somebody is about to close it, or has just done so: it is closed. */
+/* Under the lock; copies what is no stream. A number that another thread closes, or has just closed, counts as closed. */
 static int copy_other(int from, int fd, int least, bool kept, struct tg_left *ret_before)
 {
 	int r = -1;
@@ -62,7 +62,7 @@ static int copy_other(int from, int fd, int least, bool kept, struct tg_left *re
 	return r;
 }
 
-/* In the lock. Undone where the kernel refuses. */
+/* Under the lock. Undone if the kernel refuses. */
 static int copy_onto(struct tg_fd_entry *entry, int from, int fd, bool kept, struct tg_left *ret_before)
 {
 	if (!enter(fd, entry, kept, ret_before))
@@ -71,8 +71,8 @@ static int copy_onto(struct tg_fd_entry *entry, int from, int fd, bool kept, str
 	if (r >= 0)
 		return r;
 	if (ret_before->entry != NULL)
-		tg_libc.close(fd); /* entered meanwhile: nobody must find the socket there */
-	/* Never the last one: `from` is there. */
+		tg_libc.close(fd); /* Entered meanwhile, so that no call reaches the socket there. */
+	/* It is never the last number, because `from` exists. */
 	const struct tg_left undone = tg_fd_word_set(tg_descriptors_slot(fd), fd, NULL, tg_fd_word_former());
 	tg_fd_entry_unref(undone.entry);
 	errno = saved;
@@ -80,8 +80,8 @@ static int copy_onto(struct tg_fd_entry *entry, int from, int fd, bool kept, str
 }
 
 /*
- * A number that nothing is known of would lead to the socket itself until it is entered, for another thread that happens to
- * use it. So it begins as something else.
+ * Until a new number is entered, a call of another thread that happens to use it would reach the socket itself. So the
+ * number begins as a placeholder.
  */
 static int new_number(int least)
 {
@@ -119,7 +119,7 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 	struct tg_left before = {.entry = NULL};
 	int r, saved;
 
-	/* What it is now is not asked in the lock. */
+	/* What the number is now is not asked under the lock. */
 	if (tg_fd_word_at(from) == TG_FORMER && !tg_descriptors_is_plain(from) && !tg_descriptors_is_one(from)) {
 		errno = EBADF;
 		return -1;
@@ -138,7 +138,7 @@ int tg_descriptors_copy(int from, int fd, int least, bool kept)
 	else
 		r = copy_above(entry, from, least, kept, &before);
 	saved = errno;
-	/* Nothing came in its place: it is closed. */
+	/* Nothing replaced the stream, so its number is closed. */
 	if (r < 0 && was_stream && before.entry == NULL && (tg_fd_word_at(fd) & TG_CLOSING) != 0) {
 		tg_libc.syscall(SYS_close, fd);
 		before = tg_fd_word_set(tg_descriptors_slot(fd), fd, NULL, tg_fd_word_former());

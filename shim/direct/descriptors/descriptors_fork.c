@@ -3,7 +3,7 @@
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/direct/descriptors/fd_entry.h"
 
-/* With the lock: no entry can end. */
+/* Under the lock, so that no entry can end. */
 static void for_each(void (*visit)(struct tg_fd_entry *))
 {
 	int last = atomic_load_explicit(&tg_descriptors_count, memory_order_relaxed) == 0 ? 0 : tg_descriptors_end();
@@ -37,8 +37,8 @@ void tg_descriptors_after_fork_in_child(void)
 }
 
 /*
- * A process that a raw clone(2) made is about to use what its parent accepted, and the parent may go on with it as well:
- * vsftpd's two processes do.
+ * A process that was made by a raw clone(2) is about to use a connection that its parent accepted, and the parent may go on
+ * with it, too. vsftpd's two processes do that.
  */
 bool tg_fd_entry_must_be_relayed(struct tg_fd_entry *entry)
 {

@@ -14,8 +14,8 @@ static bool is_entered(int fd)
 }
 
 /*
- * Who takes the bit away looks at the tables once more: another thread that enters something there in this moment sets it
- * after that, and one of the two comes last.
+ * A thread that clears the bit looks at the tables once more afterwards. Another thread that enters something at this
+ * moment sets the bit after entering. So the later one of the two leaves the right bit.
  */
 void tg_fd_bitmap_update(int fd)
 {
