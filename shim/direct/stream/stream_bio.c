@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Between libssl and the socket.
+ * The BIO between libssl and the socket.
  *
- * Reading: a recv(2) that brought less than it was asked for has emptied the socket, so that none is made to be told so.
- * What comes later in the same call is found by the next one.
+ * Reading: a recv(2) that returned less than it was asked for has emptied the socket. So no further recv is made just to
+ * get EAGAIN. Bytes that arrive later during the same call are found by the next one.
  *
- * Writing: records are collected and sent together. libssl is never refused but where a peer that reads nothing makes it
- * answer on and on (KeyUpdate, refused renegotiations).
+ * Writing: records are collected and sent together. A write of libssl's fails only where a peer that reads nothing makes
+ * libssl answer on and on (KeyUpdate, refused renegotiations).
  */
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/stream/stream_inside.h"
@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The end is behind what was brought, and the kernel tells of it no second time. */
+/* The FIN is behind the bytes that were read, and the kernel reports it only once. */
 static bool has_heard_end(const struct tg_stream *stream)
 {
 	return atomic_load_explicit(&stream->input.heard_end, memory_order_relaxed);
@@ -39,7 +39,7 @@ static int receive(struct tg_stream *stream, char *data, size_t size, size_t *do
 		*done = (size_t)got;
 		return 1;
 	}
-	const bool is_empty = got == 0 ? stream->input.is_shut /* shutdown(2) says so, not the peer */
+	const bool is_empty = got == 0 ? stream->input.is_shut /* an end by the server's own shutdown(2), not by the peer */
 				       : errno == EAGAIN || errno == EINTR;
 	stream->input.was_drained = is_empty;
 	if (is_empty)

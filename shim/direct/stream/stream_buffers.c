@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who keeps libssl's buffers, 16 KiB for each direction. A connection that is idle shall not hold them
- * (SSL_MODE_RELEASE_BUFFERS), and one that is busy shall not get and give them back for every record, which in a server's
- * threads costs page faults and calls of mprotect(2) beside the instructions. So a bounded number of streams keeps them:
- * whoever is busy takes a place, if need be that of one who is not busy any more.
+ * Which streams keep libssl's buffers, 16 KiB for each direction. An idle connection must not hold them
+ * (SSL_MODE_RELEASE_BUFFERS). A busy one must not allocate and free them for every record: in a server's threads that costs
+ * page faults and calls of mprotect(2) besides the instructions. So a bounded number of streams keeps its buffers. A busy
+ * stream takes a slot, if need be that of a stream that is not busy any more.
  */
 #include "shim/direct/stream/stream_inside.h"
 
 #include <stdatomic.h>
 #include <time.h>
 
-#define PLACES 256     /* of each process, 33 KiB each at most */
-#define CALLS 16       /* of a stream, until it is looked at again; must divide 2^32 */
-#define IDLE_SECONDS 2 /* without so many calls, and its place may be taken */
+#define PLACES 256     /* slots of a process, 33 KiB each at most */
+#define CALLS 16       /* reads of a stream between two checks; must divide 2^32 */
+#define IDLE_SECONDS 2 /* a stream without CALLS reads for so long may lose its slot */
 
 static struct {
 	struct tg_lock lock;
@@ -20,7 +20,7 @@ static struct {
 	unsigned next;
 } places = {.lock = TG_LOCK_INITIALIZER(BUFFERS)};
 
-/* No system call (the vDSO's). */
+/* By the vDSO, without a system call. */
 static int64_t seconds(void)
 {
 	struct timespec now;
@@ -29,7 +29,7 @@ static int64_t seconds(void)
 	return now.tv_sec;
 }
 
-/* In its lock. What is not used up yet stays until it is. */
+/* Under the stream's lock. A buffer with unread data stays until it is read. */
 static void give_back(struct tg_stream *stream)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -38,7 +38,7 @@ static void give_back(struct tg_stream *stream)
 	o->SSL_free_buffers(stream->tls.ssl);
 }
 
-/* Another stream in use by a thread right now keeps its place. *ret_before: whose it was, locked; NULL: nobody's. */
+/* False: a thread uses the slot's stream right now. *ret_before: the stream that loses its slot, locked; NULL: none. */
 static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before)
 {
 	struct tg_stream *before = places.streams[place];
@@ -52,7 +52,7 @@ static bool take_over(unsigned place, int64_t now, struct tg_stream **ret_before
 	return true;
 }
 
-/* In the stream's lock; libssl is called with that of the places let go of. */
+/* Under the stream's lock. libssl is called without the lock of the slots. */
 static void find_place(struct tg_stream *stream, int64_t now)
 {
 	struct tg_stream *before = NULL;

@@ -17,7 +17,7 @@ struct tg_kept_errors {
 	} entries[KEPT_MAX];
 };
 
-/* Rare: a server that uses libssl itself and calls us between an error and its look at it. */
+/* Rare: a server that uses libssl itself, and calls us between an error and its own check of the queue. */
 static struct tg_kept_errors *take_errors(const struct tg_openssl *o)
 {
 	struct tg_kept_errors *kept = calloc(1, sizeof(*kept));
@@ -68,7 +68,7 @@ void tg_stream_enter(struct tg_stream_call *call, struct tg_stream *stream)
 	int cancellation;
 
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancellation);
-	/* before the lock is there: a signal may come between the two */
+	/* Before the lock is taken, because a signal may come between the two. */
 	entered++;
 	tg_lock_take(&stream->lock);
 	tg_stream_enter_locked(call, stream);
@@ -85,7 +85,7 @@ void tg_stream_enter_locked(struct tg_stream_call *call, struct tg_stream *strea
 	call->saved_errno = errno;
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &call->cancellation);
 	stream->call = (struct tg_stream_now){.is_drained = false};
-	/* Nobody else looks at the queue of a libssl that is ours alone. */
+	/* A libssl that only the shim uses has a queue that nobody else reads. */
 	call->errors = o->supported && !o->is_private && o->ERR_peek_error() != 0 ? take_errors(o) : NULL;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The one SSL_CTX of a process that speaks TLS for its server. What its connections do is said by the policy, in the
- * trampolines of tg_context_adopt; here is only what suits every connection.
+ * The one SSL_CTX of a process in which the shim terminates TLS. The callbacks of tg_context_adopt apply the policy to each
+ * connection; here is only what is the same for all of them.
  */
 #include "shim/direct/stream/stream_inside.h"
 #include "shim/policy/alpn.h"
@@ -26,7 +26,7 @@ const BIO_METHOD *tg_stream_bio(void)
 	return atomic_load_explicit(&bio_method, memory_order_acquire);
 }
 
-/* Ticket keys are the context's own: made here, before a fork, children share them. */
+/* Ticket keys belong to the context. It is made before a fork, so that children share them. */
 static bool set_up(const struct tg_openssl *o, SSL_CTX *ssl_ctx)
 {
 	static const unsigned char session_context[] = "tlsgraft stream";
@@ -51,7 +51,7 @@ static SSL_CTX *make(const struct tg_openssl *o)
 {
 	BIO_METHOD *method = NULL, *fresh = tg_stream_bio() == NULL ? tg_stream_bio_method(o) : NULL;
 
-	/* Two threads may come here together: the method that is not the first one stays unused. */
+	/* Two threads may get here at once; the second method stays unused. */
 	if (fresh != NULL)
 		atomic_compare_exchange_strong(&bio_method, &method, fresh);
 	SSL_CTX *ssl_ctx = tg_stream_bio() == NULL ? NULL : o->SSL_CTX_new(o->TLS_server_method());
@@ -79,7 +79,8 @@ bool tg_stream_prepare(void)
 		o->ERR_set_mark();
 		is_preparing = true;
 		SSL_CTX *mine = make(o), *none = NULL;
-		/* In no lock: libssl is called, which may call the server. Another thread may have been first. */
+		/* Without a lock, because libssl is called, which may call the server. Another thread may have been first.
+		 */
 		if (mine != NULL && !atomic_compare_exchange_strong(&made, &none, mine))
 			o->SSL_CTX_free(mine);
 		is_preparing = false;

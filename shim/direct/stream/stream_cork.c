@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TCP_CORK: a server that sends a header and then a file says so, and both become one record and one send(2).
+ * TCP_CORK (tcp(7)). A server sets it before it sends a header and then a file. Both become one record and one send(2).
  *
- * Plaintext waits, never more than a record holds of it, until the cork is pulled, or anything else is done with the
- * stream. So does what the kernel was told to hold back of a packet, because more was to follow (MSG_MORE). The kernel
- * would let go after 200 ms (tcp(7)); here, so that no timer is needed, it is when the process waits by poll, select,
- * epoll_wait or accept.
+ * At most one record of plaintext waits until the stream is uncorked, or any other call is made on it. The same holds for a
+ * part of a packet that the kernel holds back because more was announced (MSG_MORE). The kernel would send it after 200 ms.
+ * Here no timer is needed: corked bytes are sent when the process waits in poll, select, epoll_wait or accept.
  */
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/direct/readiness/readiness.h"
@@ -17,18 +16,18 @@
 #include <stdatomic.h>
 #include <sys/param.h>
 
-#define HEADER_ROOM 4096 /* room for a header and what it is the header of, without moving it */
+#define HEADER_ROOM 4096 /* room for a header and the beginning of its body, without moving them */
 
 _Atomic unsigned tg_stream_corked_count;
 
-/* Streams that hold something back. */
+/* The list of corked streams. */
 static struct {
 	struct tg_lock lock;
 	struct tg_stream *first;
-	uint32_t process; /* that holds it back (claims.h): after a fork it is not the child's to write */
+	uint32_t process; /* the process that corked them (claims.h): after a fork the child must not write them */
 } corked_streams = {.lock = TG_LOCK_INITIALIZER(CORKED)};
 
-/* With the lock. What another process corked when this one began (a raw clone(2)) stays that one's to write. */
+/* Under the lock. In a process that a raw clone(2) made: the parent's corked bytes are the parent's to write. */
 static void begin_anew(void)
 {
 	while (corked_streams.first != NULL) {
@@ -107,12 +106,12 @@ void tg_stream_corked_update(struct tg_stream *stream)
 		tg_stream_corked_forget(stream);
 }
 
-/* Who is busy with one at this moment lets go of it by that, or pulls the cork soon. */
+/* A thread that uses a stream at this moment sends its corked bytes by that, or uncorks it soon. */
 void tg_stream_let_go_all(void)
 {
 	struct tg_stream *stream;
 
-	/* A signal handler's wait. */
+	/* A wait in a signal handler must not wait for a stream. */
 	if (tg_stream_is_inside())
 		return;
 	do {
@@ -126,7 +125,7 @@ void tg_stream_let_go_all(void)
 			tg_stream_enter_locked(&call, stream);
 			tg_stream_let_go(stream);
 			tg_stream_corked_forget(stream);
-			/* What the socket did not take has to be waited for from now on. */
+			/* If the socket did not take all, somebody has to wait for room from now on. */
 			const bool is_kept = tg_descriptors_keep_stream(stream);
 			tg_stream_leave(&call, 0);
 			if (is_kept) {
@@ -138,8 +137,8 @@ void tg_stream_let_go_all(void)
 }
 
 /*
- * Both processes would have it: each would write it, under the same keys and numbers of records, or, where both only close
- * what they have, nobody would.
+ * Corked bytes must not exist in two processes. Each would write them, with the same keys and record numbers; or nobody
+ * would, if both just close the connection.
  */
 void tg_stream_lock_for_fork(struct tg_stream *stream)
 {

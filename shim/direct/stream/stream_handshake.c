@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From the client's first bytes to the verdict, and the end. */
+/* The handshake, from the client's first bytes to the verdict; and the end of a stream. */
 #include "ipc/report.h"
 #include "shim/direct/stream/clock.h"
 #include "shim/direct/stream/proxy_header.h"
@@ -27,7 +27,7 @@ void tg_stream_release(struct tg_stream *stream)
 	tg_bytes_free(&stream->output.unsent);
 }
 
-/* An alert may be on its way out: as much as the socket takes of it goes before the end. */
+/* Sends a pending alert first, as much of it as the socket takes. */
 void tg_stream_end(struct tg_stream *stream, int error)
 {
 	if (tg_stream_flush(stream) && stream->is_touched && tg_socket_shutdown(stream->fd, SHUT_WR) == 0)
@@ -72,7 +72,7 @@ bool tg_stream_may_retry(struct tg_stream *stream, int result)
 {
 	const struct tg_openssl *o = tg_openssl();
 
-	/* The common case without a look at the error queue. */
+	/* The common case, without reading the error queue. */
 	if (stream->call.is_drained && o->SSL_want(stream->tls.ssl) == SSL_READING)
 		return true;
 	stream->call.may_have_failed = true;
@@ -92,7 +92,7 @@ bool tg_stream_is_ready(struct tg_stream *stream)
 	if (go == 1)
 		return true;
 	stream->call.may_have_failed = true;
-	/* Not ready although no handshake is under way: refused by a newer generation. */
+	/* Not ready although no handshake is in progress: a newer generation refused the client. */
 	if (o->SSL_is_init_finished(stream->tls.ssl))
 		tg_stream_refuse(stream);
 	else
@@ -100,7 +100,7 @@ bool tg_stream_is_ready(struct tg_stream *stream)
 	return false;
 }
 
-/* Nothing of it is needed after the handshake: there is no other one on this connection. */
+/* Frees what only a handshake needs: there is no second one on this connection. */
 static void forget_handshake(const struct tg_openssl *o, SSL *ssl)
 {
 	o->SSL_set_client_CA_list(ssl, NULL);
@@ -134,7 +134,7 @@ static void shake_hands(struct tg_stream *stream)
 		tg_stream_flush(stream);
 }
 
-/* What has not said a word has no SSL, which would not know more. */
+/* A client that sent nothing has no SSL yet. */
 static void tell_timeout(const struct tg_stream *stream)
 {
 	const struct tg_fault fault =

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Before the handshake: what the client is, and how many handshakes may be unfinished at once. */
+/* Before the handshake: whether the client speaks TLS, and the limit for unfinished handshakes. */
 #include "ipc/report.h"
 #include "shim/binding/libc.h"
 #include "shim/direct/stream/clock.h"
@@ -14,7 +14,7 @@
 #include <netinet/tcp.h>
 #include <stddef.h>
 
-#define FIRST_SIZE 4096 /* more than any ClientHello needs; what is beyond stays in the socket */
+#define FIRST_SIZE 4096 /* more than any ClientHello needs; the rest stays in the socket */
 
 bool tg_stream_is_silent(const struct tg_stream *stream)
 {
@@ -22,11 +22,11 @@ bool tg_stream_is_silent(const struct tg_stream *stream)
 	       tg_bytes_left(&stream->handshaking.first) == 0;
 }
 
-/* Bytes stay in the socket, from which the server reads them. */
+/* The client's bytes stay in the socket, and the server reads them there. */
 static void let_plain(struct tg_stream *stream)
 {
 	stream->stage = TG_STAGE_PLAIN;
-	/* From here on it is the socket's own, and the server pulls it there. */
+	/* From now on the cork is the socket's own option, and the server uncorks the socket. */
 	if (stream->output.cork != TG_CORK_OFF)
 		tg_libc.setsockopt(stream->fd, IPPROTO_TCP, TCP_CORK, &(const int){1}, sizeof(int));
 	stream->output.cork = TG_CORK_OFF;
@@ -37,7 +37,7 @@ static void let_plain(struct tg_stream *stream)
 	tg_stream_release_early(stream);
 }
 
-/* It went without a word: its end is a true one, nothing of it is missing. */
+/* The client left without a byte. Nothing is missing, so this is a proper end. */
 static void count_silence(struct tg_stream *stream)
 {
 	stream->input.is_at_end = true;
@@ -50,8 +50,8 @@ static void count_silence(struct tg_stream *stream)
 }
 
 /*
- * Fewer bytes than are needed do not stay in the socket, which would be readable all the time. The rest of a plaintext
- * client's follows them.
+ * Takes too few bytes for a decision out of the socket, which would be readable all the time otherwise. A plaintext
+ * client's later bytes follow them.
  */
 static void take_short(struct tg_stream *stream, unsigned char *head, size_t seen)
 {
@@ -62,7 +62,7 @@ static void take_short(struct tg_stream *stream, unsigned char *head, size_t see
 		tg_stream_end(stream, ECONNRESET);
 }
 
-/* After the first byte of what may be a record. */
+/* The first byte may begin a TLS record: decide with the next ones. */
 static void decide_later(struct tg_stream *stream)
 {
 	unsigned char head[TG_FIRST_BYTES];
@@ -114,7 +114,7 @@ static void decide(struct tg_stream *stream)
 		take_short(stream, head, (size_t)got);
 }
 
-/* A client that spoke something else is refused by its first byte; libssl need not see it. */
+/* The first byte shows that the client does not speak TLS. It is refused without libssl. */
 static void refuse_plain(struct tg_stream *stream)
 {
 	if (!tg_stream_start(stream))
@@ -154,12 +154,12 @@ void tg_stream_listen(struct tg_stream *stream)
 		tg_stream_start(stream);
 }
 
-/* Of a process; some 30 KiB each. Room for all clients of a busy server to come back at once, and no more for who floods
- * it. */
+/* The limit of a process, some 30 KiB each: enough for all clients of a busy server to reconnect at once, and a bound for
+ * one that floods it. */
 unsigned tg_stream_handshakes_max = 8192;
 
-/* Streams with an unfinished handshake, and in the relay all without a verdict: of the client that has most the oldest
- * goes. */
+/* Streams with an unfinished handshake; in the relay all without a verdict. The oldest stream of the client that has the
+ * most is evicted. */
 static struct {
 	struct tg_lock lock;
 	struct tg_shares shares;
@@ -195,8 +195,8 @@ static struct tg_stream *stream_of(struct tg_share_entry *entry)
 }
 
 /*
- * It ends by its own next call, which its socket wakes the server for. The number may be another connection's by now,
- * closed behind our back: then it is left alone.
+ * Evicts a stream: it ends in its own next call, and shutting down its socket wakes the server for that. If the number was
+ * closed without a hook, and is another connection by now, it is left alone.
  */
 static void push_out(struct tg_stream *stream)
 {

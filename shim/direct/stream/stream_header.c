@@ -12,7 +12,8 @@
 #include <errno.h>
 #include <string.h>
 
-/* Both ends as one family: a socket of IPv6 that serves an IPv4 client has both addresses mapped. */
+/* Both addresses in one family. An IPv6 socket that serves an IPv4 client has IPv4-mapped addresses (RFC 4291,
+ * section 2.5.5.2). */
 static bool addresses_of(int fd, struct tg_proxy_facts *facts)
 {
 	struct sockaddr_storage peer = {0}, local = {0};
@@ -23,7 +24,7 @@ static bool addresses_of(int fd, struct tg_proxy_facts *facts)
 	       tg_address_from(&local, &facts->local) && facts->peer.family == facts->local.family;
 }
 
-/* The one common name; several are nobody's. *ret_text is OpenSSL's to free. */
+/* The subject's common name, if there is exactly one. The caller frees *ret_text with OPENSSL_free. */
 static struct tg_span common_name(const struct tg_openssl *o, const X509 *leaf, unsigned char **ret_text)
 {
 	struct tg_span none = {NULL, 0};
@@ -55,7 +56,7 @@ static const char *group_of(const struct tg_openssl *o, SSL *ssl)
 	return group == 0 ? NULL : o->SSL_group_to_name(ssl, group);
 }
 
-/* libssl 3.0 has the name of a signature scheme in two parts (RFC 8446, section 4.2.3). */
+/* libssl 3.0 names a signature scheme in two parts. The names of RFC 8446, section 4.2.3. */
 static const struct {
 	int type, digest;
 	const char *name;
@@ -75,7 +76,7 @@ static const struct {
     {EVP_PKEY_ED448, NID_undef, "ed448"},
 };
 
-/* PSS by a key that is for PSS alone has schemes of its own. */
+/* A key that is only for PSS has schemes of its own (rsa_pss_pss_*). */
 static const char *with_pss_key(const char *name)
 {
 	static const char *const names[][2] = {{"rsa_pss_rsae_sha256", "rsa_pss_pss_sha256"},
@@ -88,7 +89,7 @@ static const char *with_pss_key(const char *name)
 	return name;
 }
 
-/* A session that resumes is signed by nobody, and so is a key exchange by RSA encryption. */
+/* NULL for a resumed session, and for a key exchange by RSA encryption: nothing is signed there. */
 static const char *scheme_of(const struct tg_openssl *o, SSL *ssl)
 {
 	const X509 *served = o->SSL_get_certificate(ssl);
@@ -125,7 +126,7 @@ static bool encode(const struct tg_openssl *o, const X509 *leaf, unsigned char *
 	return true;
 }
 
-/* What goes before the client's bytes. 0, or an errno. */
+/* Puts the header in front of the client's bytes. 0, or an errno. */
 static int add(struct tg_stream *stream, const struct tg_proxy_facts *facts)
 {
 	unsigned char header[TG_PROXY_HEADER_SIZE];
@@ -172,7 +173,7 @@ static int add_tls(struct tg_stream *stream, struct tg_proxy_facts *facts)
 	return error;
 }
 
-/* A server that is told a part of who its client is might take it for the whole. */
+/* A truncated certificate must not be passed on: the server might take it for a complete one. */
 static void refuse_long(const struct tg_stream *stream)
 {
 	static atomic_bool said;

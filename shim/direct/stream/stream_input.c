@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the server reads. */
+/* Reading: from libssl to the server. */
 #include "shim/binding/libc.h"
 #include "shim/direct/stream/stream_call.h"
 #include "shim/direct/stream/stream_inside.h"
@@ -12,14 +12,15 @@
 #include <sys/ioctl.h>
 #include <sys/param.h>
 
-#define PIECE 4096 /* of plaintext that is only looked at */
+#define PIECE 4096 /* bytes of plaintext that are only peeked at */
 
 static bool is_readable_in_libssl(const struct tg_openssl *o, const struct tg_stream *stream)
 {
 	return !stream->call.is_drained || (!stream->tls.is_stalled && o->SSL_has_pending(stream->tls.ssl) == 1);
 }
 
-/* Decrypts into `data` or (peek) leaves it in libssl. 0: nothing there, or the end; the stage and peer_closed say which. */
+/* Decrypts into `data`; with `peek` the bytes stay in libssl. 0: nothing, or the end; the stage and peer_closed say which.
+ */
 static size_t take_plaintext(struct tg_stream *stream, void *data, size_t size, bool peek)
 {
 	const struct tg_openssl *o = tg_openssl();
@@ -68,9 +69,9 @@ static size_t total(const struct iovec *vector, int count)
 }
 
 /*
- * What is looked at is taken from libssl and kept: it may be of several small records. Never more than the largest one
- * holds, whatever there is: what a client makes us keep is bounded by that, as by a socket's buffer, and the rest stays
- * where the client waits for room.
+ * Takes bytes that are peeked at from libssl and keeps them, because they may come from several small records. It never
+ * keeps more than the largest record holds. So what a client makes us keep is bounded, and the rest stays in the socket,
+ * where the client meets back pressure.
  */
 static void keep(struct tg_stream *stream, size_t wanted)
 {
@@ -88,7 +89,7 @@ static void keep(struct tg_stream *stream, size_t wanted)
 	}
 }
 
-/* After the first `skip` bytes of the vector. */
+/* Reads into the vector after its first `skip` bytes. */
 static size_t read_open(struct tg_stream *stream, const struct iovec *vector, int count, size_t skip)
 {
 	size_t done = 0;
@@ -126,8 +127,8 @@ static ssize_t read_plain(struct tg_stream *stream, const struct iovec *vector, 
 }
 
 /*
- * FIONREAD said less than there was: who has read that much, and waits for an edge that later bytes would bring (nginx), is
- * told of the others.
+ * FIONREAD reported less than there was. A server that has read that much, and then waits for the edge of later bytes
+ * (nginx), is notified of the rest.
  */
 static void note_read(struct tg_stream *stream, size_t done)
 {
@@ -138,7 +139,7 @@ static void note_read(struct tg_stream *stream, size_t done)
 	stream->input.has_news = stream->input.counted == 0;
 }
 
-/* Nothing could be read: why? */
+/* Nothing could be read: the result and errno for the server. */
 static ssize_t nothing(const struct tg_stream *stream, int *ret_error)
 {
 	if (stream->input.peer_closed || stream->input.is_shut)
@@ -182,7 +183,7 @@ ssize_t tg_stream_read(struct tg_stream *stream, const struct iovec *vector, int
 	return result;
 }
 
-/* As much of it as is kept: see above. */
+/* At most as much as is kept, see above. */
 size_t tg_stream_readable(struct tg_stream *stream)
 {
 	struct tg_stream_call call;

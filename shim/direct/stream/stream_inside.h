@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the files of a stream share: the structure, whose parts each have a header of their own, and its end. All functions
- * are called with the stream's lock held, and with OpenSSL's error queue empty (stream_call.h). docs/stream.md draws its
- * states, and says which file changes which part.
+ * Private to the files of a stream: the structure, whose parts have a header each, and its end. All functions are called
+ * with the stream's lock held, and with an empty OpenSSL error queue (stream_call.h). docs/stream.md draws the states, and
+ * says which file changes which part.
  */
 #ifndef TG_SHIM_DIRECT_STREAM_INSIDE_H
 #define TG_SHIM_DIRECT_STREAM_INSIDE_H
@@ -23,12 +23,12 @@ enum tg_stage {
 	TG_STAGE_ENDED,     /* nothing crosses any more; `error` says why */
 };
 
-/* True of the call that goes on alone: all false when it begins. */
+/* State of the call in progress; all false when it begins. */
 struct tg_stream_now {
-	bool is_drained;      /* the socket had less than it was asked for */
+	bool is_drained;      /* a recv returned less than it was asked for */
 	bool may_have_failed; /* libssl may have left errors in its queue */
-	bool sends_now;       /* the record that libssl makes is the last one: it need not be collected */
-	bool more_follows;    /* behind what is sent now */
+	bool sends_now;       /* the record that libssl makes is the last one, and need not be collected */
+	bool more_follows;    /* another write follows what is sent now */
 };
 
 struct tg_stream {
@@ -44,11 +44,11 @@ struct tg_stream {
 	struct tg_stream_tls tls;
 	struct tg_stream_input input;
 	struct tg_stream_output output;
-	struct tg_watch watch; /* the waiters' */
+	struct tg_watch watch; /* for the readiness code */
 	struct tg_fd_entry *fd_entry;
-	enum tg_proxy header;             /* that the server reads first */
-	struct tg_section_slot *counters; /* of the listener's own policy; NULL: not known */
-	struct tg_stream *next, **link;   /* among all streams of the process */
+	enum tg_proxy header;             /* for the server to read first */
+	struct tg_section_slot *counters; /* those of the listener's own policy; NULL: not known */
+	struct tg_stream *next, **link;   /* the list of all streams of the process */
 };
 
 /* stream.c: at the end of the process */
@@ -64,8 +64,8 @@ void tg_stream_release(struct tg_stream *stream);        /* frees all but the st
 bool tg_stream_add_header(struct tg_stream *stream);
 
 /*
- * A peer that reads nothing makes libssl answer on and on (KeyUpdate, refused renegotiations): nothing more is read of it
- * before the socket has taken some of that.
+ * A peer that reads nothing can make libssl answer on and on (KeyUpdate, refused renegotiations). While this is true
+ * nothing more is read from the peer, until the socket has taken some of the output.
  */
 static inline bool tg_stream_is_output_full(const struct tg_stream *stream)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The socket under a stream, by system calls: none of them blocks, raises a signal or is a cancellation point, and the
- * hooks on the functions of the same name are not asked.
+ * The socket under a stream, by system calls that bypass the hooks. None of them blocks, raises a signal or is a
+ * cancellation point.
  */
 #ifndef TG_SHIM_DIRECT_STREAM_STREAM_SOCKET_H
 #define TG_SHIM_DIRECT_STREAM_STREAM_SOCKET_H
@@ -39,7 +39,7 @@ static inline ssize_t tg_socket_send_vector(int fd, const struct msghdr *message
 	return tg_libc.syscall(SYS_sendmsg, fd, message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/* What MSG_MORE held back goes now: the end of a cork pushes, also of one that never was (tcp(7)). */
+/* Sends what MSG_MORE held back: clearing TCP_CORK pushes, even if it was not set (tcp(7)). */
 static inline void tg_socket_push(int fd)
 {
 	tg_libc_bind();
@@ -55,7 +55,7 @@ static inline int tg_socket_option(int fd, int name)
 	return value;
 }
 
-/* Readable as soon as a byte is there (SO_RCVLOWAT, which a listener passes on). */
+/* Readable from the first byte on: resets SO_RCVLOWAT, which connections inherit from the listener. */
 static inline void tg_socket_tell_of_all(int fd)
 {
 	tg_libc_bind();
