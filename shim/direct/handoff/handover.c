@@ -208,7 +208,7 @@ int tg_handover_unsent_tail(int fd, const void *data, size_t size)
 		memcpy(request.key, tg_shim.policy->relay_key, sizeof request.key);
 		result = tg_relayed_send(connection, &request, &fd, 1);
 		explicit_bzero(request.key, sizeof request.key);
-		tg_relayed_be_patient(connection);
+		tg_relayed_set_timeout(connection);
 		if (result == 0)
 			result = send_all(connection, data, size);
 		tg_libc.syscall(SYS_close, connection);

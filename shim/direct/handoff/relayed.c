@@ -186,7 +186,7 @@ static int64_t seconds(void)
 }
 
 /* The queue is full: everybody asks at once, or the relay is being started again. */
-static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_t size)
+static int connect_with_timeout(int fd, const struct sockaddr_un *address, socklen_t size)
 {
 	/* Where it was in vain, nobody takes from that queue: whoever has the name now shall not hold up each connection.
 	 */
@@ -196,7 +196,7 @@ static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_
 
 	if (began < atomic_load_explicit(&in_vain, memory_order_relaxed))
 		return -ETIMEDOUT;
-	tg_relayed_be_patient(fd);
+	tg_relayed_set_timeout(fd);
 	do
 		result = tg_libc.syscall(SYS_connect, fd, address, size) < 0 ? -errno : 0;
 	while (result == -EINTR);
@@ -206,7 +206,7 @@ static int connect_patiently(int fd, const struct sockaddr_un *address, socklen_
 	return -ETIMEDOUT;
 }
 
-void tg_relayed_be_patient(int connection)
+void tg_relayed_set_timeout(int connection)
 {
 	static const struct timeval timeout = {.tv_sec = TIMEOUT_MS / 1000, .tv_usec = TIMEOUT_MS % 1000 * 1000};
 
@@ -238,7 +238,7 @@ int tg_relayed_connect(const char *tree)
 		return -errno;
 	result = tg_libc.syscall(SYS_connect, fd, &address, size) < 0 ? -errno : 0;
 	if (result == -EAGAIN)
-		result = connect_patiently(fd, &address, size);
+		result = connect_with_timeout(fd, &address, size);
 	if (result == 0)
 		result = check_peer(fd);
 	if (result == 0)

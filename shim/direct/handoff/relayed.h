@@ -72,7 +72,7 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
 int tg_relayed_connect(const char *tree);
 
 /* Calls on it wait from now on, for as long as the above. */
-void tg_relayed_be_patient(int connection);
+void tg_relayed_set_timeout(int connection);
 
 /* One request with its descriptors. 0 or a negative errno. */
 int tg_relayed_send(int connection, const struct tg_relay_request *request, const int *fds, int fd_count);
