@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 /*
- * A standard descriptor is written to from within the C library, and by whatever a system(3) starts: that is for the relay,
- * with all the connection's numbers. One that cannot go there is a dead end, and they too.
+ * Descriptors 0 to 2 are written by the C library itself, and by whatever system(3) starts. So the connection goes to the
+ * relay with all its numbers. If it cannot go there, all its numbers become dead ends.
  */
 static int become_standard(int from, int fd, bool kept)
 {
@@ -43,7 +43,7 @@ int tg_duplicate_onto(int from, int fd, bool kept)
 	if (from == fd)
 		return tg_libc.dup3(from, fd, kept ? 0 : O_CLOEXEC);
 	if (tg_libc.fcntl(from, F_GETFD) < 0)
-		return -1; /* also where it is open by now: what it is we would not know */
+		return -1; /* also if it is open by now, because what it is would not be known */
 	if (tg_process_is_vforked())
 		return tg_descriptors_pass_on(from, fd, kept);
 	if (fd >= 0 && fd <= STDERR_FILENO)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptors' numbers as the hooks on close, dup, fcntl and ioctl change them: the real call and the table together.
+ * close, dup, fcntl and ioctl on descriptor numbers: the real call and the change of our table together.
  */
 #ifndef TG_SHIM_DIRECT_DUPLICATE_H
 #define TG_SHIM_DIRECT_DUPLICATE_H
@@ -11,8 +11,8 @@
 #include <sys/single_threaded.h>
 
 /*
- * Other threads may make a stream of a number, or end one, while it is copied: copies of whatever it is are then made with
- * the table (tg_descriptors_copy).
+ * True: other threads may turn a number into a stream, or end one, while it is copied. Then every copy is made together
+ * with the table (tg_descriptors_copy).
  */
 static inline bool tg_duplicate_is_shared(void)
 {

@@ -18,7 +18,7 @@ static ssize_t fail(int error)
 	return -1;
 }
 
-/* A server may ask for more than the file has: what follows the last piece is said of what is there. */
+/* How much of `count` the file has. A server may ask for more, and MSG_MORE must not announce bytes that never follow. */
 static size_t count_there(int file, off64_t at, size_t count)
 {
 	struct stat status;
@@ -29,7 +29,7 @@ static size_t count_there(int file, off64_t at, size_t count)
 	return count < left ? count : left;
 }
 
-/* The position in the file moves by what was written alone, so nothing that was read is lost. */
+/* The file position advances only by what was written, so nothing that was read is lost. */
 ssize_t tg_filetransfer_send(int out, int in, off64_t *offset, size_t count)
 {
 	off64_t at = offset != NULL ? *offset : lseek64(in, 0, SEEK_CUR);

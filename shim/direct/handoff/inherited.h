@@ -10,14 +10,14 @@
 #include <stdbool.h>
 
 /*
- * Before main, in a program that is not known to serve: it has a socket of the internet, listening or connected, on a port
- * on which TLS may have to be spoken (plaintext_ports.h).
+ * Before main, in a program that is not known to serve. True: it has an internet socket, listening or connected, on a port
+ * where TLS may have to be terminated (plaintext_ports.h).
  */
 bool tg_inherited_any(void);
 
 /*
- * At the start, where the policy is known or cannot be had: a listening socket has streams prepared for; a connection is
- * what an accepted one would be, under all its numbers, or closed.
+ * At the start, once the policy is known or cannot be had. For a listening socket streams are prepared. A connection is
+ * treated as an accepted one, under all its numbers, or closed.
  */
 void tg_inherited_take(void);
 

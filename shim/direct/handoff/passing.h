@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Descriptors that are sent to another process (unix(7), SCM_RIGHTS). Whether that one is of this tree nobody knows here,
- * so it never gets the socket of a stream: an untouched one goes to the relay, whose end is passed; of another one it gets
- * a dead end.
+ * Descriptors that are sent to another process (unix(7), SCM_RIGHTS). It is not known whether that process is of this tree.
+ * So it never gets the socket of a stream. An untouched connection goes to the relay, and the server's end is passed.
+ * Instead of a used one it gets a dead end.
  */
 #ifndef TG_SHIM_DIRECT_HANDOFF_PASSING_H
 #define TG_SHIM_DIRECT_HANDOFF_PASSING_H
@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
-/* The message sends a number that is a stream. */
+/* True: the message sends a number that is a stream. */
 bool tg_passing_is_one(const struct msghdr *message);
 
 /* As sendmsg(2), for such a message. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Answering for a server's end (handover.h): its addresses, and options of its real socket, which the relay executes.
+ * Answers for a server's end (handover.h): the addresses of its real socket, and that socket's options, which the relay
+ * reads and sets.
  *
- * Nothing is remembered of single descriptors: the kernel knows their names, in this process and in all that inherit or
- * receive them. Only whether this process may have seen a server's end at all is, so that all others pay one load.
+ * Nothing is stored about single descriptors, because the kernel knows their names, in this process and in all that inherit
+ * or receive them. Only whether this process may have seen a server's end at all is stored, so that all others pay one
+ * load.
  *
  * Plain system calls, no allocation, no cancellation point; errno is kept where nothing else is said.
  */
@@ -22,7 +24,7 @@ static inline bool tg_relayed_any(void)
 	return atomic_load_explicit(&tg_relayed_seen, memory_order_relaxed);
 }
 
-/* What `fd` is, where it is a server's end; `ret_tree` is the tree of its relay. */
+/* True if `fd` is a server's end; fills *ret, and `ret_tree` with the tree of its relay. */
 bool tg_relayed_end(int fd, struct tg_relay_end *ret, char ret_tree[TG_TREE_LENGTH + 1]);
 
 /* Nothing can be sent or received on it any more. */
@@ -34,8 +36,8 @@ void tg_relayed_look(int fd);
 bool tg_relayed_is(int fd);
 
 /*
- * MSG_TRUNC on a stream of bytes: they are taken, and not given (tcp(7)); there need be no memory for them. UNIX sockets
- * do not know it. As recv(2).
+ * recv(2) with MSG_TRUNC on a byte stream: the bytes are discarded, and need no buffer (tcp(7)). UNIX sockets do not do
+ * that by themselves.
  */
 ssize_t tg_relayed_discard(int fd, size_t size, int flags);
 
@@ -71,10 +73,10 @@ int tg_relayed_set(int fd, const struct tg_relay_end *end, const char *tree, int
  */
 int tg_relayed_connect(const char *tree);
 
-/* Calls on it wait from now on, for as long as the above. */
+/* From now on calls on it block, for a bounded time. */
 void tg_relayed_set_timeout(int connection);
 
-/* One request with its descriptors. 0 or a negative errno. */
+/* Sends one request with its descriptors. 0 or a negative errno. */
 int tg_relayed_send(int connection, const struct tg_relay_request *request, const int *fds, int fd_count);
 
 #endif

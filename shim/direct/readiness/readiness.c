@@ -8,7 +8,7 @@
 
 void tg_readiness_closed(int fd)
 {
-	/* Between vfork(2) and exec the memory is the parent's, and the number is not. */
+	/* Between vfork(2) and exec the memory is the parent's, but the descriptor is the child's. */
 	if (tg_epoll_find(fd) != NULL && !tg_process_is_vforked())
 		tg_epoll_forget(fd);
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoll_ctl(2) and epoll_wait(2) of a process that has streams: registrations of streams are the kernel's with other events
- * and a token (registrations.h), all else passes as it is.
+ * epoll_ctl(2) and epoll_wait(2) in a process that has streams. A stream is registered in the kernel with other events and
+ * a token (registrations.h). Everything else passes unchanged.
  *
- * Level-triggered input is reported as long as there is some, by the kernel or from the epoll's list; edge-triggered once
- * for each arrival, as the kernel would. EPOLLONESHOT is the kernel's own, so that of several threads one gets an event; it
- * is armed again where the event was not for the server. EPOLLEXCLUSIVE is dropped, since the kernel could not be asked for
- * anything else later; who modifies such a registration fails as the kernel lets it fail.
+ * Level-triggered input is reported as long as there is some, by the kernel or from the epoll's list. Edge-triggered input
+ * is reported once for each arrival, as the kernel does. EPOLLONESHOT is left to the kernel, so that one of several threads
+ * gets the event; it is armed again if the event was not for the server. EPOLLEXCLUSIVE is dropped, because the kernel
+ * allows no other interest later. Modifying such a registration fails as it does in the kernel.
  */
 #ifndef TG_SHIM_DIRECT_WAITING_EPOLL_H
 #define TG_SHIM_DIRECT_WAITING_EPOLL_H
@@ -18,12 +18,12 @@
 
 #include <sys/single_threaded.h>
 
-/* The hook's function: with tg_libc's own for what is no stream. */
+/* For the hook: calls the C library's function for what is no stream. */
 int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event);
 
 enum tg_epoll_kind { TG_EPOLL_WAIT, TG_EPOLL_PWAIT, TG_EPOLL_PWAIT2 };
 
-/* A call of the server's: the C library's function of the same kind is what waits. */
+/* A call of the server's. The C library's function of the same kind does the waiting. */
 struct tg_epoll_call {
 	enum tg_epoll_kind kind;
 	int fd;
@@ -35,9 +35,9 @@ struct tg_epoll_call {
 };
 
 /*
- * No event of a stream's can come out of it, however long the wait: nobody else could register one meanwhile. Then the C
- * library's function does it, called as the last thing (hooks_socket.c), and before it nothing is: a function that calls
- * none saves no register.
+ * True: no event of a stream can come out of the wait, however long it takes, because no other thread can register one
+ * meanwhile. Then the hook calls nothing but the C library's function, as its last action (hooks_socket.c), so that the
+ * compiler saves no registers.
  */
 static inline bool tg_epoll_is_plain(int fd)
 {

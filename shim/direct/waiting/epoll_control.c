@@ -14,8 +14,9 @@
 	((uint32_t)(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE | EPOLLRDNORM))
 
 /*
- * What of the stream's state is worth the locks after a call on it. Where somebody waits for the epoll descriptor itself,
- * every call is: what the kernel says of it is to end with what there is to report.
+ * Computes which changes of the stream's state are worth taking the locks for after a call on it. If somebody waits for the
+ * epoll descriptor itself, every call is, because the kernel must stop reporting that descriptor when there is nothing left
+ * to report.
  */
 #define LOOK_ALWAYS (1U << 31)
 static void look_for(struct tg_watch *watch)
@@ -45,7 +46,7 @@ static void fill(struct tg_registration *registration, const struct epoll_event 
 	registration->disabled = registration->spent = registration->closer = false;
 }
 
-/* A thread that waits already has to hear of an earlier deadline. */
+/* A thread that waits already must be woken for an earlier deadline. */
 static void set_deadline(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
 	registration->handshaking = (tg_stream_state(stream) & TG_STREAM_HANDSHAKING) != 0;
@@ -68,8 +69,8 @@ static int control_kernel(struct tg_epoll *epoll, int operation, struct tg_regis
 }
 
 /*
- * The kernel's own report follows, of a socket that is writable; where it is not, or with EPOLLONESHOT, which asks for no
- * more than it must, what TLS holds is looked at here.
+ * The kernel reports a writable socket right after this. If the socket is not writable, or with EPOLLONESHOT, which asks
+ * for no more than it must, the registration is listed here for what TLS holds.
  */
 static void begin_reports(struct tg_epoll *epoll, struct tg_registration *registration, struct tg_stream *stream)
 {
@@ -87,7 +88,7 @@ static void drop(struct tg_epoll *epoll, struct tg_registration *registration)
 	tg_registration_end(registration);
 }
 
-/* In its lock: `fd` is still one of its numbers, which nobody is about to close. */
+/* Under the epoll's lock: `fd` is still one of its numbers. */
 static bool is_at(struct tg_epoll *epoll, int fd)
 {
 	if (tg_epoll_find(fd) == epoll)
@@ -96,7 +97,7 @@ static bool is_at(struct tg_epoll *epoll, int fd)
 	return false;
 }
 
-/* `before`: what the kernel may have forgotten, say because the number was closed behind our back. */
+/* `before`: a registration that the kernel may have dropped, because the number was closed without a hook. */
 static int add(struct tg_epoll *epoll, int operation, struct tg_registration *registration, struct tg_stream *stream,
 	       const struct epoll_event *event, struct tg_registration *before)
 {
@@ -149,7 +150,7 @@ static void change(struct tg_registration *registration, struct tg_stream *strea
 	tg_lock_release(&epoll->lock);
 }
 
-/* In the lock of the list. */
+/* Under the lock of the list. */
 static int set_locked(struct tg_epoll *epoll, int fd, int operation, struct tg_stream *stream, int of,
 		      const struct epoll_event *event)
 {
@@ -158,7 +159,7 @@ static int set_locked(struct tg_epoll *epoll, int fd, int operation, struct tg_s
 	const bool modifies = operation == EPOLL_CTL_MOD && before != NULL;
 	int r = -1;
 
-	/* Who closes the number waits for the lock, and finds what is registered here. */
+	/* A thread that closes the number waits for the lock, and then finds this registration. */
 	if (!tg_descriptors_is(of, stream)) {
 		errno = EBADF;
 		return -1;
@@ -202,7 +203,7 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 	int r = set_locked(epoll, fd, operation, stream, of, event), saved = errno;
 	tg_registrations_prune(watch);
 	look_for(watch);
-	/* A thread that reads at this moment may have left something there before it could see that anyone looks. */
+	/* A thread that reads at this moment may leave input, and not see yet that somebody waits for it. */
 	if (r == 0 && !__libc_single_threaded && (registration = tg_registration_of(watch, epoll, of)) != NULL)
 		change(registration, stream);
 	tg_registrations_unlock(watch);
@@ -210,7 +211,8 @@ static int set(int fd, int operation, struct tg_stream *stream, int of, const st
 	return r;
 }
 
-/* The kernel's registration and ours go in one lock: else another thread's new one would, of which the kernel still tells.
+/* The kernel's registration and ours are removed under one lock. Otherwise another thread's new one could be removed
+ * instead.
  */
 static int delete (int fd, struct tg_stream *stream, int of, struct epoll_event *event)
 {
@@ -250,7 +252,7 @@ void tg_epoll_expose(int fd)
 	tg_lock_release(&epoll->lock);
 }
 
-/* It may be an epoll descriptor that another epoll has from now on. */
+/* `of` may be an epoll descriptor that is registered with another epoll from now on. */
 static int control_other(int fd, int operation, int of, struct epoll_event *event)
 {
 	int r = tg_libc.epoll_ctl(fd, operation, of, event);
@@ -280,11 +282,11 @@ int tg_epoll_control(int fd, int operation, int of, struct epoll_event *event)
 void tg_readiness_changed(struct tg_stream *stream)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);
-	/* Whoever registers it now either is seen here, or sees what this thread has left (look_for). */
+	/* A thread that registers the stream now is either seen here, or sees what this thread has left (look_for). */
 	unsigned look = __libc_single_threaded ? atomic_load_explicit(&watch->look, memory_order_relaxed)
 					       : atomic_fetch_or_explicit(&watch->look, 0, memory_order_acq_rel);
 
-	/* Of HANDSHAKING its end is the news. */
+	/* For HANDSHAKING it is the end that counts. */
 	if (((tg_stream_state(stream) ^ TG_STREAM_HANDSHAKING) & look) == 0 && (look & LOOK_ALWAYS) == 0)
 		return;
 	tg_registrations_lock(watch);
@@ -297,9 +299,9 @@ void tg_readiness_changed(struct tg_stream *stream)
 }
 
 /*
- * The kernel forgets a socket when its last number is closed, in every process that has one. After a fork that may be late,
- * as it is where the keeper sends the rest of what was written, or the server gave the socket away; and its events would be
- * nobody's. So it is told, by whoever registered it here, unless the number is something else by now.
+ * The kernel drops a registration when the last number of the socket is closed, in every process that has one. After a
+ * fork, or while the relay sends an unsent tail, or if the server gave the socket away, that may be late, and events would
+ * find no registration. So the process that registered the stream removes it, unless the number is something else by now.
  */
 static void forget(struct tg_registration *registration, int fd)
 {
@@ -320,13 +322,13 @@ static void forget(struct tg_registration *registration, int fd)
 	tg_lock_release(&epoll->lock);
 }
 
-/* Nothing is registered, and no other thread is about to. */
+/* Nothing is registered, and no other thread is about to register. */
 static bool is_unwatched(const struct tg_watch *watch)
 {
 	return __libc_single_threaded && atomic_load_explicit(&watch->look, memory_order_relaxed) == 0;
 }
 
-/* What was asked for until now the kernel could say again and again. Of arrivals it tells once; the rest is listed. */
+/* The kernel would report the old interest again and again. From now on it reports arrivals once; the rest is listed. */
 void tg_readiness_leave(struct tg_stream *stream, int fd)
 {
 	struct tg_watch *watch = tg_stream_watch(stream);

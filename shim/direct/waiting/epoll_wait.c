@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * epoll_wait(2) where streams are registered: the list, then the kernel, then what its answers mean; on, with the rest of
- * the timeout, as long as none of it is for the server.
+ * epoll_wait(2) where streams are registered. Each round looks at the list, then asks the kernel, then translates its
+ * answers. It goes on with the rest of the timeout until there is an event for the server.
  */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
@@ -12,13 +12,13 @@
 #include <errno.h>
 
 /*
- * Events of one call at most. A stream that is told of holds libssl's buffer until the server has read it: who is told of a
- * thousand at once works through as many buffers, of which none is in the processor's cache any more, and what the kernel
- * has left over it gives to the next call.
+ * The most events of one call. A stream that was reported readable holds libssl's buffer until the server has read it. A
+ * server that got a thousand events at once would work through as many buffers, none of them in the processor's cache any
+ * more. The kernel reports the remaining ones to the next call.
  */
 #define AT_ONCE 64
 
-/* One call, as far as it has come. */
+/* One call in progress. */
 struct wait {
 	const struct tg_epoll_call *call;
 	struct tg_epoll *epoll;
@@ -48,7 +48,7 @@ static int in_kernel(const struct tg_epoll_call *call, struct epoll_event *event
 	return tg_libc.epoll_wait(call->fd, events, room, tg_timer_milliseconds(left));
 }
 
-/* The call as the server made it. */
+/* The real call, as the server made it. */
 static int pass(const struct tg_epoll_call *call)
 {
 	switch (call->kind) {
@@ -63,8 +63,8 @@ static int pass(const struct tg_epoll_call *call)
 }
 
 /*
- * In the epoll's lock. What is ready of the stream is told to the server by this event, or it is not. What was reported and
- * is level-triggered is looked at again before the next wait.
+ * Under the epoll's lock. Fills the server's event with what is ready of the stream; false: nothing that the server waits
+ * for. A level-triggered registration that was reported is listed, and looked at again before the next wait.
  */
 static bool fill_event(struct tg_epoll *epoll, struct tg_registration *registration, unsigned ready, uint32_t round,
 		       struct epoll_event *ret)
@@ -85,7 +85,7 @@ static bool fill_event(struct tg_epoll *epoll, struct tg_registration *registrat
 	return true;
 }
 
-/* With a reference. The number that was registered may be closed, and another number of the stream live on (epoll(7)). */
+/* With a reference. The registered number may be closed while another number of the stream lives on (epoll(7)). */
 static struct tg_stream *stream_of(struct tg_registration *registration, uint64_t token)
 {
 	struct tg_stream *stream = tg_descriptors_get(registration->fd);
@@ -111,8 +111,8 @@ static struct tg_stream *stream_of(struct tg_registration *registration, uint64_
 }
 
 /*
- * Another process has the stream: as the kernel says it, and what was here already is reported as ever: the server's read
- * tells it why there is nothing.
+ * If another process owns the stream, the kernel's events are reported as they are, and listed input as before. The
+ * server's read then tells it that nothing is there for it (EIO).
  */
 static unsigned look_at_stream(struct tg_stream *stream, unsigned events)
 {
@@ -127,12 +127,12 @@ static unsigned look_at_stream(struct tg_stream *stream, unsigned events)
 
 static void update_deadline(struct tg_epoll *epoll, struct tg_registration *registration, int64_t deadline)
 {
-	/* One that has passed, and that the stream made nothing of, is not tried again. */
+	/* A deadline that has passed without an effect on the stream is not tried again. */
 	if (registration->place != 0 || (deadline != TG_CLOCK_NEVER && deadline != registration->deadline))
 		tg_epoll_set_deadline(epoll, registration, deadline);
 }
 
-/* An event of a stream's. True: the server is told *event. */
+/* Translates an event of a stream. True: *event is now the server's. */
 static bool fill_if_due(uint32_t round, struct epoll_event *event)
 {
 	const uint64_t token = event->data.u64;
@@ -156,7 +156,8 @@ static bool fill_if_due(uint32_t round, struct epoll_event *event)
 			registration->wake = registration->closer = false;
 			reported = fill_event(epoll, registration, ready, round, event);
 			update_deadline(epoll, registration, deadline);
-			/* Level-triggered, the kernel would tell the next one who waits, before this one has read. */
+			/* Level-triggered, the kernel would report to the next waiting thread as well, before this one has
+			 * read. */
 			tg_interest_refresh(epoll, registration, stream, reported);
 		}
 		tg_lock_release(&epoll->lock);
@@ -165,7 +166,7 @@ static bool fill_if_due(uint32_t round, struct epoll_event *event)
 	return reported;
 }
 
-/* Of `count` events those that are for the server, the others' places closed up. */
+/* Keeps those of `count` events that are for the server, and moves them together. */
 static int filter(uint32_t round, struct epoll_event *events, int count)
 {
 	int kept = 0;
@@ -179,13 +180,13 @@ static int filter(uint32_t round, struct epoll_event *events, int count)
 	return kept;
 }
 
-/* In the lock. What can be said of a listed registration by the hint alone; false: nothing, and it leaves the list. */
+/* Under the lock. Whether a listed registration may be ready, by the hint alone. False: it leaves the list. */
 static bool is_still_ready(const struct tg_registration *registration)
 {
 	return !registration->disabled && tg_interest_has_news(registration, registration->stream);
 }
 
-/* In the lock. Is there something in the list to report? */
+/* Under the lock. Whether the list has something to report. */
 static bool look_through(struct tg_epoll *epoll)
 {
 	while (epoll->listed_first != NULL) {
@@ -210,8 +211,8 @@ static void expire(struct tg_epoll *epoll)
 }
 
 /*
- * From the list, as it is now, each once. They look like the kernel's events without an event: the stream is asked outside
- * of the lock.
+ * Takes each listed registration once, as an event of the kernel without event bits. The stream itself is asked later,
+ * without the lock.
  */
 static int take_listed(struct wait *wait, struct epoll_event *events, int room)
 {
@@ -235,7 +236,7 @@ static int take_listed(struct wait *wait, struct epoll_event *events, int room)
 	return filter(wait->round, events, count);
 }
 
-/* The room that the kernel gets; what the list has gets up to half of it. */
+/* The room for the kernel's events; the list gets up to half of all room. */
 static int share(struct tg_epoll *epoll, int room)
 {
 	if (room == 1) {
@@ -256,7 +257,7 @@ static void leave(void *arg)
 	tg_lock_release(&epoll->lock);
 }
 
-/* In the lock: how long the kernel may wait. */
+/* Under the lock: how long the kernel may wait. */
 static int64_t left_of(struct wait *wait)
 {
 	const struct tg_registration *earliest = tg_epoll_earliest(wait->epoll);
@@ -276,8 +277,8 @@ static int block(struct wait *wait, int64_t left)
 }
 
 /*
- * No stream is registered yet, and another thread may register one meanwhile, with input that TLS holds: who waits is
- * counted all the same. False: one is registered by now.
+ * No stream is registered yet. Another thread may register one during the wait, with input that TLS holds, and must then
+ * wake this thread. So the waiting thread is counted all the same. False: a stream is registered by now.
  */
 static bool is_empty_and_counted(struct tg_epoll *epoll)
 {
@@ -356,7 +357,7 @@ int tg_epoll_wait(const struct tg_epoll_call *call)
 		bool dropped = false;
 		r = passes ? pass(call) : pass_counted(call, wait.epoll);
 		while (r > 0 && has_token(call->events, r)) {
-			/* The first stream came while we waited, or the descriptor came from somewhere else. */
+			/* The first stream was registered during the wait, or the descriptor came from another process. */
 			r = filter(0, call->events, r);
 			dropped = r == 0;
 			wait.epoll = tg_epoll_find(call->fd);

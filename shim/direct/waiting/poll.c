@@ -11,7 +11,7 @@
 
 #define ON_STACK 128
 
-/* One call, as far as it has come. Of each descriptor what the kernel is asked, and its stream, NULL for most. */
+/* One call in progress: for each descriptor what the kernel is asked, and its stream (NULL for most). */
 struct work {
 	const struct tg_poll_call *call;
 	struct tg_timer timer;
@@ -58,7 +58,7 @@ static bool holds_input(const struct work *work, nfds_t at)
 	       (tg_stream_state(work->streams[at]) & TG_STREAM_INPUT) != 0;
 }
 
-/* What to ask the kernel. Returns how long it may wait. */
+/* Fills in what to ask the kernel. Returns how long it may wait. */
 static int64_t prepare(struct work *work)
 {
 	int64_t deadline = TG_CLOCK_NEVER;
@@ -95,7 +95,7 @@ static short look_at_stream(struct work *work, nfds_t at)
 	return (short)tg_interest_reported(events, (unsigned short)work->call->fds[at].events);
 }
 
-/* Returns how many descriptors the server is told of. */
+/* Returns how many descriptors are reported to the server. */
 static int fill_revents(struct work *work)
 {
 	int reported = 0;

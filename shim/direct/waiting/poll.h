@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * poll(2) and select(2) of a process that has streams. Where none of the descriptors is one, the call passes as it is; else
- * the kernel is asked for what the streams need, and asked again with the rest of the timeout as long as nothing of what it
- * answers is for the server.
+ * poll(2) and select(2) in a process that has streams. If none of the descriptors is a stream, the call passes unchanged.
+ * Otherwise the kernel is asked for what the streams need, and again with the rest of the timeout until there is something
+ * for the server.
  */
 #ifndef TG_SHIM_DIRECT_WAITING_POLL_H
 #define TG_SHIM_DIRECT_WAITING_POLL_H
@@ -16,7 +16,7 @@
 #include <sys/select.h>
 #include <time.h>
 
-/* A call of the server's: the C library's function of the same kind is what waits. Cancellation points, both. */
+/* A call of the server's. The C library's function of the same kind does the waiting. Both are cancellation points. */
 struct tg_poll_call {
 	struct pollfd *fds;
 	nfds_t count;
@@ -27,8 +27,8 @@ struct tg_poll_call {
 };
 
 /*
- * None of them is a stream, or an epoll with streams: the C library's function does it, called as the last thing, and no
- * other before it (epoll.h).
+ * True: none of them is a stream, or an epoll with streams. The hook then calls nothing but the C library's function, as
+ * its last action (epoll.h).
  */
 static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
 {
@@ -42,7 +42,7 @@ static inline bool tg_poll_is_plain(const struct pollfd *fds, nfds_t count)
 	return tg_libc_is_bound();
 }
 
-/* Before the wait: looks closer where they are not plain. True where one is a stream. */
+/* Before the wait, if they are not plain: looks closer. True: one is a stream. */
 bool tg_poll_concerns(const struct pollfd *fds, nfds_t count);
 int tg_poll(const struct tg_poll_call *call);
 
@@ -55,7 +55,7 @@ struct tg_select_call {
 	const sigset_t *mask;
 };
 
-/* The same for sets, whose words are looked at as the kernel does (select(2)). How many those are is found out closely. */
+/* The same for sets. Their words are read as the kernel reads them (select(2)), see select.c for how many. */
 static inline bool tg_select_is_plain(int count, const fd_set *read, const fd_set *write)
 {
 	const unsigned long *reads = (const unsigned long *)(const void *)read;

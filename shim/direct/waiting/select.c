@@ -23,11 +23,11 @@ struct watched {
 	struct tg_stream *stream;
 };
 
-/* One call, as far as it has come. */
+/* One call in progress. */
 struct work {
 	const struct tg_select_call *call;
 	struct tg_timer timer;
-	unsigned long *interest[SETS]; /* as many words as the server's sets have */
+	unsigned long *interest[SETS]; /* how many words of the server's sets count */
 	int words;
 	struct watched *watched;
 	int watched_count;
@@ -77,7 +77,7 @@ static int pass(const struct tg_select_call *call)
 	return tg_libc.select(call->count, call->sets[READ], call->sets[WRITE], call->sets[EXCEPTION], call->limit);
 }
 
-/* Calls for each descriptor in a set of what is read or written; returns how many of them are streams. */
+/* Finds the streams in the sets for reading and writing; returns how many there are. */
 static int find_streams(int count, const unsigned long *read, const unsigned long *write, struct watched *ret, int room)
 {
 	int found = 0;
@@ -107,7 +107,7 @@ static int find_watched(const struct tg_select_call *call, struct watched *ret, 
 	return find_streams(call->count, words_of(call, READ), words_of(call, WRITE), ret, room);
 }
 
-/* `fd` is open, or the kernel looks at its bit all the same and finds that it is not. */
+/* The kernel reads the bit of `fd`: it is open, or select fails with EBADF for it. */
 static bool is_within(int fd)
 {
 	if (tg_libc.fcntl(fd, F_GETFD) >= 0)
@@ -124,8 +124,8 @@ static bool is_within(int fd)
 }
 
 /*
- * The kernel looks at no more of a set than its table of descriptors has room for, which doubles as it grows. Programs rely
- * on that: they say getdtablesize() of an fd_set, behind which other things lie.
+ * The kernel reads no more of a set than its table of descriptors has room for; the table doubles as it grows. Programs
+ * rely on that: they pass getdtablesize() with an fd_set that is shorter, and has other data behind it.
  */
 static int reach(int count)
 {
@@ -151,7 +151,7 @@ static bool holds_input(const struct watched *watched)
 	return (watched->events & POLLIN) != 0 && (tg_stream_state(watched->stream) & TG_STREAM_INPUT) != 0;
 }
 
-/* What to ask the kernel. Returns how long it may wait. */
+/* Fills in what to ask the kernel. Returns how long it may wait. */
 static int64_t prepare(struct work *work)
 {
 	int64_t deadline = TG_CLOCK_NEVER;
@@ -178,7 +178,7 @@ static int64_t prepare(struct work *work)
 	return wait ? tg_timer_left(&work->timer, deadline) : 0;
 }
 
-/* What is ready goes into the sets that the kernel answered with. */
+/* Adds what is ready of a stream to the sets that the kernel returned. */
 static void look_at_stream(struct work *work, const struct watched *watched)
 {
 	unsigned events = (has(work->interest[READ], watched->fd) ? POLLIN : 0U) |
@@ -199,7 +199,7 @@ static int bits_of(const struct work *work, int fd)
 	return (int)has(work->interest[READ], fd) + (int)has(work->interest[WRITE], fd);
 }
 
-/* `reported`: the kernel's count, which does not reach to what lies beyond any descriptor of the process. */
+/* `reported`: the kernel's count, without numbers beyond any descriptor of the process. */
 static int look_at_all(struct work *work, int reported)
 {
 	for (int i = 0; i < work->watched_count; i++)
@@ -253,7 +253,7 @@ static int go_on(struct work *work)
 	return r;
 }
 
-/* More than a second of microseconds is as much (the C library's select). */
+/* A tv_usec above a second is valid (the C library's select). */
 static bool is_valid(const struct timeval *limit)
 {
 	return limit == NULL || (limit->tv_sec >= 0 && limit->tv_usec >= 0);
@@ -285,7 +285,8 @@ int tg_select(const struct tg_select_call *call)
 		return pass(call);
 	work.timer = timer_of(call);
 	if (call->limit != NULL)
-		tg_timer_left(&work.timer, TG_CLOCK_NEVER); /* it begins now: the caller is told what is left of it */
+		tg_timer_left(&work.timer,
+			      TG_CLOCK_NEVER); /* the timeout begins now; the caller gets back what is left of it */
 	work.words = (reached.count + WORD_BITS - 1) / WORD_BITS;
 	if (reached.count > FD_SETSIZE || work.watched_count > ON_STACK) {
 		const size_t words = (size_t)work.words, streams = (size_t)work.watched_count;
