@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks of epoll (direct/epoll.h). */
+/* Hooks of epoll (direct/waiting/epoll.h). */
 #include "shim/binding/libc.h"
 #include "shim/direct/descriptors/descriptors.h"
 #include "shim/direct/readiness/readiness.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks on a socket's addresses and options: a server's end (direct/handover.h) answers as its real socket would.
+ * Hooks on a socket's addresses and options: a server's end (direct/handoff/handover.h) answers as its real socket would.
  * Everything else passes, and a process that has never seen one pays a load or a comparison.
  */
 #include "shim/binding/libc.h"

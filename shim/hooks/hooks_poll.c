@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Hooks of poll and select (direct/poll.h). What a fortified program calls checks the array's size first, as the C library.
+/* Hooks of poll and select (direct/waiting/poll.h). What a fortified program calls checks the array's size first, as the C
+ * library.
  */
 #undef _FORTIFY_SOURCE /* its inline poll and ppoll would stand in the way of ours */
 

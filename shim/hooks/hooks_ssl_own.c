@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Hooks on loading a server's own certificate, key and trust into its context. own.h says when a failure is made good.
+ * Hooks on loading a server's own certificate, key and trust into its context. unused_files.h says when a failure is made
+ * good.
  */
 #include "shim/policy/unused_files.h"
 #include "shim/process/state.h"

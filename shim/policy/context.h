@@ -27,7 +27,7 @@ struct tg_context {
 	void *verify_chain_arg;
 	struct tg_session_context session_context;
 	bool chooses_alpn; /* the shim's own, by which TLS is terminated for a plaintext server (alpn.h) */
-	X509 *shown;       /* what a server without a certificate sees as its own (own.h); a reference, or NULL */
+	X509 *shown;       /* what a server without a certificate sees as its own (unused_files.h); a reference, or NULL */
 };
 
 /*

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Streams without TLS, for tests of who waits for them (direct/readiness.h): over a pair of sockets, on which four bytes
- * 'h' are the handshake, 'd' and a byte a record with that byte, '.' a record with nothing for the server, 'x' a failure.
+ * Streams without TLS, for tests of who waits for them (direct/readiness/readiness.h): over a pair of sockets, on which
+ * four bytes 'h' are the handshake, 'd' and a byte a record with that byte, '.' a record with nothing for the server, 'x' a
+ * failure.
  */
 #ifndef FAKE_STREAM_H
 #define FAKE_STREAM_H
