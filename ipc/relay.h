@@ -16,7 +16,7 @@
  *             do so, as with any socket. The relay answers with one tg_relay_answer.
  *
  * A process that inherits or receives a server's end recognises it by its name. The name holds both addresses of the real
- * connection, the cookie of the socket (SO_COOKIE in socket(7): the kernel never gives the same number twice), and a keyed
+ * connection, the cookie of the socket (SO_COOKIE: the kernel never gives the same number twice), and a keyed
  * hash over all of that. So an untrusted process can neither make such a name, nor use one that it saw in /proc/net/unix
  * for a socket of its own.
  *
