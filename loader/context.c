@@ -51,7 +51,7 @@ bool tg_context_use_protocol(SSL_CTX *ctx, const struct tg_policy *policy)
 		return false;
 	if (policy->security_level >= 0)
 		SSL_CTX_set_security_level(ctx, policy->security_level);
-	/* The stricter limits counts; 0 stands for none. */
+	/* The stricter limits count; 0 stands for none. */
 	if (policy->min_protocol != 0 && (policy->override || policy->min_protocol > minimum) &&
 	    SSL_CTX_set_min_proto_version(ctx, policy->min_protocol) != 1)
 		return false;

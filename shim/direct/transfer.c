@@ -149,7 +149,7 @@ static ssize_t step(const struct transfer *transfer, enum way way, const struct 
 		errno = EAGAIN;
 		return -1;
 	}
-	if (!tg_descriptors_own(transfer->stream))
+	if (!tg_descriptors_claim(transfer->stream))
 		return -1;
 	inside = true;
 	r = way != READ ? tg_stream_write(transfer->stream, vector, count, way == WRITE_MORE)
@@ -281,7 +281,7 @@ ssize_t tg_transfer_receive(struct tg_stream *stream, const struct iovec *vector
 static void wait_until_sent(struct transfer *transfer)
 {
 	while ((tg_stream_state(transfer->stream) & (TG_STREAM_HANDSHAKING | TG_STREAM_OUTPUT)) != 0 &&
-	       (tg_stream_state(transfer->stream) & TG_STREAM_ENDED) == 0 && tg_descriptors_own(transfer->stream) &&
+	       (tg_stream_state(transfer->stream) & TG_STREAM_ENDED) == 0 && tg_descriptors_claim(transfer->stream) &&
 	       may_block(transfer)) {
 		if (wait_for_socket(transfer) != 0)
 			return;

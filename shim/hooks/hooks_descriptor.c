@@ -180,7 +180,7 @@ static int count_readable(int fd, int *ret)
 
 	if (stream == NULL)
 		return tg_libc.ioctl(fd, FIONREAD, ret);
-	bool ours = tg_descriptors_own(stream);
+	bool ours = tg_descriptors_claim(stream);
 	size_t size = ours ? tg_stream_readable(stream) : 0;
 	tg_readiness_changed(stream); /* it was taken out of the socket */
 	tg_descriptors_put(stream);
@@ -222,7 +222,7 @@ TG_EXPORT int shutdown(int fd, int how)
 	struct tg_stream *stream = tg_stream_is_inside() ? NULL : tg_descriptors_get(fd);
 	if (stream == NULL)
 		return tg_libc.shutdown(fd, how);
-	int r = tg_descriptors_own(stream) ? tg_stream_shutdown(stream, how) : -1;
+	int r = tg_descriptors_claim(stream) ? tg_stream_shutdown(stream, how) : -1;
 	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	return r;

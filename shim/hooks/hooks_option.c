@@ -93,7 +93,7 @@ static bool corks(int fd, int level, int option, const void *value, socklen_t si
 	const enum tg_cork cork = corked == 0                          ? TG_CORK_OFF
 				  : tg_descriptors_is_blocking(stream) ? TG_CORK_BELOW
 								       : TG_CORK_HERE;
-	const bool taken = tg_descriptors_own(stream) && tg_stream_cork(stream, cork);
+	const bool taken = tg_descriptors_claim(stream) && tg_stream_cork(stream, cork);
 	tg_readiness_changed(stream);
 	tg_descriptors_put(stream);
 	return taken;

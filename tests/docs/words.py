@@ -30,7 +30,7 @@ BARE = ("answer", "ask", "begin", "find", "hold", "judge", "look", "mark", "own"
 
 PRODUCT = ("cli", "include", "ipc", "keeper", "loader", "relay", "shim")
 COMMENT_OR_TEXT = re.compile(r'/\*.*?\*/|"(?:[^"\\\n]|\\.)*"', re.S)
-DEFINED = re.compile(rf"^static [\w\s*]*?\b({'|'.join(BARE)})\(", re.M)
+DEFINED = re.compile(rf"^static\b[^;{{=]*?\b({'|'.join(BARE)})\(", re.M)
 
 
 def faults():

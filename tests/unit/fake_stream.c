@@ -221,7 +221,7 @@ struct tg_watch *tg_stream_watch(struct tg_stream *stream)
 	return &stream->watch;
 }
 
-bool tg_descriptors_own(struct tg_stream *stream)
+bool tg_descriptors_claim(struct tg_stream *stream)
 {
 	(void)stream;
 	if (fake_is_another_process)

@@ -25,7 +25,7 @@ struct fake_counts {
 };
 
 extern struct fake_counts fake_counts;
-extern bool fake_is_another_process; /* tg_descriptors_own says no */
+extern bool fake_is_another_process; /* tg_descriptors_claim says no */
 
 /* Binds what the code under test calls of the C library. */
 void fake_start(void);

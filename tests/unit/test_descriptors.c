@@ -57,7 +57,7 @@ static void one_number(void **state)
 	struct tg_stream *stream = tg_descriptors_get(fd);
 	assert_non_null(stream);
 	assert_int_equal(tg_stream_fd(stream), fd);
-	assert_true(tg_descriptors_own(stream));
+	assert_true(tg_descriptors_claim(stream));
 	assert_true(tg_descriptors_is_blocking(stream));
 	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
 	assert_false(tg_descriptors_is_blocking(stream));
@@ -151,7 +151,7 @@ static void too_high(void **state)
 static bool owns(int fd)
 {
 	struct tg_stream *stream = tg_descriptors_get(fd);
-	bool ours = stream != NULL && tg_descriptors_own(stream);
+	bool ours = stream != NULL && tg_descriptors_claim(stream);
 
 	if (stream != NULL)
 		tg_descriptors_put(stream);
@@ -237,9 +237,9 @@ static void ends_with_the_process(void **state)
 	struct tg_stream *stream = tg_descriptors_get(fd);
 	(void)state;
 
-	assert_true(tg_descriptors_own(stream));
+	assert_true(tg_descriptors_claim(stream));
 	tg_descriptors_exit();
-	assert_false(tg_descriptors_own(stream));
+	assert_false(tg_descriptors_claim(stream));
 	tg_descriptors_put(stream);
 	close_one(fd);
 	close(peer);
@@ -277,7 +277,7 @@ static void *use(void *nothing)
 			struct tg_stream *stream = tg_descriptors_get(atomic_load(&numbers[i]));
 			if (stream == NULL)
 				continue;
-			found += (unsigned)tg_descriptors_own(stream) + (tg_stream_state(stream) & 1);
+			found += (unsigned)tg_descriptors_claim(stream) + (tg_stream_state(stream) & 1);
 			tg_stream_poll(stream);
 			tg_descriptors_put(stream);
 			sched_yield();

@@ -143,7 +143,7 @@ bool tg_descriptors_keep_stream(struct tg_stream *stream)
 	return entry != NULL && tg_fd_entry_ref(entry);
 }
 
-bool tg_descriptors_own(struct tg_stream *stream)
+bool tg_descriptors_claim(struct tg_stream *stream)
 {
 	struct tg_fd_entry *entry = entry_of(stream);
 

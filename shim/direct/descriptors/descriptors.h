@@ -95,7 +95,7 @@ void tg_descriptors_note_closed(int fd);
 bool tg_descriptors_is(int fd, struct tg_stream *stream);
 
 /* Takes the stream for this process, if no other process has it. False: another process owns it. */
-bool tg_descriptors_own(struct tg_stream *stream);
+bool tg_descriptors_claim(struct tg_stream *stream);
 
 /* The policy has a section with `server_speaks = plaintext`. A reload cannot change that. */
 extern _Atomic bool tg_descriptors_wanted;

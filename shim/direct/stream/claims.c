@@ -35,7 +35,7 @@ static void *map(size_t size, int flags)
 	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static bool start_own(void)
+static bool start_mine(void)
 {
 	struct own *none = NULL, *page = map(TG_PAGE_SIZE, MAP_PRIVATE);
 
@@ -54,7 +54,7 @@ bool tg_claims_start(void)
 	int saved = errno;
 	struct shared *none = NULL, *memory = NULL;
 
-	if (atomic_load(&own) != NULL || start_own())
+	if (atomic_load(&own) != NULL || start_mine())
 		memory = map(sizeof(struct shared), MAP_SHARED);
 	if (memory != NULL && !atomic_compare_exchange_strong(&shared, &none, memory))
 		munmap(memory, sizeof(struct shared));

@@ -117,7 +117,7 @@ static struct tg_stream *stream_of(struct tg_registration *registration, uint64_
 static unsigned look_at_stream(struct tg_stream *stream, unsigned events)
 {
 	int saved = errno;
-	bool ours = tg_descriptors_own(stream);
+	bool ours = tg_descriptors_claim(stream);
 
 	errno = saved;
 	if (ours)

@@ -89,7 +89,7 @@ static short look_at_stream(struct work *work, nfds_t at)
 		return POLLNVAL;
 	if (events == 0 && !holds_input(work, at) && tg_stream_deadline(stream) > tg_clock_now())
 		return 0;
-	if (tg_descriptors_own(stream))
+	if (tg_descriptors_claim(stream))
 		events = tg_interest_look(stream, events);
 	errno = saved;
 	return (short)tg_interest_reported(events, (unsigned short)work->call->fds[at].events);

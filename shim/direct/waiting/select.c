@@ -187,7 +187,7 @@ static void look_at_stream(struct work *work, const struct watched *watched)
 	int saved = errno;
 
 	if (events != 0 || holds_input(watched) || tg_stream_deadline(watched->stream) <= tg_clock_now())
-		ready = tg_descriptors_own(watched->stream) ? tg_interest_look(watched->stream, events) : events;
+		ready = tg_descriptors_claim(watched->stream) ? tg_interest_look(watched->stream, events) : events;
 	errno = saved;
 	put(work->interest[READ], watched->fd,
 	    (watched->events & POLLIN) != 0 && (ready & (POLLIN | POLLHUP | POLLERR)) != 0);
