@@ -17,8 +17,9 @@ SEEDS = range(1, 21) if LONG else (1,)
 CONNECTIONS = 10_000 if LONG else 2_000
 THREADS = 8
 # Such a server writes to numbers that are no connection when it asks and one when the kernel writes (SECURITY.md, what a
-# server's own threads can do): measured at one of 65,000 connections, and no more than this may come by it.
+# server's own threads can do): measured at one of 65,000 connections, two of them once in one run. No more may come by it.
 LEAK_EVERY = 20_000
+TOGETHER = 2
 REPORT = re.compile(r"(ERROR: AddressSanitizer|WARNING: ThreadSanitizer|runtime error:).*")
 
 
@@ -58,7 +59,7 @@ class Threads(Governed):
         done = subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=600, check=False)
         self.assertEqual(done.returncode, 0, f"{done.stdout}{done.stderr}\n{server.logs()}")
         connections, answers, leaks = map(int, re.findall(r"\d+", done.stdout))
-        self.assertLessEqual(leaks, 1 + connections // LEAK_EVERY, f"{done.stdout}{done.stderr}\n{server.logs()}")
+        self.assertLessEqual(leaks, TOGETHER + connections // LEAK_EVERY, f"{done.stdout}{done.stderr}\n{server.logs()}")
         return connections, answers, leaks
 
     def ends_well(self, server):
