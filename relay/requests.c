@@ -11,11 +11,13 @@
 #include "relay/proxied.h"
 #include "relay/question.h"
 #include "relay/unsent_tail.h"
+#include "shim/direct/stream/stream.h"
 #include "shim/policy/generation.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -24,6 +26,7 @@
 
 #define REQUEST_MS 2000
 #define BATCH 16
+#define LAG_MS 1        /* for the carriers to catch up */
 #define CALLERS_MAX 256 /* that have not said what they want */
 
 /* A connection whose request has not come yet. */
@@ -304,11 +307,19 @@ static bool accept_one(struct tg_listener *listener)
 	return fd >= 0;
 }
 
+/*
+ * A flood of clients must not outrun the carriers, which close those who were evicted for it: then the next client, who may
+ * be a good one, would find no descriptors. Whoever has called waits in the listener's queue.
+ */
 static void listener_ready(struct tg_source *source, uint32_t events)
 {
 	bool more = true;
 	(void)events;
 
+	if (tg_stream_evictions_lag()) {
+		poll(NULL, 0, LAG_MS);
+		return;
+	}
 	for (int i = 0; i < BATCH && more; i++)
 		more = accept_one((struct tg_listener *)(void *)source);
 }

@@ -316,6 +316,39 @@ static void too_many(void **state)
 	tg_stream_handshakes_max = usual;
 }
 
+/*
+ * As in the relay, where one thread counts and others go on: who was evicted before its own first call counts no more, and
+ * evicts nobody else then. It has its descriptors until it is freed.
+ */
+static void too_many_at_once(void **state)
+{
+	enum { MAX = 4 };
+	uint64_t late = events(TG_PLAINTEXT_TIMED_OUT);
+	unsigned usual = tg_stream_handshakes_max;
+	struct both both[MAX + 1];
+	(void)state;
+
+	tg_stream_handshakes_max = MAX;
+	for (int i = 0; i < MAX + 1; i++) {
+		assert_false(tg_stream_evictions_lag());
+		both_open(&both[i], CLIENT_GOOD, TLS1_3_VERSION, 0);
+		SSL_do_handshake(both[i].client);
+		tg_stream_count_at_once(both[i].stream);
+	}
+	assert_true(tg_stream_evictions_lag());
+	await_bytes(both[0].sockets.server);
+	expect_failure(&both[0], ECONNRESET);
+	assert_true(tg_stream_evictions_lag());
+	both_close(&both[0]);
+	assert_false(tg_stream_evictions_lag());
+	for (int i = 1; i < MAX + 1; i++)
+		assert_true(shake_hands(&both[i]));
+	assert_int_equal(events(TG_PLAINTEXT_TIMED_OUT), late + 1);
+	for (int i = 1; i < MAX + 1; i++)
+		both_close(&both[i]);
+	tg_stream_handshakes_max = usual;
+}
+
 static size_t header_of(struct both *both, unsigned char *header, size_t size)
 {
 	size_t got = 0;
@@ -446,6 +479,7 @@ int main(void)
 	    cmocka_unit_test(cork_of_a_plaintext_client),
 	    cmocka_unit_test(wait_for_plaintext),
 	    cmocka_unit_test(too_many),
+	    cmocka_unit_test(too_many_at_once),
 	    cmocka_unit_test(proxy_header),
 	    cmocka_unit_test(goes_on_elsewhere),
 	};

@@ -70,6 +70,7 @@ void tg_stream_free(struct tg_stream *stream)
 	tg_lock_release(&all_lock);
 	tg_stream_enter(&call, stream);
 	tg_stream_release(stream);
+	tg_stream_handshaking_freed(stream);
 	stream->stage = TG_STAGE_ENDED;
 	tg_bytes_free(&stream->input.kept);
 	tg_stream_leave(&call, 0);

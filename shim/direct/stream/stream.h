@@ -42,6 +42,12 @@ struct tg_stream *tg_stream_new(int fd, const struct tg_route *route);
 void tg_stream_count_at_once(struct tg_stream *stream);
 void tg_stream_bound_handshakes(unsigned max);
 
+/*
+ * More than an eighth of that limit was evicted and is not freed yet. An evicted stream still has its descriptors: whoever
+ * begins more streams than other threads free would run out of them.
+ */
+bool tg_stream_evictions_lag(void);
+
 /* Erases keys and frees. Sends nothing and does not close the socket. */
 void tg_stream_free(struct tg_stream *stream);
 

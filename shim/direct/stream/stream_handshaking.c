@@ -194,6 +194,13 @@ static struct tg_stream *stream_of(struct tg_share_entry *entry)
 	return (struct tg_stream *)(void *)((char *)entry - offsetof(struct tg_stream, handshaking.share));
 }
 
+static _Atomic unsigned evicted; /* streams that are not freed yet */
+
+bool tg_stream_evictions_lag(void)
+{
+	return atomic_load_explicit(&evicted, memory_order_relaxed) > tg_stream_handshakes_max / 8;
+}
+
 /*
  * Evicts a stream: it ends in its own next call, and shutting down its socket wakes the server for that. If the number was
  * closed without a hook, and is another connection by now, it is left alone.
@@ -204,6 +211,7 @@ static void push_out(struct tg_stream *stream)
 	if (stream->handshaking.pid != getpid())
 		return; /* a fork's copy */
 	atomic_store_explicit(&stream->handshaking.is_evicted, true, memory_order_release);
+	atomic_fetch_add_explicit(&evicted, 1, memory_order_relaxed);
 	if (stream->handshaking.cookie != 0 && cookie_of(stream->fd) == stream->handshaking.cookie)
 		tg_socket_shutdown(stream->fd, SHUT_RDWR);
 }
@@ -216,7 +224,9 @@ void tg_stream_handshaking_begin(struct tg_stream *stream)
 	stream->handshaking.pid = getpid();
 	const uint32_t share = share_of(stream->fd);
 	tg_lock_take(&handshakes.lock);
-	if (!stream->handshaking.is_counted) {
+	/* The relay counts a stream at once. One that was evicted before its own first call counts no more. */
+	if (!stream->handshaking.is_counted &&
+	    !atomic_load_explicit(&stream->handshaking.is_evicted, memory_order_relaxed)) {
 		tg_shares_add(&handshakes.shares, &stream->handshaking.share, share);
 		stream->handshaking.is_counted = true;
 		if (handshakes.shares.count > tg_stream_handshakes_max)
@@ -231,6 +241,12 @@ void tg_stream_count_at_once(struct tg_stream *stream)
 	tg_lock_take(&stream->lock);
 	tg_stream_handshaking_begin(stream);
 	tg_lock_release(&stream->lock);
+}
+
+void tg_stream_handshaking_freed(struct tg_stream *stream)
+{
+	if (atomic_load_explicit(&stream->handshaking.is_evicted, memory_order_relaxed))
+		atomic_fetch_sub_explicit(&evicted, 1, memory_order_relaxed);
 }
 
 void tg_stream_bound_handshakes(unsigned max)

@@ -31,7 +31,8 @@ bool tg_stream_is_silent(const struct tg_stream *stream); /* and taken for a pla
 extern unsigned tg_stream_handshakes_max; /* one has to go for one more */
 void tg_stream_handshaking_begin(struct tg_stream *stream);
 void tg_stream_handshaking_end(struct tg_stream *stream);
-void tg_stream_handshakes_lock(void); /* around fork */
+void tg_stream_handshaking_freed(struct tg_stream *stream); /* after its end, before its memory goes */
+void tg_stream_handshakes_lock(void);                       /* around fork */
 void tg_stream_handshakes_unlock(void);
 
 /* stream_handshake.c: as far as it can go; the same without a look at the socket. */
