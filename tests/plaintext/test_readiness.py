@@ -3,6 +3,7 @@
 
 import socket
 import ssl
+import time
 from pathlib import Path
 
 from support import procs
@@ -12,6 +13,7 @@ from support.server import Server
 
 PROGRAM = Path(__file__).resolve().parent.parent / "support" / "selecting.py"
 KINDS = ("Select", "Poll", "Epoll", "Edge")
+PIECE_S = 0.004  # between two pieces of hellos: each may wake the loop
 HELLO_HEAD = bytes.fromhex("1603010200010001fc0303")
 
 
@@ -78,6 +80,7 @@ class Readiness(ServerCase):
                     for byte in range(5):
                         for connection in slow[::2]:
                             connection.sendall(bytes([byte]))
+                            time.sleep(PIECE_S)
                         self.echoed(client, b"in between")
                     # ten bytes take four rounds, and the question one; the slow ones none
                     self.assertLessEqual(self.woken(client) - before, 5 * 4 + 1)

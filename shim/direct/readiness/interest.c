@@ -90,6 +90,8 @@ void tg_interest_refresh(struct tg_epoll *epoll, struct tg_registration *registr
 	unsigned state = tg_stream_state(stream);
 	bool woken = registration->wake;
 
+	if ((state & TG_STREAM_OUTPUT) != 0)
+		registration->reported_out = false;
 	if (registration->handshaking && (state & TG_STREAM_HANDSHAKING) == 0) {
 		registration->handshaking = false;
 		tg_epoll_set_deadline(epoll, registration, TG_CLOCK_NEVER);

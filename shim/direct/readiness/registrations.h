@@ -38,6 +38,7 @@ struct tg_registration {
 	bool spent;                /* EPOLLONESHOT: the kernel has disabled it */
 	bool exclusive;            /* EPOLLEXCLUSIVE was asked for */
 	_Atomic bool handshaking;  /* no verdict yet, as far as was seen; also read in the lock of the list alone */
+	bool reported_out;         /* edge-triggered: EPOLLOUT was reported, and nothing has been in the way since */
 	bool closer;               /* to be looked at closely at the next wait */
 	bool wake;                 /* the kernel is asked for EPOLLOUT to wake who waits already */
 	bool listed;               /* in the list of what may be reported without the kernel */

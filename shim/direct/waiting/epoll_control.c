@@ -43,7 +43,7 @@ static void fill(struct tg_registration *registration, const struct epoll_event 
 	registration->data = event->data;
 	registration->round = 0;
 	registration->exclusive = exclusive;
-	registration->disabled = registration->spent = registration->closer = false;
+	registration->disabled = registration->spent = registration->reported_out = registration->closer = false;
 }
 
 /* A thread that waits already must be woken for an earlier deadline. */

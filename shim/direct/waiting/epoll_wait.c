@@ -74,11 +74,15 @@ static bool fill_event(struct tg_epoll *epoll, struct tg_registration *registrat
 
 	if (registration->disabled || (round != 0 && registration->round == round))
 		return false;
+	/* The kernel's edge is of both directions, and each piece of a slow handshake is one. */
+	if (edge && (said & ~(unsigned)(EPOLLOUT | EPOLLWRNORM)) == 0 && registration->reported_out)
+		return false;
 	if (said == 0)
 		return false;
 	ret->events = said;
 	ret->data = registration->data;
 	registration->round = round;
+	registration->reported_out |= (said & EPOLLOUT) != 0;
 	registration->disabled = (registration->events & EPOLLONESHOT) != 0;
 	if (!registration->disabled && !edge && (said & EPOLLIN) != 0)
 		tg_epoll_list(epoll, registration);
