@@ -42,7 +42,7 @@ TG_EXPORT int aio_write64(struct aiocb64 *block)
 TG_EXPORT int lio_listio(int mode, struct aiocb *const list[restrict], int count, struct sigevent *restrict event)
 {
 	tg_libc_bind();
-	for (int i = 0; tg_transfer_any() && i < count; i++)
+	for (int i = 0; i < count; i++)
 		if (list[i] != NULL && !may_use(list[i]->aio_fildes))
 			return -1;
 	return tg_libc.lio_listio(mode, list, count, event);
@@ -51,7 +51,7 @@ TG_EXPORT int lio_listio(int mode, struct aiocb *const list[restrict], int count
 TG_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[restrict], int count, struct sigevent *restrict event)
 {
 	tg_libc_bind();
-	for (int i = 0; tg_transfer_any() && i < count; i++)
+	for (int i = 0; i < count; i++)
 		if (list[i] != NULL && !may_use(list[i]->aio_fildes))
 			return -1;
 	return tg_libc.lio_listio64(mode, list, count, event);

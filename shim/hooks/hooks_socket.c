@@ -244,6 +244,7 @@ TG_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags)
 	struct tg_stream *stream = tg_transfer_begin(fd);
 	if (stream != NULL)
 		return receive_message(stream, message, flags);
+	tg_last_read = fd + 1;
 	ssize_t size = tg_libc.recvmsg(fd, message, flags);
 	if (size >= 0 && message->msg_controllen > 0 && is_looked_at())
 		begin_passed(message, (flags & MSG_CMSG_CLOEXEC) != 0 ? SOCK_CLOEXEC : 0);
@@ -257,10 +258,14 @@ TG_EXPORT int recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int fla
 	unsigned done = 0;
 
 	tg_libc_bind();
-	if (!tg_transfer_is_one(fd)) {
+	if (!tg_transfer_is_ours(fd)) {
+		tg_last_read = fd + 1;
 		const int got = tg_libc.recvmmsg(fd, messages, count, flags, timeout);
-		for (int i = 0; i < got && is_looked_at(); i++)
+		for (int i = 0; i < got && is_looked_at(); i++) {
+			const struct msghdr *message = &messages[i].msg_hdr;
 			begin_passed(&messages[i].msg_hdr, (flags & MSG_CMSG_CLOEXEC) != 0 ? SOCK_CLOEXEC : 0);
+			seen_vector(fd, message->msg_iov, message->msg_iovlen, (ssize_t)messages[i].msg_len, flags);
+		}
 		return got;
 	}
 	if (timeout != NULL)
@@ -305,14 +310,21 @@ TG_EXPORT ssize_t preadv2(int fd, const struct iovec *vector, int count, off_t o
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? read_at(stream, vector, count, offset, flags)
-			      : tg_libc.preadv2(fd, vector, count, offset, flags);
+	if (stream != NULL)
+		return read_at(stream, vector, count, offset, flags);
+	if (!is_seen(fd))
+		return tg_libc.preadv2(fd, vector, count, offset, flags);
+	return seen_vector(fd, vector, count > 0 ? (size_t)count : 0, tg_libc.preadv2(fd, vector, count, offset, flags), 0);
 }
 
 TG_EXPORT ssize_t preadv64v2(int fd, const struct iovec *vector, int count, off64_t offset, int flags)
 {
 	tg_libc_bind();
 	struct tg_stream *stream = tg_transfer_vector(fd, count);
-	return stream != NULL ? read_at(stream, vector, count, offset, flags)
-			      : tg_libc.preadv64v2(fd, vector, count, offset, flags);
+	if (stream != NULL)
+		return read_at(stream, vector, count, offset, flags);
+	if (!is_seen(fd))
+		return tg_libc.preadv64v2(fd, vector, count, offset, flags);
+	return seen_vector(fd, vector, count > 0 ? (size_t)count : 0, tg_libc.preadv64v2(fd, vector, count, offset, flags),
+			   0);
 }

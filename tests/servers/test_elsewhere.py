@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Connections that came to no IP address are [server]'s or nobody's, whatever TCP listeners have sections of their own."""
 
+import contextlib
 import os
 import socket
 import ssl
@@ -10,6 +11,7 @@ from pathlib import Path
 from support.case import ServerCase
 from support.client import VERSIONS
 from support.live import Bare
+from support.memory_pair import CALLS
 from support.ports import free_port
 
 from servers.haproxy import Haproxy
@@ -50,6 +52,16 @@ def leaf_over(path):
         with context.wrap_socket(plain, server_hostname="one.example") as client:
             client.sendall(b"GET / HTTP/1.0\r\nHost: one.example\r\n\r\n")
             return client.getpeercert(binary_form=True), client.recv(100).partition(b"\r\n")[0]
+
+
+def got_over_tls(port):
+    """What a client without a certificate is sent first."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        with context.wrap_socket(plain) as tls:
+            return tls.recv(4)
 
 
 class Elsewhere(ServerCase):
@@ -122,18 +134,25 @@ class Elsewhere(ServerCase):
                 connection.close()
         self.assertIn("refused", said)
 
-    def test_bytes_that_nobody_saw_are_no_way_in(self):
-        def client(port):
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
-                try:
-                    with context.wrap_socket(plain) as tls:
-                        self.assertNotEqual(tls.recv(4), b"data")
-                except (ssl.SSLError, OSError):
-                    pass
+    def client_gets_nothing(self, port):
+        with contextlib.suppress(ssl.SSLError, OSError):
+            self.assertNotEqual(got_over_tls(port), b"data")
 
+    def test_bytes_that_nobody_saw_are_no_way_in(self):
         for mode in ("unseen", "piped"):
             with self.subTest(mode):
-                self.assertIn("refused", self.with_connection(mode, client))
+                self.assertIn("refused", self.with_connection(mode, self.client_gets_nothing))
+
+    def test_bytes_are_known_whatever_call_reads_them(self):
+        """Each hook on a call that reads tells which connection the bytes came from: a stricter section is not that one's."""
+        pair = self.pki.server("ec")
+        for call in CALLS:
+            port = free_port()
+            sections = {
+                "listener x": {"listen": f"127.0.0.1:{port}", "mode": "server", **self.pair(pair)},
+                "listener y": {"listen": f"127.0.0.1:{free_port()}", **self.mutual(pair)},
+            }
+            with self.subTest(call), self.memory(call, port, sections) as process:
+                self.assertEqual(process.stdout.readline(), "listening\n")
+                self.assertEqual(got_over_tls(port), b"data")
+                self.assertEqual(process.communicate(timeout=20)[0], "served\n")

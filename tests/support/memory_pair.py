@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""memory_pair.py CERT KEY pair|held|unseen|piped [PORT]: an SSL server that gets bytes and no descriptor, and says who was served.
+"""memory_pair.py CERT KEY pair|held|unseen|piped|CALL [PORT]: an SSL server that gets bytes and no descriptor, and says who was served.
 
 pair    a client and a server in this process, over memory
 held    the same, while a connection to PORT is open in this process
 unseen  a connection to PORT whose bytes are read past the C library's calls, by their number
 piped   a connection to PORT that another process reads, which hands the bytes on through pipes
+CALL    a connection to PORT that is read by this call of the C library, a key of CALLS
 """
 
 import ctypes
@@ -54,6 +55,58 @@ def read_past(descriptor):
     data = ctypes.create_string_buffer(16384)
     got = ctypes.CDLL(None).syscall(SYS_RECVFROM[platform.machine()], descriptor, data, 16384, 0, None, None)
     return data.raw[: max(got, 0)]
+
+
+class Vector(ctypes.Structure):
+    _fields_ = [("base", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+class Header(ctypes.Structure):
+    """struct msghdr"""
+
+    _fields_ = [
+        ("name", ctypes.c_void_p),
+        ("name_size", ctypes.c_uint32),
+        ("vectors", ctypes.POINTER(Vector)),
+        ("count", ctypes.c_size_t),
+        ("control", ctypes.c_void_p),
+        ("control_size", ctypes.c_size_t),
+        ("flags", ctypes.c_int),
+    ]
+
+
+class Message(ctypes.Structure):
+    """struct mmsghdr"""
+
+    _fields_ = [("header", Header), ("got", ctypes.c_uint32)]
+
+
+# What each reads: (descriptor, room, its size, a message with that room) to the count of bytes. A file has a position, a
+# socket none: -1.
+CALLS = {
+    "read": lambda libc, fd, room, size, message: libc.read(fd, room, size),
+    "__read": lambda libc, fd, room, size, message: libc["__read"](fd, room, size),
+    "__read_chk": lambda libc, fd, room, size, message: libc["__read_chk"](fd, room, size, size),
+    "readv": lambda libc, fd, room, size, message: libc.readv(fd, message.header.vectors, 1),
+    "preadv2": lambda libc, fd, room, size, message: libc.preadv2(fd, message.header.vectors, 1, ctypes.c_int64(-1), 0),
+    "preadv64v2": lambda libc, fd, room, size, message: libc.preadv64v2(fd, message.header.vectors, 1, ctypes.c_int64(-1), 0),
+    "recv": lambda libc, fd, room, size, message: libc.recv(fd, room, size, 0),
+    "__recv_chk": lambda libc, fd, room, size, message: libc["__recv_chk"](fd, room, size, size, 0),
+    "recvfrom": lambda libc, fd, room, size, message: libc.recvfrom(fd, room, size, 0, None, None),
+    "__recvfrom_chk": lambda libc, fd, room, size, message: libc["__recvfrom_chk"](fd, room, size, size, 0, None, None),
+    "recvmsg": lambda libc, fd, room, size, message: libc.recvmsg(fd, ctypes.byref(message), 0),
+    "recvmmsg": lambda libc, fd, room, size, message: (
+        message.got if libc.recvmmsg(fd, ctypes.byref(message), 1, 0, None) == 1 else -1
+    ),
+}
+
+
+def read_by(call, descriptor):
+    room = ctypes.create_string_buffer(16384)
+    vector = Vector(ctypes.addressof(room), len(room))
+    message = Message(Header(vectors=ctypes.pointer(vector), count=1))
+    got = CALLS[call](ctypes.CDLL(None), descriptor, room, len(room), message)
+    return room.raw[: max(got, 0)]
 
 
 def serve(context, read, write):
@@ -117,8 +170,11 @@ def main():
         with listener.accept()[0] as connection:
             if sys.argv[3] == "held":
                 print(pair(context), flush=True)
-            else:
+            elif sys.argv[3] == "unseen":
                 print(serve(context, lambda: read_past(connection.fileno()), connection.sendall), flush=True)
+            else:
+                print(serve(context, lambda: read_by(sys.argv[3], connection.fileno()), connection.sendall), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
