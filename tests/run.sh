@@ -106,6 +106,7 @@ counted() {
     if [ "$3" -gt 0 ]; then
         grep -A 40 '^FAILED' "$log" >>"$logs/counted.failed"
         failures="$failures  $name: $3
+$(sed -n 's/^FAILED /    /p' "$log")
 "
     elif [ "$status" -ne 0 ]; then
         fail "$name: status $status although no test failed"
@@ -138,7 +139,8 @@ unit_tests() {
     failed=$((failed + bad))
     if [ "$bad" -gt 0 ]; then
         cat "$log"
-        failures="$failures  $1: $bad unit tests, see above
+        failures="$failures  $1: $bad unit tests
+$(sed -n 's/^.*- \(.*\) (Failed.*)$/    \1/p' "$log")
 "
     fi
     echo "$([ "$bad" -eq 0 ] && echo 'ok    ' || echo FAILED) $1: $((total - bad)) of $total unit test programs"
