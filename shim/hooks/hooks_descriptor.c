@@ -11,6 +11,7 @@
 #include "shim/direct/readiness/epolls.h"
 #include "shim/direct/readiness/readiness.h"
 #include "shim/direct/transfer.h"
+#include "shim/process/signal_descriptor.h"
 #include "shim/process/state.h"
 
 #include <errno.h>
@@ -27,6 +28,8 @@ TG_EXPORT int close(int fd)
 	if (tg_epoll_find(fd) != NULL)
 		tg_readiness_closed(fd);
 	tg_peers_forget(fd);
+	if (tg_signal_descriptor_is_read())
+		tg_signal_descriptor_forget(fd);
 	const int r = tg_libc.close(fd);
 	if (tg_descriptors_are_wanted())
 		tg_descriptors_note_closed(fd);

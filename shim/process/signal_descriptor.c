@@ -20,6 +20,14 @@ static bool is_known(int fd)
 	return false;
 }
 
+void tg_signal_descriptor_forget(int fd)
+{
+	for (int i = 0; i < MOST; i++) {
+		int before = fd + 1;
+		atomic_compare_exchange_strong(&known[i], &before, 0);
+	}
+}
+
 void tg_signal_descriptor_set(int fd, const sigset_t *mask)
 {
 	bool wanted = false;
@@ -30,13 +38,16 @@ void tg_signal_descriptor_set(int fd, const sigset_t *mask)
 		wanted = wanted || (tg_signals_covers(number) && sigismember(mask, number) == 1);
 	if (wanted == is_known(fd))
 		return;
+	if (!wanted) {
+		tg_signal_descriptor_forget(fd);
+		return;
+	}
 	for (int i = 0; i < MOST; i++) {
-		int from = wanted ? 0 : fd + 1;
-		if (atomic_compare_exchange_strong(&known[i], &from, wanted ? fd + 1 : 0))
+		int unused = 0;
+		if (atomic_compare_exchange_strong(&known[i], &unused, fd + 1))
 			break;
 	}
-	if (wanted)
-		atomic_store_explicit(&tg_signal_descriptor_any, true, memory_order_relaxed);
+	atomic_store_explicit(&tg_signal_descriptor_any, true, memory_order_relaxed);
 }
 
 void tg_signal_descriptor_bytes(int fd, const void *data, size_t size)

@@ -22,10 +22,11 @@ static inline bool tg_signal_descriptor_is_read(void)
 /* `fd`, where it is one, now stands for the signals of `mask`. */
 void tg_signal_descriptor_set(int fd, const sigset_t *mask);
 
-/*
- * `size` bytes were read from `fd`. A number that was closed and is somebody else's by now can ask for reloads, which
- * change nothing, with reads of just that size.
- */
+/* `fd` is closed. One that went by another way than close(2) stays known: reads of just that size can ask for reloads
+ * then, which change nothing. */
+void tg_signal_descriptor_forget(int fd);
+
+/* `size` bytes were read from `fd`. */
 void tg_signal_descriptor_bytes(int fd, const void *data, size_t size);
 
 #endif

@@ -432,7 +432,7 @@ class Signals(ProcessCase):
     def test_read_from_a_descriptor(self):
         """A server that blocks the signal and reads it (signalfd): it gets it as before, and the keeper hears of it."""
         program = compiled("shim/descriptor.c", "-lssl", "-lcrypto")
-        for way in ("at once", "added later"):
+        for way in ("at once", "added later", "opened anew"):
             with self.subTest(way=way):
                 (self.home / "log").unlink(missing_ok=True)
                 environment = {"PATH": os.environ["PATH"], **self.graft.preload(self.site())}

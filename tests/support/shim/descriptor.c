@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A server that blocks SIGHUP and reads it from a descriptor, and says so. `descriptor "added later"`: the descriptor
- * stands for another signal first.
+ * stands for another signal first. `descriptor "opened anew"`: others, of other numbers, were opened for it and closed.
  */
 #include <openssl/ssl.h>
 #include <signal.h>
@@ -22,6 +22,12 @@ int main(int argc, char **argv)
 		fd = signalfd(-1, &set, SFD_CLOEXEC);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	for (int i = 0; i < 20 && argc > 1 && strcmp(argv[1], "opened anew") == 0; i++) {
+		const int before = fd;
+		fd = signalfd(-1, &set, SFD_CLOEXEC);
+		if (before >= 0 && (close(before) < 0 || dup(STDIN_FILENO) != before))
+			return 2;
+	}
 	fd = signalfd(fd, &set, SFD_CLOEXEC);
 	if (!SSL_CTX_new(TLS_server_method()))
 		return 1;
