@@ -50,7 +50,7 @@ FAULTS = (
      ("transfer.h", "	return tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly",
       "	return tg_transfer_any() && tg_descriptors_is_known(fd) ? tg_transfer_begin_slowly")),
     ("numbers", "written while closed and given to the next client", "a number that was accepted and is not entered yet is the kernel's own",
-     ("descriptors_close.c", "F_GETFD) >= 0 && !tg_descriptors_is_pending(fd);", "F_GETFD) >= 0;")),
+     ("descriptors_close.c", "const bool is_plain = !tg_descriptors_is_pending(own);", "const bool is_plain = true;")),
     ("numbers", "registered while closed", *LATE_REGISTRATION),
     ("numbers", "registered while closed, and the next client", *LATE_REGISTRATION),
     ("numbers", "modified while closed", "who closes a number looks at its registrations without their lock",

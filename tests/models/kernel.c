@@ -274,6 +274,16 @@ static int call_getsockopt(int fd, int level, int option, void *value, socklen_t
 	return fail(ENOPROTOOPT);
 }
 
+static int call_getsockname(int fd, __SOCKADDR_ARG name, socklen_t *size)
+{
+	(void)name, (void)size;
+	enter();
+	const struct file *file = file_at(fd);
+	if (file == NULL)
+		return fail(EBADF);
+	return file->kind == KERNEL_EPOLL ? fail(ENOTSOCK) : 0;
+}
+
 static bool has_turned(const void *arg)
 {
 	return *(const unsigned *)arg != futex_turns;
@@ -344,5 +354,6 @@ void kernel_bind(void)
 	tg_libc.poll = call_poll;
 	tg_libc.recv = call_recv;
 	tg_libc.getsockopt = call_getsockopt;
+	tg_libc.getsockname = call_getsockname;
 	atomic_store(&tg_libc_bound, true);
 }

@@ -109,6 +109,11 @@ void tg_stream_release(struct tg_stream *stream)
 	tg_bytes_free(&stream->output.early);
 }
 
+void tg_stream_handshaking_freed(struct tg_stream *stream)
+{
+	(void)stream;
+}
+
 void tg_stream_release_early(struct tg_stream *stream)
 {
 	for (unsigned i = 0; i < STREAMS; i++)

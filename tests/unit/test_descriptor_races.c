@@ -76,7 +76,7 @@ static int dup3_in_between(int from, int fd, int flags)
 		assert_int_equal(tg_descriptors_copy(fd, ONTO, 0, false), -1);
 		int copy = fcntl(fd, F_DUPFD_CLOEXEC, ABOVE);
 		assert_false(tg_descriptors_duplicated(fd, copy, false));
-		assert_int_equal(tg_fd_word_at(copy), 0);
+		assert_false(tg_descriptors_is_one(copy));
 		close(copy);
 		if (also_closed >= 0)
 			close_one(also_closed);
@@ -114,6 +114,52 @@ static void two_at_once(void **state)
 	tg_descriptors_put(stream);
 	assert_int_equal(atomic_load(&tg_descriptors_count), 0);
 	close(peer);
+}
+
+static int (*getsockname_of_kernel)(int, __SOCKADDR_ARG, socklen_t *);
+static int changing = -1; /* it is something else after the next question for its name; -1: no more */
+static int changes_to = -1;
+
+static int getsockname_then_change(int fd, __SOCKADDR_ARG name, socklen_t *restrict size)
+{
+	const int r = getsockname_of_kernel(fd, name, size);
+
+	if (fd == changing) {
+		changing = -1;
+		assert_int_equal(dup3_of_kernel(changes_to, fd, O_CLOEXEC), fd);
+	}
+	return r;
+}
+
+/* A connection that is put at the number between two questions to the kernel, before it is entered: no call may reach it.
+ */
+static void number_that_becomes_a_connection(void **state)
+{
+	struct pair pair;
+	int peer, fd = open_one(&peer), ends[2];
+	(void)state;
+
+	close_one(fd);
+	close(peer);
+	assert_true(tg_descriptors_is_known(fd));
+	assert_true(tg_descriptors_is_known(ABOVE + 50)); /* which was never open */
+	pair_open(&pair, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	const int placeholder = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(dup2(ends[0], ABOVE), ABOVE);
+	assert_true(tg_descriptors_is_plain(ABOVE));
+	assert_int_equal(dup2(placeholder, fd), fd);
+	assert_false(tg_descriptors_is_plain(fd));
+	changing = fd;
+	changes_to = pair.server;
+	assert_false(tg_descriptors_is_plain(fd));
+	assert_int_equal(changing, -1);
+	assert_false(tg_descriptors_is_plain(fd));
+
+	const int all[] = {ends[0], ends[1], placeholder, fd, ABOVE, pair.server, pair.client};
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		close(all[i]);
 }
 
 static _Atomic int number = -1;
@@ -210,6 +256,8 @@ static int set_up(void **state)
 	be_threaded();
 	dup3_of_kernel = tg_libc.dup3;
 	tg_libc.dup3 = dup3_in_between;
+	getsockname_of_kernel = tg_libc.getsockname;
+	tg_libc.getsockname = getsockname_then_change;
 	return r == 0 && tg_claims_start() ? 0 : -1;
 }
 
@@ -218,6 +266,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(number_that_is_being_closed),
 	    cmocka_unit_test(two_at_once),
+	    cmocka_unit_test(number_that_becomes_a_connection),
 	    cmocka_unit_test(all_at_once),
 	};
 

@@ -48,6 +48,10 @@ _Atomic uintptr_t *tg_fd_word_make(int fd)
 	struct tg_descriptors_page *page = map(sizeof(*page));
 	if (page == NULL)
 		return NULL;
+	/* Nothing is known of these numbers: a thread's call on one of them may have begun before it became a connection.
+	 */
+	for (int i = 0; i < TG_DESCRIPTORS_PAGE; i++)
+		atomic_store_explicit(&page->words[i], tg_fd_word_former(), memory_order_relaxed);
 	atomic_store_explicit(&tg_descriptors_pages[fd / TG_DESCRIPTORS_PAGE], page, memory_order_release);
 	return tg_descriptors_slot(fd);
 }

@@ -142,15 +142,35 @@ void tg_descriptors_note_closed(int fd)
 		atomic_compare_exchange_strong(place, &unknown, TG_FORMER);
 }
 
+/*
+ * Open, and neither a stream nor about to be one. Other threads may put something else at the number between two questions
+ * to the kernel. So a socket is looked at through a descriptor of our own, above all numbers of streams. A file is not: to
+ * close that would end its record locks (fcntl(2)).
+ */
+static bool is_open_and_plain(int fd)
+{
+	struct sockaddr_storage local;
+	socklen_t size = sizeof(local);
+
+	if (tg_libc.getsockname(fd, (struct sockaddr *)&local, &size) != 0 && (errno == ENOTSOCK || errno == EBADF))
+		return errno == ENOTSOCK;
+	const int own = tg_libc.fcntl(fd, F_DUPFD_CLOEXEC, tg_descriptors_end());
+	if (own < 0)
+		return errno != EBADF && !tg_descriptors_is_pending(fd);
+	const bool is_plain = !tg_descriptors_is_pending(own);
+	tg_libc.syscall(SYS_close, own);
+	return is_plain;
+}
+
 bool tg_descriptors_is_plain(int fd)
 {
 	_Atomic uintptr_t *place = tg_descriptors_slot(fd);
 	uintptr_t former = TG_FORMER;
 	int saved = errno;
-	const bool is_open = tg_libc.fcntl(fd, F_GETFD) >= 0 && !tg_descriptors_is_pending(fd);
+	const bool is_plain = is_open_and_plain(fd);
 
 	errno = saved;
-	if (!is_open)
+	if (!is_plain)
 		return false;
 	return place == NULL || atomic_compare_exchange_strong(place, &former, 0) || former == 0;
 }
